@@ -1,0 +1,22 @@
+# SPDX-License-Identifier: Apache-2.0
+# One folder of src/ is one library; one folder of tests/unit is one test program; one file of tests/fuzz is one target.
+
+# sluice_library(NAME DEPENDENCY…): all .cpp files of the current folder.
+function(sluice_library name)
+  file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*.cpp)
+  add_library(${name} STATIC ${sources})
+  target_link_libraries(${name} PUBLIC sluice_options ${ARGN})
+endfunction()
+
+# sluice_unit_test(NAME FOLDER DEPENDENCY…): all .cpp files of tests/unit/FOLDER, as one GoogleTest program.
+function(sluice_unit_test name folder)
+  file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/${folder}/*.cpp)
+  if(NOT sources)
+    return()
+  endif()
+  add_executable(${name} ${sources})
+  target_include_directories(${name} PRIVATE ${CMAKE_SOURCE_DIR}/tests)
+  target_compile_definitions(${name} PRIVATE SLUICE_SOURCE_DIR="${CMAKE_SOURCE_DIR}")
+  target_link_libraries(${name} PRIVATE ${ARGN} GTest::gmock GTest::gtest_main)
+  add_test(NAME ${name} COMMAND ${name} --gtest_brief=1)
+endfunction()

@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: Apache-2.0
+// Every bound in one place, with its unit and why it is what it is. A number that limits a peer stands nowhere else.
+// Those with a name in `[limits]` (or `[http]`) can be configured; the rest are fixed here.
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+
+namespace sluice {
+
+struct Limits {
+    using Duration = std::chrono::milliseconds;
+
+    // Connections. 0: from RLIMIT_NOFILE (two descriptors a connection, and a reserve).
+    std::size_t connections = 0;
+    std::size_t connections_per_client = 512;
+
+    // HTTP/1 heads (RFC 9110 2.3, RFC 9112 3: at least 8000 octets of a request line should be supported).
+    std::size_t header_bytes = 64 * 1024;      // a whole head, request or response, with its start line
+    std::size_t header_fields = 128;           // field lines in a head
+    std::size_t request_target = 32 * 1024;    // octets of the request target
+    std::size_t chunk_line = 4 * 1024;         // a chunk's size line, extensions included (RFC 9112 7.1.1)
+    std::size_t trailer_bytes = 16 * 1024;     // a whole trailer section
+    std::size_t leading_empty_lines = 4;       // CRLFs before a request line (RFC 9112 2.2)
+    std::size_t interim_responses = 16;        // 1xx before a final response
+    std::size_t lingering_bytes = 1024 * 1024; // read and thrown away after an early response, so that the client sees it
+
+    // Times.
+    Duration head{15'000};          // a request head, from its first byte to its last
+    Duration connect{10'000};       // to a server, all addresses
+    Duration connect_attempt{3'000};// one address
+    Duration first_byte{300'000};   // a response's first byte after the request went out
+    Duration body_idle{120'000};    // nothing moved in a body
+    Duration client_idle{60'000};   // between requests of a client
+    Duration upstream_idle{55'000}; // an unused connection in the pool; shorter than the 60 s at which common servers close
+    Duration tunnel_idle{3'600'000};// tunnels, WebSockets, event streams
+    Duration lingering{2'000};      // see lingering_bytes
+    Duration drain{30'000};
+    Duration resolve{5'000};        // one name
+    Duration proxy_header{5'000};   // a PROXY protocol header, whole
+    Duration happy_eyeballs{250};   // head start of one address over the next (RFC 8305 section 5)
+
+    // A body that moves, but slower than this, averaged over body_idle, is cut (a slow body holds a server's thread).
+    std::size_t body_bytes_per_second = 32;
+
+    // Upstream pool, per worker.
+    std::size_t pool_per_origin = 64;
+    std::size_t pool_total = 1024;
+
+    // Names.
+    std::size_t dns_cache_entries = 16 * 1024; // per worker
+    Duration dns_negative{60'000};             // an answer that there is none is kept no longer (RFC 2308)
+    Duration dns_ttl_min{1'000};
+    Duration dns_ttl_max{86'400'000};
+    std::size_t addresses_per_name = 16;
+};
+
+}  // namespace sluice
