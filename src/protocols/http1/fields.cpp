@@ -1,9 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "protocols/http1/fields.h"
 
-#include <algorithm>
-#include <functional>
-
 namespace sluice::http1 {
 
 void Fields::clear() {
@@ -11,13 +8,6 @@ void Fields::clear() {
     for (const KnownField field : known_) slots_[slot(field)] = {};
     lines_.clear();
     known_.clear();
-}
-
-void Fields::add(NameValue line, KnownField known) {
-    Slot& used = slots_[slot(known)];
-    if (used.count++ == 0) used.first = static_cast<std::uint16_t>(lines_.size());
-    lines_.push_back(line);
-    known_.push_back(known);
 }
 
 std::optional<std::string_view> Fields::find(KnownField field) const {

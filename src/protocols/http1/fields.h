@@ -21,7 +21,12 @@ class Fields {
 public:
     void clear();
     // `known` must be known_field(line.name).
-    void add(NameValue line, KnownField known);
+    void add(NameValue line, KnownField known) {
+        Slot& used = slots_[slot(known)];
+        if (used.count++ == 0) used.first = static_cast<std::uint16_t>(lines_.size());
+        lines_.push_back(line);
+        known_.push_back(known);
+    }
     void add(NameValue line) { add(line, known_field(line.name)); }
 
     std::size_t size() const { return lines_.size(); }

@@ -15,7 +15,6 @@
 
 #include "base/limits.h"
 #include "base/result.h"
-#include "protocols/http1/field_line.h"
 #include "protocols/http1/head.h"
 
 #include <cstddef>
@@ -37,13 +36,16 @@ public:
     // The next whole line, without its CRLF and free of controls other than HTAB. nullopt: more is needed. A line longer than `line_limit` is
     // `too_long`.
     Result<std::optional<std::string_view>> next(std::string_view buffer, std::size_t line_limit, std::string_view too_long);
-    Result<void> add_field(std::string_view line, Fields& fields) const { return add_field_line(line, fields, field_limit_, side_); }
+    // The field lines that have come. true: the empty line was there, and with it the head's end.
+    Result<bool> read_fields(std::string_view buffer, Fields& fields);
     Result<void> read_connection(const Fields& fields, ConnectionOptions& out) const;
 
     std::size_t consumed() const { return line_start_; }
     std::size_t head_limit() const { return head_limit_; }
 
 private:
+    std::optional<Error> why_no_line(std::string_view window, std::size_t window_end, std::size_t at, std::string_view too_long);
+
     std::size_t head_limit_;
     std::size_t field_limit_;
     Side side_;

@@ -62,23 +62,28 @@ static_assert(hash.a != 0, "no perfect hash for these names");
 
 // A name in lower case, and 0x20 where it has a letter: (octet | fold) == lower holds exactly for the two cases of a letter and for the octet itself otherwise.
 struct Entry {
-    KnownField field = KnownField::none;
     std::uint8_t length = 0;
     std::array<char, padded> lower{};
     std::array<char, padded> fold{};
 };
 
-constexpr std::array<Entry, table_size> table = [] {
-    std::array<Entry, table_size> out{};
+constexpr std::array<Entry, count> entries = [] {
+    std::array<Entry, count> out{};
     for (std::size_t i = 1; i < count; ++i) {
-        Entry& entry = out[hash(names[i])];
-        entry.field = static_cast<KnownField>(i);
+        Entry& entry = out[i];
         entry.length = static_cast<std::uint8_t>(names[i].size());
         for (std::size_t j = 0; j < names[i].size(); ++j) {
             entry.lower[j] = to_lower(names[i][j]);
             entry.fold[j] = is_alpha(names[i][j]) ? 0x20 : 0;
         }
     }
+    return out;
+}();
+
+// Small, so that it stays in the cache: the entries of names that do not come are not touched.
+constexpr std::array<KnownField, table_size> table = [] {
+    std::array<KnownField, table_size> out{};
+    for (std::size_t i = 1; i < count; ++i) out[hash(names[i])] = static_cast<KnownField>(i);
     return out;
 }();
 
@@ -109,8 +114,9 @@ bool same(std::string_view name, const Entry& entry) {
 
 KnownField known_field(std::string_view name) {
     if (name.size() < 2 || name.size() > longest) return KnownField::none;
-    const Entry& entry = table[hash(name)];
-    return entry.length == name.size() && same(name, entry) ? entry.field : KnownField::none;
+    const KnownField field = table[hash(name)];
+    const Entry& entry = entries[static_cast<std::size_t>(field)];
+    return entry.length == name.size() && same(name, entry) ? field : KnownField::none;
 }
 
 std::string_view field_name(KnownField field) { return field < KnownField::count_ ? names[static_cast<std::size_t>(field)] : std::string_view{}; }

@@ -2,9 +2,7 @@
 #include "base/text.h"
 #include "protocols/http1/framing.h"
 #include "protocols/http1/head_parser.h"
-
-#include <algorithm>
-#include <array>
+#include "protocols/http1/scan.h"
 
 namespace sluice::http1 {
 
@@ -14,13 +12,6 @@ namespace {
 constexpr std::size_t request_line_overhead = 128;
 
 std::unexpected<Error> malformed(std::string_view what) { return fail(Errc::malformed, Side::client, what); }
-
-// Space and HTAB (other controls are gone already) and "#": a fragment is not for servers (RFC 9112 3.2).
-constexpr std::array<bool, 256> not_in_target = [] {
-    std::array<bool, 256> out{};
-    out[' '] = out['\t'] = out['#'] = true;
-    return out;
-}();
 
 // scheme ":" (RFC 3986 3.1)
 bool has_scheme(std::string_view target) {
@@ -94,12 +85,7 @@ Result<std::optional<std::size_t>> RequestParser::parse(std::string_view buffer,
         TRY(read_request_line(*line, target_limit_, out));
         part_ = Part::fields;
     }
-    for (;;) {
-        const auto line = TRY(lines_.next(buffer, lines_.head_limit(), {}));
-        if (!line) return std::nullopt;
-        if (line->empty()) break;
-        TRY(lines_.add_field(*line, out.fields));
-    }
+    if (!TRY(lines_.read_fields(buffer, out.fields))) return std::nullopt;
     TRY(lines_.read_connection(out.fields, out.connection));
     TRY(finish(out));
     return lines_.consumed();
@@ -110,8 +96,7 @@ Result<void> RequestParser::read_request_line(std::string_view line, std::size_t
     while (space < line.size() && is_token_octet(line[space])) ++space;
     if (space == 0 || space == line.size() || line[space] != ' ') return malformed("bad method");
     const std::string_view rest = line.substr(space + 1);
-    const std::size_t end = static_cast<std::size_t>(
-        std::ranges::find_if(rest, [](char c) { return not_in_target[static_cast<unsigned char>(c)]; }) - rest.begin());
+    const std::size_t end = detail::find_first<detail::TargetEnds>(rest, 0);
     if (end == rest.size()) return malformed("request line without a version");
     if (rest[end] != ' ') return malformed("fragment or white space in the request target");
     if (end == 0) return malformed("no request target");

@@ -39,12 +39,7 @@ Result<std::optional<std::size_t>> ResponseParser::parse(std::string_view buffer
         TRY(read_status_line(*line, out));
         part_ = Part::fields;
     }
-    for (;;) {
-        const auto line = TRY(lines_.next(buffer, lines_.head_limit(), {}));
-        if (!line) return std::nullopt;
-        if (line->empty()) break;
-        TRY(lines_.add_field(*line, out.fields));
-    }
+    if (!TRY(lines_.read_fields(buffer, out.fields))) return std::nullopt;
     TRY(lines_.read_connection(out.fields, out.connection));
     TRY(finish(request_method, out));
     return lines_.consumed();

@@ -2,13 +2,9 @@
 #include "protocols/http1/syntax.h"
 
 #include "base/text.h"
+#include "protocols/http1/scan.h"
 
 #include <algorithm>
-#include <cstring>
-
-#if defined(__SSE2__)
-#include <emmintrin.h>
-#endif
 
 namespace sluice::http1 {
 
@@ -29,21 +25,6 @@ constexpr std::array<bool, 256> name_octets = [] {
     return out;
 }();
 
-bool is_control(char c) {
-    const auto octet = static_cast<unsigned char>(c);
-    return (octet < 0x20 && octet != '\t') || octet == 0x7f;
-}
-
-#if defined(__SSE2__)
-unsigned control_mask(const char* at) {
-    const __m128i octets = _mm_loadu_si128(reinterpret_cast<const __m128i*>(at));
-    const __m128i space = _mm_set1_epi8(0x20);
-    const __m128i printable = _mm_cmpeq_epi8(_mm_max_epu8(octets, space), octets);
-    const __m128i fine = _mm_andnot_si128(_mm_cmpeq_epi8(octets, _mm_set1_epi8(0x7f)), _mm_or_si128(printable, _mm_cmpeq_epi8(octets, _mm_set1_epi8('\t'))));
-    return static_cast<unsigned>(_mm_movemask_epi8(fine)) ^ 0xffffU;
-}
-#endif
-
 }  // namespace
 
 namespace detail {
@@ -56,21 +37,7 @@ bool is_token(std::string_view text) { return !text.empty() && std::ranges::all_
 
 bool is_field_value(std::string_view text) { return find_control(text, 0) == text.size(); }
 
-std::size_t find_control(std::string_view text, std::size_t from) {
-    std::size_t i = from;
-#if defined(__SSE2__)
-    for (; i + 16 <= text.size(); i += 16)
-        if (const unsigned mask = control_mask(text.data() + i)) return i + static_cast<std::size_t>(__builtin_ctz(mask));
-    // The rest, as the last 16 octets of the text: those before `i` are fine or before `from`.
-    if (i < text.size() && text.size() >= 16) {
-        const std::size_t start = text.size() - 16;
-        const unsigned mask = control_mask(text.data() + start) >> (i - start);
-        return mask != 0 ? i + static_cast<std::size_t>(__builtin_ctz(mask)) : text.size();
-    }
-#endif
-    while (i < text.size() && !is_control(text[i])) ++i;
-    return std::min(i, text.size());
-}
+std::size_t find_control(std::string_view text, std::size_t from) { return detail::find_first<detail::Controls>(text, from); }
 
 bool is_host_and_port(std::string_view text) {
     std::size_t colon = text.size();
@@ -174,7 +141,7 @@ Guess looks_like_request(std::string_view prefix) {
     if (i == 0 || prefix[i] != ' ') return Guess::no;
     const std::size_t target = ++i;
     while (i < prefix.size() && prefix[i] != ' ') {
-        if (is_control(prefix[i]) || prefix[i] == '\t') return Guess::no;
+        if (detail::is_control(prefix[i]) || prefix[i] == '\t') return Guess::no;
         ++i;
     }
     if (i == prefix.size()) return Guess::undecided;
