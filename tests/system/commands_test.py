@@ -1,0 +1,151 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The command line: what it prints where, and its exit codes."""
+import json
+import os
+import pathlib
+import re
+import subprocess
+
+from harness import BINARY, Sluice, SystemTest, rule
+
+
+def run(*args, **keys):
+    environment = {**os.environ, **keys.pop("env", {})}
+    return subprocess.run([str(BINARY), *map(str, args)], capture_output=True, text=True, timeout=60, env=environment, **keys)
+
+
+class Commands(SystemTest):
+    def config(self, text):
+        path = self.folder() / "sluice.toml"
+        path.write_text(text)
+        return path
+
+    def rules(self, *rules, **sections):
+        """A configuration that is not run."""
+        proxy = Sluice(list(rules), wait=None, **sections)
+        self.addCleanup(proxy.stop)
+        return proxy.config_path
+
+    def test_version(self):
+        done = run("version")
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        self.assertRegex(done.stdout, r"(?i)sluice \d+\.\d+\.\d+")
+        for library in ("openssl", "boost", "c-ares", "re2", "toml"):
+            self.assertIn(library, done.stdout.lower())
+
+    def test_unknown_command(self):
+        done = run("runn")
+        self.assertEqual((done.returncode, done.stdout), (2, ""))
+        self.assertIn("check", done.stderr)
+        self.assertEqual(run().returncode, 2)
+        self.assertEqual(run("--help").returncode, 0)
+
+    def test_config_prints_a_default_that_validates(self):
+        done = run("config")
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        self.assertIn("127.0.0.1:3128", done.stdout)
+        self.assertGreater(done.stdout.count("#"), 50)
+        checked = run("check", "-c", self.config(done.stdout))
+        self.assertEqual(checked.returncode, 0, checked.stderr)
+
+    def test_an_empty_file_is_valid(self):
+        done = run("check", "-c", self.config(""))
+        self.assertEqual(done.returncode, 0, done.stderr)
+        for builtin in ("protect-host", "malware", "unscanned"):
+            self.assertIn(builtin, done.stdout + done.stderr)
+
+    def test_check_lists_rules_with_their_phase(self):
+        path = self.rules(rule("a", "client.ip == 10.0.0.1", "block"), rule("b", 'url.path == "/"', "block"), rule("c", "server.ip in 10.0.0.0/8", "block"),
+                          rule("d", "http.response.status_code == 500", "block"))
+        done = run("check", "-c", path)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        for name, phase in (("a", "connect"), ("b", "request"), ("c", "dial"), ("d", "response")):
+            self.assertRegex(done.stdout + done.stderr, rf"(?m)^.*\b{phase}\b.*\b{name}\b|^.*\b{name}\b.*\b{phase}\b")
+
+    def test_check_warns_where_an_earlier_phase_overtakes(self):
+        path = self.rules(rule("late", 'url.path == "/x"', "allow"), rule("early", "client.ip == 127.0.0.1", "block"))
+        done = run("check", "-c", path)
+        self.assertEqual(done.returncode, 0)
+        self.assertRegex(done.stderr + done.stdout, r"(?s)warning.*early|early.*warning")
+
+    def test_check_tells_every_fault_with_place_and_caret(self):
+        path = self.config("wrokers = 2\n[http]\nlisten = [\"nonsense\"]\n[[rule]]\nname = \"x\"\nwhen = 'url.pth == \"/\"'\naction = \"block\"\n"
+                           "[[rule]]\nname = \"y\"\nwhen = 'url.port == \"a\"'\naction = \"blok\"\n")
+        done = run("check", "-c", path)
+        self.assertEqual((done.returncode, done.stdout), (1, ""))
+        for line, word in ((1, "workers"), (3, ""), (6, "url.path"), (10, ""), (11, "block")):
+            match = re.search(rf"(?m)^{re.escape(str(path))}:{line}:(\d+): (.*)$", done.stderr)
+            self.assertTrue(match, f"line {line}: {done.stderr}")
+            self.assertIn(word, match.group(2))
+        self.assertGreaterEqual(done.stderr.count("^"), 5)
+        match = re.search(r":6:(\d+):", done.stderr)
+        self.assertEqual(int(match.group(1)), 9, "the column is that of url.pth in the file")
+
+    def test_a_file_that_is_not_there(self):
+        done = run("check", "-c", "/nonexistent/sluice.toml")
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("/nonexistent/sluice.toml", done.stderr)
+
+    def test_environment_names_the_file(self):
+        path = self.config("[nonsense]\n")
+        done = run("check", env={"SLUICE_CONFIG": str(path)})
+        self.assertEqual(done.returncode, 1)
+        self.assertIn(str(path), done.stderr)
+
+    def test_include(self):
+        folder = self.folder()
+        (folder / "rules.d").mkdir()
+        (folder / "rules.d/20.toml").write_text("[[rule]]\nname = 'second'\nwhen = 'url.domain in @later'\naction = 'block'\n")
+        (folder / "rules.d/10.toml").write_text("[lists]\nlater = { type = 'domain', values = ['x.example'] }\n[[rule]]\nname = 'first'\n"
+                                               "when = 'url.port == 1'\naction = 'block'\n")
+        (folder / "sluice.toml").write_text("include = ['rules.d/*.toml']\n")
+        done = run("check", "-c", folder / "sluice.toml")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        text = done.stdout + done.stderr
+        self.assertLess(text.index("first"), text.index("second"))
+        (folder / "rules.d/30.toml").write_text("[lists]\nlater = { type = 'domain', values = ['y.example'] }\n")
+        self.assertEqual(run("check", "-c", folder / "sluice.toml").returncode, 1)
+
+    def test_later_versions_sections(self):
+        done = run("check", "-c", self.config("[ftp]\nlisten = []\n[tls]\nintercept = false\n"))
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertEqual(run("check", "-c", self.config("[tls]\nintercept = true\n")).returncode, 1)
+
+    def test_explain(self):
+        path = self.rules(rule("mark", 'url.domain == "a.example"', "tag", tags=["x"]), rule("no", 'url.path starts_with "/no"', "block"),
+                          rule("after", 'url.path == "/no/x"', "allow"))
+        done = run("explain", "http://a.example/no/x", "-c", path)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertIn("no", done.stdout)
+        done = run("explain", "http://a.example/no/x", "--json", "-c", path)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        report = json.loads(done.stdout)
+        text = json.dumps(report)
+        self.assertIn('"block"', text)
+        self.assertIn('"no"', text)
+        other = json.dumps(json.loads(run("explain", "http://a.example/yes", "--json", "-c", path).stdout))
+        self.assertNotEqual(text, other)
+
+    def test_explain_knows_client_method_and_headers(self):
+        path = self.rules(rule("one", 'client.ip == 10.1.1.1 and http.request.method == "POST" and http.request.headers["X-A"] == "b"', "block"))
+        matching = run("explain", "http://a.example/", "--client", "10.1.1.1", "--method", "POST", "--header", "X-A: b", "--json", "-c", path)
+        self.assertIn('"block"', json.dumps(json.loads(matching.stdout)["decision"]) if "decision" in json.loads(matching.stdout) else matching.stdout)
+        self.assertEqual(run("explain", "not a url", "-c", path).returncode in (1, 2), True)
+
+    def test_explain_agrees_with_the_proxy(self):
+        from wire import ask
+        rules = [rule("a", 'url.path contains "x" and not (url.query == "ok")', "block"), rule("b", "url.port in {81, 8081}", "block"),
+                 rule("c", 'url.domain ends_with ".bad.example"', "block")]
+        proxy = self.sluice(rules)
+        for url in ("http://127.0.0.1/x", "http://127.0.0.1/x?ok", "http://127.0.0.1:8081/", "http://z.bad.example/", "http://bad.example/"):
+            said = run("explain", url, "--json", "-c", proxy.config_path)
+            self.assertEqual(said.returncode, 0, said.stderr)
+            status = ask(proxy.port, url)[0].status
+            self.assertEqual(status == 403, '"block"' in json.dumps(json.loads(said.stdout).get("decision", said.stdout)), (url, said.stdout))
+
+    def test_status_without_an_instance(self):
+        path = self.rules()
+        for command in ("status", "reload", "reopen", "stop"):
+            done = run(command, "-c", path)
+            self.assertEqual((done.returncode, done.stdout), (1, ""), command)
+            self.assertTrue(done.stderr)
