@@ -37,6 +37,8 @@ struct Limits {
     Duration tunnel_idle{3'600'000};// tunnels, WebSockets, event streams
     Duration lingering{2'000};      // see lingering_bytes
     Duration drain{30'000};
+    Duration client_watch{1'000};   // a server that is slower than this: from then on we look whether the client still waits
+    Duration long_lived{60'000};    // a tunnel older than this has an event for its start
     Duration resolve{5'000};        // one name
     Duration proxy_header{5'000};   // a PROXY protocol header, whole
     Duration happy_eyeballs{250};   // head start of one address over the next (RFC 8305 section 5)
@@ -54,6 +56,23 @@ struct Limits {
     Duration dns_ttl_min{1'000};
     Duration dns_ttl_max{86'400'000};
     std::size_t addresses_per_name = 16;
+
+    // The event log.
+    std::size_t log_text = 32'766;             // octets of one text (a URL, a User-Agent) in an event: the longest term that Lucene indexes
+    std::size_t log_queue = 4 * 1024 * 1024;   // of lines that wait for the writer, per worker
+    std::size_t rule_names = 65'536;           // different names of rules that are counted, over all reloads
+
+    // Credentials.
+    std::size_t credentials = 1024;            // octets of a Basic credential, encoded
+    std::size_t password_queue = 1024;         // verifications that wait for a thread
+    std::size_t remembered_credentials = 64 * 1024;  // good ones, per worker
+    Duration credential_memory{300'000};       // how long a good one is remembered
+    std::size_t password_attempts = 20;        // a client's verifications a minute; beyond: 429
+
+    // Buckets of `limit` rules, all together: peers choose the keys. About 64 bytes each.
+    std::size_t rate_limit_buckets = 256 * 1024;
+
+    friend bool operator==(const Limits&, const Limits&) = default;
 };
 
 }  // namespace sluice

@@ -1,0 +1,184 @@
+// SPDX-License-Identifier: Apache-2.0
+// The request's head, and what it asks for.
+#include "sessions/http/exchange.h"
+
+#include <algorithm>
+
+#include "base/text.h"
+#include "sessions/http/alarm.h"
+#include "sessions/http/ports.h"
+#include "sessions/http/service.h"
+#include "sessions/http/session.h"
+
+namespace sluice::http {
+
+Exchange::Exchange(net::Worker& worker) : worker_(worker), alarm_(std::make_unique<Alarm>(worker.wheel(), [this] { on_alarm(); })) {}
+
+Exchange::~Exchange() = default;
+
+void Exchange::begin(Session& session) {
+    service_ = &session.service();
+    session_ = &session;
+    if (generation_ != service_->generation()) {
+        generation_ = service_->generation();
+        request_parser_.emplace(limits());
+        response_parser_.emplace(limits());
+    } else {
+        request_parser_->reset();
+        response_parser_->reset();
+    }
+    start_ns_ = Service::now_ns();
+    id_ = service_->next_id(service_->unix_ns(start_ns_));
+    has_target_ = head_complete_ = false;
+    upload_ = Upload::none;
+    upload_error_.reset();
+    upload_done_.shut();
+    facts_.clear();
+    effects_.clear();
+    user_.clear();
+    trusted_ = allowed_ = false;
+    counted_tags_ = counted_shadows_ = 0;
+    request_type_.clear();
+    response_type_.clear();
+    decided_by_ = nullptr;
+    dial_refusal_.reset();
+    upstream_.reset();
+    reused_ = false;
+    server_.reset();
+    response_.status = 0;
+    upload_body_.bytes = download_body_.bytes = 0;
+    in_begin_ = in_end_ = 0;
+    response_started_ = watching_ = false;
+    keep_client_ = linger_ = client_gone_ = in_tunnel_ = start_recorded_ = false;
+    relay_.reset();
+    policy_ns_ = upstream_ns_ = 0;
+    client_bytes_ = server_bytes_ = 0;
+    status_ = 0;
+    error_type_ = reason_ = rule_ = scan_reason_ = {};
+    outcome_.reset();
+}
+
+net::Task<bool> Exchange::run(Session& session) {
+    begin(session);
+    bool again = false;
+    if (const auto read = co_await read_head(); !read) {
+        again = co_await answer(refusal_of(read.error(), http::Stage::reading_head));
+    } else {
+        service_->metrics().add(audit::Counter::requests);
+        again = co_await route();
+    }
+    in_.release();
+    drop_upstream();
+    co_return again && !service_->is_draining();
+}
+
+net::Task<Result<void>> Exchange::read_head() {
+    bool timed = false;
+    for (;;) {
+        const auto consumed = request_parser_->parse(session_->unread(), head_);
+        if (!consumed) co_return std::unexpected(consumed.error());
+        if (*consumed) {
+            session_->consume(**consumed);
+            client_bytes_ = **consumed;
+            head_complete_ = true;
+            session_->client().expires_never();
+            co_return Result<void>{};
+        }
+        if (!timed) session_->client().expires_in(limits().head);   // of the whole head: not set anew with every byte
+        timed = true;
+        const auto got = co_await session_->read_more();
+        if (!got) co_return std::unexpected(got.error());
+        if (*got == 0) co_return fail(Errc::closed, Side::client, "the client closed inside a request head");
+    }
+}
+
+net::Task<bool> Exchange::route() {
+    upload_ = head_.body.kind == http1::Framing::Kind::none ? Upload::complete : Upload::none;
+    if (const auto& refused = session_->refused_at_accept()) co_return co_await answer(*refused);
+    if (const Refused refused = check_head()) co_return co_await answer(*refused);
+    if (is_connect()) co_return co_await run_connect();
+    if (const Refused refused = take_target()) co_return co_await answer(*refused);
+    if (!has_target_) co_return co_await answer_self();
+    if ((head_.method == "TRACE" || head_.method == "OPTIONS") && head_.fields.find(http1::KnownField::max_forwards) == "0")
+        co_return co_await answer_trace();
+
+    const std::int64_t before = Service::now_ns();
+    fill_client_facts(facts_);
+    fill_request_facts();
+    if (const Refused refused = co_await judge_accept()) co_return co_await answer(*refused);
+    if (const Refused refused = co_await judge(policy::Phase::request)) co_return co_await answer(*refused);
+    policy_ns_ += Service::now_ns() - before;
+    co_return co_await forward();
+}
+
+// What is wrong with a request whatever it asks for.
+Exchange::Refused Exchange::check_head() {
+    if (head_.unknown_expectation)
+        return refused(417, "http_request_error", "The request expects something that this proxy does not know.");
+    bool loop = false;
+    head_.fields.for_each(http1::KnownField::via, [&](std::string_view value) {
+        for_each_list_element(value, [&](std::string_view element) {
+            // received-protocol SP received-by [ SP comment ] (RFC 9110 7.6.3)
+            const std::size_t space = element.find(' ');
+            if (space == std::string_view::npos) return;
+            const std::string_view by = trim(element.substr(space));
+            loop = loop || equals_ignoring_case(by.substr(0, by.find_first_of(" \t(")), generation_->settings->via);
+        });
+    });
+    if (loop) {
+        Refusal refusal = refused(502, "proxy_loop_detected", "This request has been here before: it goes round in a circle.");
+        refusal.action = audit::Action::failed;
+        return refusal;
+    }
+    if (const auto hops = head_.fields.find(http1::KnownField::max_forwards);
+        hops && (head_.method == "TRACE" || head_.method == "OPTIONS") && !parse_decimal<std::uint32_t>(*hops))
+        return refused(400, "http_request_error", "Max-Forwards is not a number.");
+    return std::nullopt;
+}
+
+// Fills url_ from the target, or leaves has_target_ false: the request is for the listener itself.
+Exchange::Refused Exchange::take_target() {
+    const auto& inside = session_->inside();
+    const auto malformed = [](const Error& error) {
+        Refusal refusal = refused(400, "http_request_error", "The address in the request is not valid.");
+        refusal.reason = error.what;
+        refusal.close = true;
+        return refusal;
+    };
+    if (head_.form == http1::TargetForm::absolute) {
+        if (const auto parsed = parse_url(head_.target, url_); !parsed) return malformed(parsed.error());
+    } else if (inside) {
+        const auto host = head_.fields.find(http1::KnownField::host);
+        url_.scheme = "http";
+        if (const auto parsed = parse_authority(host.value_or(inside->host), false, url_.authority); !parsed) return malformed(parsed.error());
+        url_.port = url_.authority.port == 0 ? 80 : url_.authority.port;
+        if (!host) url_.port = inside->port;
+        const std::string_view target = head_.form == http1::TargetForm::asterisk ? "/" : head_.target;
+        if (const auto parsed = set_target(url_, target); !parsed) return malformed(parsed.error());
+        if (head_.form == http1::TargetForm::asterisk) url_.raw_target = "*";
+    } else {
+        return std::nullopt;
+    }
+    has_target_ = true;
+    if (inside && (url_.authority.host != inside->host || url_.port != inside->port)) {
+        Refusal refusal = refused(421, "http_request_error", "Inside this tunnel only the server that was asked for can be reached.");
+        refusal.close = true;
+        return refusal;
+    }
+    if (head_.method == "OPTIONS" && head_.form == http1::TargetForm::absolute && url_.path == "/" && !url_.has_query && !head_.target.ends_with('/'))
+        url_.raw_target = "*";                           // RFC 9112 3.2.4
+    if (url_.scheme != "http")
+        return refused(501, "http_request_error",
+                       url_.scheme == "https" ? "An https: address is reached through this proxy with CONNECT." : "This proxy does not fetch ftp: addresses.");
+    if (is_bad_port(url_.port)) {
+        Refusal refusal = refused(403, "http_request_denied", "This port is not one for the web.");
+        refusal.reason = "a bad port of the Fetch standard";
+        return refusal;
+    }
+    host_key_.clear();
+    url_.authority.append_to(host_key_, url_.port);
+    extension_ = url_.extension();
+    return std::nullopt;
+}
+
+}  // namespace sluice::http

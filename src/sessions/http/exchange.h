@@ -1,0 +1,229 @@
+// SPDX-License-Identifier: Apache-2.0
+// One transaction: a request, judged, forwarded and answered, or refused. A linear walk, one file a stage:
+//   exchange.cpp           the request's head; what it asks for
+//   exchange_judge.cpp     facts, phases, credentials
+//   exchange_upstream.cpp  a connection to the server: pool, addresses, phase `dial`
+//   exchange_forward.cpp   the request out, the response's head back
+//   exchange_body.cpp      bodies, both ways
+//   exchange_tunnel.cpp    CONNECT and WebSockets
+//   exchange_answer.cpp    answers of our own
+//   exchange_record.cpp    the event
+// Borrowed from the service for one transaction and given back: what it has allocated serves the next one.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "audit/event.h"
+#include "base/url.h"
+#include "net/gate.h"
+#include "net/relay.h"
+#include "net/stream.h"
+#include "policy/policy.h"
+#include "protocols/http1/chunked.h"
+#include "protocols/http1/encoder.h"
+#include "protocols/http1/head.h"
+#include "protocols/http1/head_parser.h"
+#include "sessions/http/refusal.h"
+#include "sessions/http/settings.h"
+
+namespace sluice::http {
+
+class Service;
+class Session;
+
+class Exchange {
+public:
+    Exchange(net::Worker& worker);
+    ~Exchange();
+    Exchange(const Exchange&) = delete;
+    Exchange& operator=(const Exchange&) = delete;
+
+    // From the head, of which at least one byte is there, to the event. Whether another request may follow on the connection; if not,
+    // `must_linger` says whether the client may still be sending.
+    net::Task<bool> run(Session& session);
+    bool must_linger() const { return linger_; }
+
+    // A tunnel is open, and a reload brought this policy: ends the tunnel where it says no.
+    void judge_tunnel_again(std::shared_ptr<const Generation> generation);
+
+private:
+    using Refused = std::optional<Refusal>;
+
+    // exchange.cpp
+    void begin(Session& session);
+    net::Task<Result<void>> read_head();
+    Refused check_head();
+    Refused take_target();
+    net::Task<bool> route();
+
+    // exchange_judge.cpp
+    void fill_client_facts(policy::Facts& facts) const;
+    void fill_request_facts();
+    void fill_response_facts();
+    net::Task<Refused> judge_accept();
+    net::Task<Refused> judge(policy::Phase phase);
+    policy::Decision evaluate(policy::Phase phase, std::uint32_t from = 0);
+    net::Task<Refused> authenticate(const policy::Decision& decision);
+    Refused settle(const policy::Decision& decision, policy::Phase phase);
+    bool may_dial(const IpPort& address);
+    void count_rule(const policy::Rule& rule);
+
+    // exchange_upstream.cpp
+    net::Task<Refused> connect(bool may_reuse);
+    bool take_pooled();
+    void drop_upstream();
+    void keep_upstream();
+
+    // exchange_forward.cpp
+    net::Task<bool> forward();
+    void write_request_head();
+    void write_response_head();
+    net::Task<Result<void>> send_request();
+    net::Task<Result<void>> read_response_head();
+    net::Task<Result<void>> relay_interim();
+    bool may_retry(const Error& error) const;
+    net::Task<bool> relay_response();
+    std::string_view via(http1::Version received);
+
+    // exchange_body.cpp
+    // A body on its way: how it came, how it goes on, and the pieces of it that can go now.
+    struct Body {
+        void begin(const http1::Framing& framing, bool chunked, const Limits& limits, Side side);
+        Result<bool> take(std::string_view& unread);
+        void append_last_chunk();
+
+        http1::Framing::Kind kind = http1::Framing::Kind::none;
+        std::uint64_t left = 0;                          // of a body with a length
+        bool chunked_out = false;
+        bool ended = false;
+        std::uint64_t bytes = 0;                         // without framing
+        std::optional<http1::ChunkedDecoder> decoder;
+        http1::ChunkPrefix prefix;
+        std::string last_chunk;
+        std::vector<std::string_view> pieces;            // views into what was read, and into this object
+    };
+    struct BodyOut {
+        enum class Kind : std::uint8_t { none, length, chunked, until_close };
+        Kind kind = Kind::none;
+    };
+    Result<void> take_buffered_upload();
+    net::Task<void> pump_upload();
+    net::Task<Result<void>> pump_upload_bytes();
+    net::Task<void> stop_upload();
+    net::Task<Result<void>> pump_download();
+
+    // exchange_tunnel.cpp
+    net::Task<bool> run_connect();
+    enum class Inside : std::uint8_t { http, opaque, gone };
+    net::Task<Inside> look_inside();
+    net::Task<bool> run_tunnel(audit::Action action, std::string_view scan_reason);
+    net::Task<bool> upgrade();
+
+    // exchange_answer.cpp
+    net::Task<bool> answer(Refusal refusal);
+    net::Task<bool> answer_self();
+    net::Task<bool> answer_trace();
+    bool may_keep_client();
+    net::Task<bool> send_own(std::string_view body, audit::Action action);
+
+    // exchange_record.cpp
+    void record(audit::Action action, audit::Stage stage = audit::Stage::whole);
+    void note(const Refusal& refusal);
+    void note_error(const Error& error, Stage stage);
+
+    const Limits& limits() const { return generation_->settings->limits; }
+    bool is_connect() const { return head_.method == "CONNECT"; }
+
+    net::Worker& worker_;
+    Service* service_ = nullptr;
+    Session* session_ = nullptr;
+    std::shared_ptr<const Generation> generation_;
+    EventId id_{};
+
+    // The request.
+    http1::RequestHead head_;
+    std::optional<http1::RequestParser> request_parser_;
+    Url url_;
+    std::string host_key_;                               // "host:port", of the server: the pool's key
+    std::string extension_;
+    std::string full_url_;                               // canonical, for rules that read url.full
+    std::string request_type_;
+    std::string response_type_;
+    bool has_target_ = false;                            // url_ is filled
+    bool head_complete_ = false;
+    Body upload_body_;
+    enum class Upload : std::uint8_t { none, complete, running, failed };
+    Upload upload_ = Upload::none;
+    std::optional<Error> upload_error_;
+    net::Gate upload_done_;
+    std::string upload_out_;
+
+    // The policy.
+    policy::Facts facts_;
+    policy::Effects effects_;
+    std::string user_;
+    bool trusted_ = false;
+    bool allowed_ = false;                               // by a rule: the default does not count
+    std::size_t counted_tags_ = 0;                       // of effects_, those that were counted at accept
+    std::size_t counted_shadows_ = 0;
+    const policy::Rule* decided_by_ = nullptr;
+    Refused dial_refusal_;                               // why the last address may not be dialled
+
+    // The server.
+    std::unique_ptr<net::Stream> upstream_;
+    bool reused_ = false;
+    std::optional<IpPort> server_;
+    std::vector<IpPort> judged_;
+    http1::ResponseHead response_;
+    std::optional<http1::ResponseParser> response_parser_;
+    net::Buffer in_;                                     // from the server
+    std::size_t in_begin_ = 0;
+    std::size_t in_end_ = 0;
+    Body download_body_;
+    bool response_started_ = false;                      // bytes of the final response went to the client
+    BodyOut body_out_;
+    std::string out_;                                    // a head on its way out
+    std::string host_;
+    std::string via_;
+    bool keep_client_ = false;
+    bool linger_ = false;
+
+    // Who watches the client while a server is slow, or a tunnel lives long.
+    class Alarm;
+    std::unique_ptr<Alarm> alarm_;
+    net::Gate watch_done_;
+    bool watching_ = false;
+    bool client_gone_ = false;
+    void start_client_watch();
+    net::Task<void> watch_client();
+    net::Task<void> stop_client_watch();
+    void on_alarm();
+
+    // A tunnel.
+    std::string first_bytes_;                            // of the client, read before the tunnel began
+    std::optional<net::RelayControl> relay_;
+    bool in_tunnel_ = false;
+    bool start_recorded_ = false;
+
+    // The record.
+    std::int64_t start_ns_ = 0;                          // steady
+    std::int64_t policy_ns_ = 0;
+    std::int64_t upstream_ns_ = 0;
+    std::uint64_t client_bytes_ = 0;
+    std::uint64_t server_bytes_ = 0;
+    int status_ = 0;                                     // as the client got it
+    std::string_view error_type_;
+    std::string_view reason_;
+    std::string_view rule_;
+    std::string_view scan_reason_;
+    std::optional<audit::Action> outcome_;
+    std::vector<std::string_view> shadows_;
+};
+
+}  // namespace sluice::http

@@ -1,0 +1,259 @@
+// SPDX-License-Identifier: Apache-2.0
+// Bodies, both ways: decoded by the framing that they came in, and framed anew. A side reads when the other has taken what it had.
+#include <algorithm>
+#include <array>
+
+#include "base/text.h"
+#include "protocols/http1/encoder.h"
+#include "sessions/http/alarm.h"
+#include "sessions/http/exchange.h"
+#include "sessions/http/service.h"
+#include "sessions/http/session.h"
+
+namespace sluice::http {
+
+using http1::ChunkedDecoder;
+using http1::Framing;
+using http1::KnownField;
+
+namespace {
+
+// A body that moves, but hardly, keeps a server's worker busy for nothing: over each `window` it must come up to a rate.
+class Pace {
+public:
+    Pace(const Limits& limits, std::int64_t now_ns)
+        : window_ns_(std::chrono::nanoseconds(limits.body_idle).count()),
+          least_(limits.body_bytes_per_second * static_cast<std::uint64_t>(limits.body_idle.count()) / 1000), start_ns_(now_ns) {}
+
+    bool is_too_slow(std::size_t bytes, std::int64_t now_ns) {
+        bytes_ += bytes;
+        if (now_ns - start_ns_ < window_ns_) return false;
+        const bool too_slow = bytes_ < least_;
+        start_ns_ = now_ns;
+        bytes_ = 0;
+        return too_slow;
+    }
+
+private:
+    std::int64_t window_ns_;
+    std::uint64_t least_;
+    std::int64_t start_ns_;
+    std::uint64_t bytes_ = 0;
+};
+
+// Responses that are meant to trickle for hours.
+bool is_event_stream(std::string_view content_type) {
+    const std::string_view type = trim(content_type.substr(0, content_type.find(';')));
+    static constexpr std::array<std::string_view, 4> types{"text/event-stream", "multipart/x-mixed-replace", "application/x-ndjson", "application/grpc"};
+    return std::ranges::any_of(types, [&](std::string_view known) { return equals_ignoring_case(known, type); });
+}
+
+}  // namespace
+
+// What is there of a body, reframed into `pieces`. `unread` is taken from its front; true: the body has ended.
+Result<bool> Exchange::Body::take(std::string_view& unread) {
+    pieces.clear();
+    std::uint64_t size = 0;
+    switch (kind) {
+        case Framing::Kind::none: return true;
+        case Framing::Kind::until_close:
+        case Framing::Kind::length: {
+            const std::size_t taken = kind == Framing::Kind::length ? static_cast<std::size_t>(std::min<std::uint64_t>(left, unread.size())) : unread.size();
+            if (taken > 0) pieces.push_back(unread.substr(0, taken));
+            unread.remove_prefix(taken);
+            size = taken;
+            left -= kind == Framing::Kind::length ? taken : 0;
+            ended = kind == Framing::Kind::length && left == 0;
+            break;
+        }
+        case Framing::Kind::chunked:
+            while (!ended) {
+                const ChunkedDecoder::Piece piece = TRY(decoder->next(unread));
+                if (piece.kind == ChunkedDecoder::Piece::Kind::need_more) break;
+                if (piece.kind == ChunkedDecoder::Piece::Kind::end) {
+                    ended = true;
+                } else {
+                    pieces.push_back(piece.data);
+                    size += piece.data.size();
+                }
+            }
+            break;
+    }
+    bytes += size;
+    if (!chunked_out) return ended;
+    if (size > 0) {
+        const std::size_t length = http1::chunk_prefix(size, prefix);
+        pieces.insert(pieces.begin(), std::string_view(prefix, length));
+        pieces.push_back(http1::chunk_suffix);
+    }
+    if (ended) append_last_chunk();
+    return ended;
+}
+
+void Exchange::Body::append_last_chunk() {
+    last_chunk.clear();
+    http1::write_last_chunk(last_chunk, decoder && kind == Framing::Kind::chunked ? decoder->trailers().all() : std::span<const NameValue>{});
+    pieces.push_back(last_chunk);
+}
+
+void Exchange::Body::begin(const Framing& framing, bool chunked, const Limits& limits, Side side) {
+    kind = framing.kind;
+    left = framing.length;
+    chunked_out = chunked;
+    ended = kind == Framing::Kind::none || (kind == Framing::Kind::length && left == 0);
+    bytes = 0;
+    if (kind != Framing::Kind::chunked) return;
+    if (decoder) decoder->reset();
+    else decoder.emplace(limits, side);
+}
+
+// Before a server is asked: a body that is wrong in what has come of it is refused, and nothing of it reaches the server.
+Result<void> Exchange::take_buffered_upload() {
+    upload_out_.clear();
+    upload_body_.begin(head_.body, head_.body.kind == Framing::Kind::chunked, limits(), Side::client);
+    if (upload_ == Upload::complete) return {};
+    std::string_view unread = session_->unread();
+    const std::size_t before = unread.size();
+    const bool ended = TRY(upload_body_.take(unread)) || upload_body_.ended;
+    for (const std::string_view piece : upload_body_.pieces) upload_out_ += piece;
+    session_->consume(before - unread.size());
+    client_bytes_ += before - unread.size();
+    if (ended) upload_ = Upload::complete;
+    return {};
+}
+
+net::Task<void> Exchange::pump_upload() {
+    const auto pumped = co_await pump_upload_bytes();
+    if (pumped) {
+        upload_ = Upload::complete;
+        if (!response_started_) {
+            upstream_->expires_in(limits().first_byte);
+            start_client_watch();
+        }
+    } else {
+        upload_ = Upload::failed;
+        upload_error_ = pumped.error();
+        if (pumped.error().side == Side::client) upstream_->cancel();        // a half request is never ended as if it were whole
+    }
+    upload_done_.open();
+}
+
+net::Task<Result<void>> Exchange::pump_upload_bytes() {
+    net::Stream& client = session_->client();
+    const bool large = upload_body_.kind == Framing::Kind::length && upload_body_.left > net::BufferPool::small_size;
+    const net::Buffer buffer = worker_.buffers().borrow(large ? net::BufferSize::large : net::BufferSize::small);
+    Pace pace(limits(), Service::now_ns());
+    while (!upload_body_.ended) {
+        if (!response_started_) upstream_->expires_never();
+        client.expires_in(limits().body_idle);
+        std::span<char> room = buffer.span();
+        if (upload_body_.kind == Framing::Kind::length) room = room.first(static_cast<std::size_t>(std::min<std::uint64_t>(room.size(), upload_body_.left)));
+        const std::size_t got = CO_TRY(co_await client.read_some(room));
+        if (got == 0) co_return fail(Errc::closed, Side::client, "the client closed inside a request body");
+        if (pace.is_too_slow(got, Service::now_ns())) co_return fail(Errc::timed_out, Side::client, "the request body came too slowly");
+        std::string_view unread(buffer.data(), got);
+        CO_TRY(upload_body_.take(unread));
+        client_bytes_ += got - unread.size();
+        session_->push_back(unread);
+        if (!response_started_) upstream_->expires_in(limits().body_idle);
+        CO_TRY(co_await upstream_->write(upload_body_.pieces));
+    }
+    client.expires_never();
+    co_return Result<void>{};
+}
+
+net::Task<void> Exchange::stop_upload() {
+    const std::optional<Error> before = upload_error_;
+    session_->client().cancel();
+    upstream_->cancel();
+    co_await upload_done_.wait();
+    session_->client().rearm();
+    upload_error_ = before;
+    if (upload_ == Upload::running) upload_ = Upload::failed;
+}
+
+net::Task<Result<void>> Exchange::pump_download() {
+    net::Stream& client = session_->client();
+    const auto type = response_.fields.find(KnownField::content_type);
+    const Limits::Duration idle = type && is_event_stream(*type) ? limits().tunnel_idle : limits().body_idle;
+    download_body_.begin(response_.body, body_out_.kind == BodyOut::Kind::chunked, limits(), Side::server);
+    response_started_ = true;
+    for (bool first = true;; first = false) {
+        std::string_view unread(in_.data() + in_begin_, in_end_ - in_begin_);
+        const std::size_t before = unread.size();
+        const auto taken = download_body_.take(unread);
+        in_begin_ += before - unread.size();
+        if (first) download_body_.pieces.insert(download_body_.pieces.begin(), out_);
+        if (!download_body_.pieces.empty()) {
+            client.expires_in(limits().body_idle);
+            const auto sent = client.try_write(download_body_.pieces);
+            if (!sent) co_return std::unexpected(sent.error());
+            if (*sent < net::total_size(download_body_.pieces)) CO_TRY(co_await client.write(download_body_.pieces, *sent));
+            if (upload_ != Upload::running) client.expires_never();
+        }
+        if (!taken) co_return std::unexpected(taken.error());
+        if (download_body_.ended) co_return Result<void>{};
+
+        in_begin_ = in_end_ = 0;                         // from here on the views of response_ are gone
+        if (upload_ == Upload::complete) start_client_watch();
+        upstream_->expires_in(idle);
+        const std::size_t got = CO_TRY(co_await upstream_->read_some(in_.span()));
+        server_bytes_ += got;
+        if (got == 0) {
+            if (download_body_.kind != Framing::Kind::until_close) co_return fail(Errc::closed, Side::server, "the server closed inside a response body");
+            download_body_.ended = true;
+            if (!download_body_.chunked_out) co_return Result<void>{};
+            download_body_.pieces.clear();
+            download_body_.append_last_chunk();
+            co_return co_await client.write(download_body_.pieces);
+        }
+        in_end_ = got;
+        if (got == in_.size() && in_.size() < net::BufferPool::large_size) {
+            net::Buffer larger = worker_.buffers().borrow(net::BufferSize::large);
+            std::copy(in_.data(), in_.data() + got, larger.data());
+            in_ = std::move(larger);
+        }
+    }
+}
+
+// While a server is slow, somebody looks whether the client is still there: an answer that nobody waits for is not worth a connection.
+void Exchange::start_client_watch() {
+    if (!watching_) alarm_->expires_in(limits().client_watch);
+}
+
+void Exchange::on_alarm() {
+    if (in_tunnel_) {
+        start_recorded_ = true;
+        record(audit::Action::tunnelled, audit::Stage::start);
+        return;
+    }
+    watching_ = true;
+    watch_done_.shut();
+    net::spawn(worker_, watch_client());
+}
+
+net::Task<void> Exchange::watch_client() {
+    const auto ready = co_await session_->client().wait_readable();
+    std::array<char, 4096> early;                        // the next request, sent ahead
+    const auto got = ready ? session_->client().try_read(early) : Result<std::optional<std::size_t>>(std::unexpected(ready.error()));
+    if (got && *got && **got > 0) {
+        session_->push_back({early.data(), **got});
+    } else if (!(got && !*got) && !(!got && got.error().code == Errc::cancelled)) {
+        client_gone_ = true;
+        if (upstream_) upstream_->cancel();
+    }
+    watch_done_.open();
+}
+
+net::Task<void> Exchange::stop_client_watch() {
+    alarm_->expires_never();
+    if (!watching_) co_return;
+    if (!watch_done_.is_open()) {
+        session_->client().cancel();
+        co_await watch_done_.wait();
+        session_->client().rearm();
+    }
+    watching_ = false;
+}
+
+}  // namespace sluice::http

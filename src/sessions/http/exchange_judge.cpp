@@ -1,0 +1,224 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the rules see, phase by phase, and what they say.
+#include <algorithm>
+
+#include "base/text.h"
+#include "policy/registered_domain.h"
+#include "policy/users.h"
+#include "sessions/http/exchange.h"
+#include "sessions/http/service.h"
+#include "sessions/http/session.h"
+
+namespace sluice::http {
+namespace {
+
+// The type alone, lower case, without parameters (RFC 9110 8.3.1).
+void assign_mime_type(std::string& out, std::string_view content_type) {
+    out.assign(trim(content_type.substr(0, content_type.find(';'))));
+    for (char& c : out) c = to_lower(c);
+}
+
+}  // namespace
+
+using http1::KnownField;
+using policy::Action;
+using policy::Field;
+using policy::Phase;
+using policy::Protocol;
+
+void Exchange::fill_client_facts(policy::Facts& facts) const {
+    facts.set(Field::client_ip, session_->peer().address);
+    facts.set(Field::client_port, session_->peer().port);
+    facts.set(Field::listener, session_->listener());
+    facts.set(Field::network_protocol, std::string_view("http"));
+    facts.set(Field::network_transport, std::string_view("tcp"));
+    generation_->policy->set_time(facts, service_->scratch(), service_->unix_ns(start_ns_) / 1'000'000'000);
+    if (!session_->user().empty()) facts.set(Field::user_name, std::string_view(session_->user()));
+}
+
+void Exchange::fill_request_facts() {
+    const policy::Policy& policy = *generation_->policy;
+    const auto type = head_.fields.find(KnownField::content_type);
+    if (type) assign_mime_type(request_type_, *type);
+    if (!policy.has_rules(Phase::connect, Protocol::http) && !policy.has_rules(Phase::request, Protocol::http) &&
+        !policy.has_rules(Phase::dial, Protocol::http) && !policy.has_rules(Phase::response, Protocol::http))
+        return;
+    facts_.set(Field::request_method, head_.method);
+    facts_.set(Field::http_version, http1::to_string(head_.version));
+    facts_.set(Field::url_domain, std::string_view(url_.authority.host));
+    facts_.set(Field::server_address, std::string_view(url_.authority.host));
+    facts_.set(Field::url_port, url_.port);
+    facts_.set(Field::server_port, url_.port);
+    if (policy.reads(Field::url_registered_domain))
+        if (const std::string_view registered = policy::registered_domain(url_.authority.host); !registered.empty())
+            facts_.set(Field::url_registered_domain, registered);
+    if (!is_connect()) {
+        facts_.set(Field::url_scheme, std::string_view(url_.scheme));
+        facts_.set(Field::url_path, std::string_view(url_.path));
+        if (url_.has_query) facts_.set(Field::url_query, std::string_view(url_.query));
+        if (!extension_.empty()) facts_.set(Field::url_extension, std::string_view(extension_));
+        if (policy.reads(Field::url_full)) {
+            full_url_.clear();
+            url_.append_canonical(full_url_);
+            facts_.set(Field::url_full, std::string_view(full_url_));
+        }
+    } else if (policy.reads(Field::url_full)) {
+        facts_.set(Field::url_full, std::string_view(host_key_));
+    }
+    if (const auto agent = head_.fields.find(KnownField::user_agent)) facts_.set(Field::user_agent, *agent);
+    if (const auto referrer = head_.fields.find(KnownField::referer)) facts_.set(Field::request_referrer, *referrer);
+    if (type) facts_.set(Field::request_content_type, std::string_view(request_type_));
+    if (head_.body.kind == http1::Framing::Kind::length) facts_.set(Field::request_content_length, head_.body.length);
+    facts_.set_headers(Field::request_header, head_.fields.all());
+}
+
+void Exchange::fill_response_facts() {
+    if (const auto type = response_.fields.find(KnownField::content_type)) {
+        assign_mime_type(response_type_, *type);
+        facts_.set(Field::response_content_type, std::string_view(response_type_));
+    }
+    facts_.set(Field::response_status_code, response_.status);
+    if (response_.content_length) facts_.set(Field::response_content_length, *response_.content_length);
+    facts_.set_headers(Field::response_header, response_.fields.all());
+}
+
+policy::Decision Exchange::evaluate(Phase phase, std::uint32_t from) {
+    return generation_->policy->evaluate(phase, Protocol::http, facts_, service_->scratch(), effects_, service_->rate_limits(), Service::now_ns(), from);
+}
+
+// `connect` as it is at accept: once a connection, and again only where the policy has changed since. What its rules did to headers and
+// tags holds for every request of the connection.
+net::Task<Exchange::Refused> Exchange::judge_accept() {
+    Session::AtAccept& at_accept = session_->at_accept();
+    if (!generation_->policy->has_rules(Phase::connect, Protocol::http)) co_return std::nullopt;
+    if (at_accept.generation != generation_ || !at_accept.settled) {
+        policy::Facts facts;
+        fill_client_facts(facts);
+        const bool fresh = at_accept.generation != generation_;
+        if (fresh) {
+            at_accept = {};
+            at_accept.generation = generation_;
+        }
+        const auto judge_from = [&](std::uint32_t from) {
+            return generation_->policy->evaluate(Phase::connect, Protocol::http, facts, service_->scratch(), at_accept.effects, service_->rate_limits(),
+                                                 Service::now_ns(), from);
+        };
+        if (fresh) at_accept.decision = judge_from(0);
+        while (at_accept.decision.action == Action::authenticate) {
+            if (const Refused refused = co_await authenticate(at_accept.decision)) co_return refused;
+            facts.set(Field::user_name, std::string_view(user_));
+            at_accept.decision = judge_from(at_accept.decision.next);
+        }
+        at_accept.settled = true;
+        at_accept.tags.assign(facts.tags().begin(), facts.tags().end());
+        for (const policy::Rule* rule : at_accept.effects.tags) count_rule(*rule);
+        for (const policy::Rule* rule : at_accept.effects.shadows) count_rule(*rule);
+    }
+    for (const std::string_view tag : at_accept.tags) facts_.add_tag(tag);
+    effects_.header_edits = at_accept.effects.header_edits;
+    effects_.tags = at_accept.effects.tags;
+    effects_.shadows = at_accept.effects.shadows;
+    counted_tags_ = effects_.tags.size();
+    counted_shadows_ = effects_.shadows.size();
+    co_return settle(at_accept.decision, Phase::connect);
+}
+
+net::Task<Exchange::Refused> Exchange::judge(Phase phase) {
+    if (trusted_) co_return std::nullopt;
+    if (generation_->policy->has_rules(phase, Protocol::http)) {
+        policy::Decision decision = evaluate(phase);
+        while (decision.action == Action::authenticate) {
+            if (const Refused refused = co_await authenticate(decision)) co_return refused;
+            decision = evaluate(phase, decision.next);
+        }
+        if (Refused refused = settle(decision, phase)) co_return refused;
+        if (trusted_ || decision.action == Action::allow) co_return std::nullopt;
+    }
+    if (phase == Phase::request && !allowed_ && generation_->policy->default_action() == Action::block) co_return refused_by_default();
+    co_return std::nullopt;
+}
+
+// nullopt: the request goes on.
+Exchange::Refused Exchange::settle(const policy::Decision& decision, Phase phase) {
+    if (decision.action == Action::none) return std::nullopt;
+    if (decision.rule) {
+        count_rule(*decision.rule);
+        decided_by_ = decision.rule;
+        rule_ = decision.rule->name;
+    }
+    switch (decision.action) {
+        case Action::trust: trusted_ = true; return std::nullopt;
+        case Action::allow: allowed_ = allowed_ || phase <= Phase::request; return std::nullopt;
+        default: return refusal_of(decision, head_.method);
+    }
+}
+
+void Exchange::count_rule(const policy::Rule& rule) {
+    const auto index = static_cast<std::size_t>(&rule - generation_->policy->rules().data());
+    if (index < generation_->rule_slots.size()) service_->metrics().rule_matched(generation_->rule_slots[index]);
+}
+
+// `protect-host` and the rules of phase `dial`, for one address. Why not is kept in dial_refusal_.
+bool Exchange::may_dial(const IpPort& address) {
+    const Settings& settings = *generation_->settings;
+    if (settings.protect_host) {
+        if (const auto why = settings.protect_host->refuses(session_->peer().address, address)) {
+            Refusal refusal = refused(403, "destination_ip_prohibited", "This proxy does not connect to that address.");
+            refusal.action = audit::Action::blocked;
+            refusal.rule = "protect-host";
+            refusal.reason = *why;
+            dial_refusal_ = refusal;
+            return false;
+        }
+    }
+    if (trusted_ || !generation_->policy->has_rules(Phase::dial, Protocol::http)) return true;
+    facts_.set(Field::server_ip, address.address);
+    const policy::Decision decision = evaluate(Phase::dial);
+    // Credentials are asked for before a server is; a rule that wants them here has either got them or refuses.
+    const Refused refusal = decision.action == Action::authenticate && !user_.empty() ? std::nullopt : settle(decision, Phase::dial);
+    facts_.clear(Field::server_ip);
+    if (!refusal) return true;
+    dial_refusal_ = refusal;
+    return false;
+}
+
+net::Task<Exchange::Refused> Exchange::authenticate(const policy::Decision& decision) {
+    if (!session_->user().empty()) {                     // the CONNECT around this request proved it
+        user_ = session_->user();
+        facts_.set(Field::user_name, std::string_view(user_));
+        co_return std::nullopt;
+    }
+    const Refusal refusal = refusal_of(decision, head_.method);
+    const auto value = head_.fields.find(KnownField::proxy_authorization);
+    if (!value || head_.fields.count(KnownField::proxy_authorization) != 1) co_return refusal;
+    const auto credentials = parse_basic(*value);
+    if (!credentials) co_return refusal;
+
+    const auto& users = decision.rule->users;
+    if (!service_->credentials().knows(*users, *credentials, start_ns_)) {
+        policy::RateLimit attempts;
+        attempts.rate = attempts.burst = static_cast<std::int64_t>(limits().password_attempts);
+        attempts.period_ns = 60'000'000'000;
+        attempts.per = {{Field::client_ip, {}}};
+        attempts.identity = 0x70617373;                  // of no rule
+        policy::Facts client;
+        fill_client_facts(client);
+        if (const std::int64_t wait = service_->rate_limits().take(attempts, client, Service::now_ns()); wait > 0) {
+            Refusal slow = refused(429, "http_request_denied", "Too many attempts to log in: please wait a moment.");
+            slow.action = audit::Action::limited;
+            slow.rule = decision.rule->name;
+            slow.retry_after = wait / 1'000'000'000 + 1;
+            co_return slow;
+        }
+        const std::optional<bool> good = co_await service_->passwords().verify(worker_, users, *credentials);
+        if (!good) co_return refused(503, "proxy_internal_error", "Too many people are logging in at this moment.");
+        if (!*good) co_return refusal;
+        service_->credentials().remember(*users, *credentials, Service::now_ns());
+    }
+    count_rule(*decision.rule);
+    user_ = credentials->user;
+    facts_.set(Field::user_name, std::string_view(user_));
+    co_return std::nullopt;
+}
+
+}  // namespace sluice::http

@@ -1,0 +1,265 @@
+// SPDX-License-Identifier: Apache-2.0
+// CONNECT and WebSockets: bytes that we pass on unread, once we know that they are not HTTP.
+#include <algorithm>
+#include <array>
+
+#include "net/pool.h"
+#include "protocols/http1/encoder.h"
+#include "sessions/http/alarm.h"
+#include "sessions/http/exchange.h"
+#include "sessions/http/header_edits.h"
+#include "sessions/http/service.h"
+#include "sessions/http/session.h"
+
+namespace sluice::http {
+
+net::Task<bool> Exchange::run_connect() {
+    if (session_->inside()) {
+        Refusal nested = refused(403, "http_request_denied", "There is no tunnel inside a tunnel.");
+        nested.close = true;
+        co_return co_await answer(nested);
+    }
+    if (const auto parsed = parse_authority(head_.target, false, url_.authority); !parsed || url_.authority.port == 0) {
+        Refusal refusal = refused(400, "http_request_error", "CONNECT wants a host and a port.");
+        refusal.reason = parsed ? "no port" : parsed.error().what;
+        refusal.close = true;
+        co_return co_await answer(refusal);
+    }
+    url_.scheme.clear();
+    url_.path.clear();
+    url_.query.clear();
+    url_.has_query = false;
+    url_.port = url_.authority.port;
+    has_target_ = true;
+    extension_.clear();
+    host_key_.clear();
+    url_.authority.append_to(host_key_, url_.port);
+
+    const std::int64_t before = Service::now_ns();
+    fill_client_facts(facts_);
+    fill_request_facts();
+    if (const Refused refused = co_await judge_accept()) co_return co_await answer(*refused);
+    if (const Refused refused = co_await judge(policy::Phase::connect)) co_return co_await answer(*refused);
+    if (const Refused refused = co_await judge(policy::Phase::request)) co_return co_await answer(*refused);
+    policy_ns_ += Service::now_ns() - before;
+
+    const auto& ports = generation_->settings->connect_ports;
+    if (!std::ranges::any_of(ports, [&](const PortRange& range) { return url_.port >= range.first && url_.port <= range.last; })) {
+        Refusal refusal = refused(403, "http_request_denied", "This proxy opens no tunnel to that port.");
+        refusal.reason = "not in http.connect_ports";
+        co_return co_await answer(refusal);
+    }
+    if (const Refused refused = co_await connect(false)) co_return co_await answer(*refused);
+
+    out_.clear();
+    http1::HeadWriter writer(out_);
+    writer.status_line(200, "Connection established");
+    const HeaderEdits edits(effects_.header_edits, policy::Action::set_response_header, policy::Action::remove_response_header);
+    edits.write(writer);
+    writer.end();
+    std::array<std::string_view, 1> pieces{out_};
+    session_->client().expires_in(limits().body_idle);
+    if (const auto sent = co_await session_->client().write(pieces); !sent) {
+        note_error(sent.error(), http::Stage::relaying);
+        record(audit::Action::aborted);
+        co_return false;
+    }
+    status_ = 200;
+
+    switch (co_await look_inside()) {
+        case Inside::gone:
+            record(audit::Action::tunnelled);
+            co_return false;
+        case Inside::http:
+            // Not a blind tunnel: what is asked inside is judged and recorded like any other request.
+            session_->inside() = Session::Inside{url_.authority.host, url_.port};
+            session_->user() = user_;
+            keep_upstream();
+            record(audit::Action::allowed);
+            co_return true;
+        case Inside::opaque: break;
+    }
+    co_return co_await run_tunnel(audit::Action::tunnelled, "tunnel");
+}
+
+// Waits for the first bytes, of whichever side. What the client sent stays in first_bytes_; where it is a request, in the session.
+net::Task<Exchange::Inside> Exchange::look_inside() {
+    first_bytes_.assign(session_->unread());
+    session_->consume(first_bytes_.size());
+    net::Stream& client = session_->client();
+    client.expires_in(limits().tunnel_idle);
+
+    // A server that speaks first (SSH, SMTP) ends the wait: that is no HTTP.
+    bool server_spoke = false;
+    net::Gate watch_done;
+    const auto watch_server = [](Exchange& self, bool& spoke, net::Gate& done) -> net::Task<void> {
+        const auto ready = co_await self.upstream_->wait_readable();
+        if (ready || ready.error().code != Errc::cancelled) {
+            spoke = true;
+            self.session_->client().cancel();
+        }
+        done.open();
+    };
+    bool watching = false;
+    Inside inside = Inside::opaque;
+    for (;;) {
+        const http1::Guess guess = first_bytes_.empty() ? http1::Guess::undecided : http1::looks_like_request(first_bytes_);
+        if (guess == http1::Guess::no) break;
+        if (guess == http1::Guess::yes || first_bytes_.size() >= limits().request_target) {
+            inside = Inside::http;
+            break;
+        }
+        if (!watching) {
+            watching = true;
+            net::spawn(worker_, watch_server(*this, server_spoke, watch_done));
+        }
+        std::array<char, 4096> more;
+        const auto got = co_await client.read_some(more);
+        if (!got && server_spoke) break;
+        if (!got || *got == 0) {
+            // A client that ends its half at once may still want to hear the server.
+            inside = got && !first_bytes_.empty() ? Inside::opaque : Inside::gone;
+            break;
+        }
+        first_bytes_.append(more.data(), *got);
+    }
+    if (watching && !watch_done.is_open()) {
+        upstream_->cancel();
+        co_await watch_done.wait();
+    }
+    if (watching) {
+        upstream_->rearm();
+        client.rearm();
+    }
+    client.expires_never();
+    if (inside == Inside::http) session_->push_back(first_bytes_);
+    client_bytes_ += inside == Inside::http ? 0 : first_bytes_.size();
+    co_return inside;
+}
+
+net::Task<bool> Exchange::run_tunnel(audit::Action action, std::string_view scan_reason) {
+    scan_reason_ = scan_reason;
+    net::Stream& client = session_->client();
+    client.expires_never();
+    upstream_->expires_never();
+    in_tunnel_ = true;
+    relay_.emplace();
+    service_->add_tunnel(*this);
+    alarm_->expires_in(limits().long_lived);
+
+    Result<void> ready{};
+    std::array<std::string_view, 1> to_server{first_bytes_};
+    if (!first_bytes_.empty()) {
+        upstream_->expires_in(limits().body_idle);
+        ready = co_await upstream_->write(to_server);
+        upstream_->expires_never();
+    }
+    net::RelayResult result;
+    if (ready) {
+        result = co_await net::relay(worker_, client, *upstream_, limits().tunnel_idle, &*relay_);
+    } else {
+        result.error = ready.error();
+    }
+    alarm_->expires_never();
+    service_->remove_tunnel(*this);
+    in_tunnel_ = false;
+    client_bytes_ += result.to_server;
+    server_bytes_ += result.to_client;
+
+    if (!outcome_) {
+        outcome_ = action;
+        if (result.ended == net::RelayResult::Ended::idle) reason_ = "nothing moved for limits.tunnel_idle";
+        if (result.error && result.error->code != Errc::cancelled) note_error(*result.error, http::Stage::relaying);
+    }
+    if (result.ended == net::RelayResult::Ended::error) client.abort();
+    record(*outcome_, start_recorded_ ? audit::Stage::end : audit::Stage::whole);
+    co_return false;
+}
+
+// 101: the client hears it, and from then on the bytes are theirs.
+net::Task<bool> Exchange::upgrade() {
+    if (watching_) co_await stop_client_watch();
+    alarm_->expires_never();
+    out_.clear();
+    http1::HeadWriter writer(out_);
+    writer.status_line(101, response_.reason);
+    const HeaderEdits edits(effects_.header_edits, policy::Action::set_response_header, policy::Action::remove_response_header);
+    const auto fields = response_.fields.all();
+    for (std::size_t i = 0; i < fields.size(); ++i)
+        if (!response_.is_for_this_hop(i) && !edits.touches(fields[i].name) && response_.fields.known(i) != http1::KnownField::content_length)
+            writer.field(fields[i].name, fields[i].value);
+    writer.field("Connection", "Upgrade");
+    writer.field("Upgrade", "websocket");
+    writer.field("Via", via(response_.version));
+    edits.write(writer);
+    writer.end();
+    status_ = 101;
+
+    std::array<std::string_view, 2> pieces{out_, std::string_view(in_.data() + in_begin_, in_end_ - in_begin_)};
+    session_->client().expires_in(limits().body_idle);
+    if (const auto sent = co_await session_->client().write(pieces); !sent) {
+        note_error(sent.error(), http::Stage::relaying);
+        record(audit::Action::aborted);
+        co_return false;
+    }
+    in_.release();
+    first_bytes_.assign(session_->unread());
+    session_->consume(first_bytes_.size());
+    first_bytes_ += session_->take_pushed_back();
+    client_bytes_ += first_bytes_.size();
+    co_return co_await run_tunnel(audit::Action::allowed, "upgrade");
+}
+
+void Exchange::judge_tunnel_again(std::shared_ptr<const Generation> generation) {
+    if (trusted_ || !relay_) return;
+    // A token that a `limit` rule takes here would be taken twice for one tunnel.
+    policy::RateLimits no_limits(1);
+    policy::Facts facts = facts_;
+    facts.keep_tags(0);
+    facts.clear(policy::Field::server_ip);
+    policy::Effects effects;
+    const policy::Policy& policy = *generation->policy;
+    const auto says_no = [&](policy::Phase phase) {
+        std::uint32_t from = 0;
+        for (;;) {
+            const policy::Decision decision =
+                policy.evaluate(phase, policy::Protocol::http, facts, service_->scratch(), effects, no_limits, Service::now_ns(), from);
+            if (decision.action == policy::Action::authenticate && !user_.empty()) {
+                from = decision.next;
+                continue;
+            }
+            if (decision.action == policy::Action::none || decision.action == policy::Action::allow || decision.action == policy::Action::trust) return false;
+            if (decision.action == policy::Action::limit) return false;
+            outcome_ = decision.action == policy::Action::reset ? audit::Action::reset : audit::Action::blocked;
+            error_type_ = "http_request_denied";
+            if (decision.rule) {
+                rule_ = decision.rule->name;
+                reason_ = decision.rule->reason;
+            }
+            return true;
+        }
+    };
+    bool ends = false;
+    const auto& protect = generation->settings->protect_host;
+    if (const auto why = protect && server_ ? protect->refuses(session_->peer().address, *server_) : std::nullopt) {
+        outcome_ = audit::Action::blocked;
+        error_type_ = "destination_ip_prohibited";
+        rule_ = "protect-host";
+        reason_ = *why;
+        ends = true;
+    } else {
+        ends = says_no(policy::Phase::connect) || says_no(policy::Phase::request);
+        if (!ends && server_) {
+            facts.set(policy::Field::server_ip, server_->address);
+            ends = says_no(policy::Phase::dial);
+        }
+    }
+    if (!ends) return;
+    effects_.clear();                                    // its rules are the old generation's
+    counted_tags_ = counted_shadows_ = 0;
+    facts_.keep_tags(0);
+    generation_ = std::move(generation);
+    relay_->cancel();
+}
+
+}  // namespace sluice::http

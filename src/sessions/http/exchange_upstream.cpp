@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: Apache-2.0
+// A connection to the server: one from the pool, or a new one to an address that was judged. What was judged is what is dialled.
+#include "net/dial.h"
+#include "net/pool.h"
+#include "net/resolver.h"
+#include "sessions/http/exchange.h"
+#include "sessions/http/service.h"
+#include "sessions/http/session.h"
+
+namespace sluice::http {
+
+net::Task<Exchange::Refused> Exchange::connect(bool may_reuse) {
+    dial_refusal_.reset();
+    if (may_reuse && take_pooled()) co_return std::nullopt;
+
+    const std::int64_t before = Service::now_ns();
+    judged_.clear();
+    if (url_.authority.address) {
+        const IpPort address{url_.authority.address->unmapped(), url_.port};
+        if (may_dial(address)) judged_.push_back(address);
+    } else {
+        const auto addresses = co_await worker_.resolver().resolve(url_.authority.host);
+        if (!addresses) co_return refusal_of(addresses.error(), http::Stage::resolving);
+        for (const IpAddress& found : (*addresses)->list) {
+            const IpPort address{found.unmapped(), url_.port};
+            if (may_dial(address)) judged_.push_back(address);
+        }
+    }
+    if (judged_.empty()) co_return dial_refusal_;
+
+    auto dialled = co_await net::dial(worker_, judged_, limits());
+    upstream_ns_ += Service::now_ns() - before;
+    if (!dialled) {
+        server_ = judged_.front();
+        co_return refusal_of(dialled.error(), http::Stage::dialling);
+    }
+    service_->metrics().add(audit::Counter::pool_opened);
+    service_->metrics().observe(audit::Histogram::server_connect, dialled->duration.count());
+    service_->metrics().add(audit::Gauge::server_connections, 1);
+    upstream_ = std::move(dialled->stream);
+    server_ = dialled->address;
+    reused_ = false;
+    facts_.set(policy::Field::server_ip, server_->address);
+    co_return std::nullopt;
+}
+
+// The addresses that the connections in the pool have were judged for another client, maybe by another policy: each is judged anew.
+bool Exchange::take_pooled() {
+    upstream_ = worker_.pool().take(host_key_, [this](const net::Stream& stream) { return may_dial(stream.peer()); });
+    if (!upstream_) return false;
+    service_->metrics().add(audit::Counter::pool_reused);
+    server_ = upstream_->peer();
+    reused_ = true;
+    facts_.set(policy::Field::server_ip, server_->address);
+    return true;
+}
+
+void Exchange::drop_upstream() {
+    if (!upstream_) return;
+    upstream_.reset();
+    service_->metrics().add(audit::Gauge::server_connections, -1);
+}
+
+// Only after a response that ended where it said, with nothing behind it and no doubt about anything.
+void Exchange::keep_upstream() {
+    upstream_->expires_never();
+    service_->metrics().add(audit::Gauge::server_connections, -1);
+    worker_.pool().put(host_key_, std::move(upstream_));
+}
+
+}  // namespace sluice::http

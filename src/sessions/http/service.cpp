@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "sessions/http/service.h"
+
+#include <algorithm>
+#include <chrono>
+
+#include "sessions/http/exchange.h"
+#include "sessions/http/session.h"
+
+namespace sluice::http {
+
+std::int64_t Service::now_ns() {
+    return std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::steady_clock::now().time_since_epoch()).count();
+}
+
+Service::Service(Parts parts, Generation generation)
+    : parts_(parts), generation_(std::make_shared<const Generation>(std::move(generation))) {
+    on_tick();
+    parts_.lane.redact(generation_->settings->redaction);
+    worker().wheel().every_tick([this] { on_tick(); });
+}
+
+Service::~Service() = default;
+
+void Service::on_tick() {
+    const auto unix_now = std::chrono::system_clock::now().time_since_epoch();
+    unix_offset_ns_ = std::chrono::duration_cast<std::chrono::nanoseconds>(unix_now).count() - now_ns();
+    parts_.lane.flush();
+}
+
+void Service::accept(net::Accepted accepted) {
+    parts_.metrics.add(audit::Counter::client_connections);
+    net::spawn(worker(), serve(std::move(accepted)));
+}
+
+net::Task<void> Service::serve(net::Accepted accepted) {
+    Session session(*this, std::move(accepted));
+    co_await session.run();
+}
+
+void Service::replace(Generation generation) {
+    generation_ = std::make_shared<const Generation>(std::move(generation));
+    parts_.lane.redact(generation_->settings->redaction);
+    worker().set_limits(generation_->settings->limits);
+    const std::vector<Exchange*> open = tunnels_;        // one that ends takes itself off the list
+    for (Exchange* tunnel : open) tunnel->judge_tunnel_again(generation_);
+}
+
+void Service::drain() {
+    draining_ = true;
+    for (Session* session = sessions_; session != nullptr; session = session->next_) session->drain();
+}
+
+std::unique_ptr<Exchange> Service::borrow_exchange() {
+    if (spare_.empty()) return std::make_unique<Exchange>(worker());
+    std::unique_ptr<Exchange> exchange = std::move(spare_.back());
+    spare_.pop_back();
+    return exchange;
+}
+
+void Service::give_back(std::unique_ptr<Exchange> exchange) {
+    constexpr std::size_t kept = 128;
+    if (spare_.size() < kept) spare_.push_back(std::move(exchange));
+}
+
+void Service::add(Session& session) {
+    session.next_ = sessions_;
+    session.link_ = &sessions_;
+    if (sessions_ != nullptr) sessions_->link_ = &session.next_;
+    sessions_ = &session;
+    ++live_;
+    parts_.metrics.add(audit::Gauge::client_connections, 1);
+}
+
+void Service::remove(Session& session) {
+    *session.link_ = session.next_;
+    if (session.next_ != nullptr) session.next_->link_ = session.link_;
+    --live_;
+    parts_.metrics.add(audit::Gauge::client_connections, -1);
+}
+
+void Service::add_tunnel(Exchange& exchange) {
+    tunnels_.push_back(&exchange);
+    parts_.metrics.add(audit::Gauge::tunnels, 1);
+}
+
+void Service::remove_tunnel(Exchange& exchange) {
+    std::erase(tunnels_, &exchange);
+    parts_.metrics.add(audit::Gauge::tunnels, -1);
+}
+
+}  // namespace sluice::http

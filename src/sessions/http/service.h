@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: Apache-2.0
+// HTTP on one worker: its sessions, what they share, and the policy that is current. Everything but the constructor's arguments belongs to
+// the worker's thread: from elsewhere, `worker.post` a call.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "audit/lane.h"
+#include "audit/metrics.h"
+#include "base/id.h"
+#include "net/listener.h"
+#include "net/worker.h"
+#include "policy/policy.h"
+#include "policy/rate_limits.h"
+#include "sessions/http/credentials.h"
+#include "sessions/http/settings.h"
+
+namespace sluice::http {
+
+class Exchange;
+class Session;
+
+class Service {
+public:
+    // All of them outlive the service. Those that are shared by all workers are thread-safe.
+    struct Parts {
+        net::Worker& worker;
+        policy::RateLimits& rate_limits;                 // shared
+        PasswordChecker& passwords;                      // shared
+        audit::Lane& lane;
+        audit::MetricsShard& metrics;
+    };
+    Service(Parts parts, Generation generation);
+    ~Service();
+    Service(const Service&) = delete;
+    Service& operator=(const Service&) = delete;
+
+    // A client came in. `listener` as the log and rules name it ("127.0.0.1:3128").
+    void accept(net::Accepted accepted);
+    // A reload: transactions that begin from now on use it, and open tunnels are judged by it.
+    void replace(Generation generation);
+    // No more requests: idle connections close, others say `Connection: close` with the answer they are at.
+    void drain();
+    bool is_draining() const { return draining_; }
+    std::size_t live() const { return live_; }
+
+    // For sessions.
+    net::Worker& worker() { return parts_.worker; }
+    policy::RateLimits& rate_limits() { return parts_.rate_limits; }
+    PasswordChecker& passwords() { return parts_.passwords; }
+    CredentialCache& credentials() { return credentials_; }
+    audit::Lane& lane() { return parts_.lane; }
+    audit::MetricsShard& metrics() { return parts_.metrics; }
+    policy::Scratch& scratch() { return scratch_; }
+    const std::shared_ptr<const Generation>& generation() const { return generation_; }
+    EventId next_id(std::int64_t unix_ns) { return ids_.next(unix_ns / 1'000'000); }
+    // Steady nanoseconds, and the same moment as Unix time.
+    static std::int64_t now_ns();
+    std::int64_t unix_ns(std::int64_t steady_ns) const { return steady_ns + unix_offset_ns_; }
+
+    std::unique_ptr<Exchange> borrow_exchange();
+    void give_back(std::unique_ptr<Exchange> exchange);
+    void add(Session& session);
+    void remove(Session& session);
+    void add_tunnel(Exchange& exchange);
+    void remove_tunnel(Exchange& exchange);
+
+private:
+    net::Task<void> serve(net::Accepted accepted);
+    void on_tick();
+
+    Parts parts_;
+    std::shared_ptr<const Generation> generation_;       // of this worker alone: its count is not shared with other threads
+    policy::Scratch scratch_;
+    CredentialCache credentials_;
+    EventIds ids_;
+    std::int64_t unix_offset_ns_ = 0;
+    std::vector<std::unique_ptr<Exchange>> spare_;
+    std::vector<Exchange*> tunnels_;
+    Session* sessions_ = nullptr;
+    std::size_t live_ = 0;
+    bool draining_ = false;
+};
+
+}  // namespace sluice::http

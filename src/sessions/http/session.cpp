@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "sessions/http/session.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "net/proxy_protocol.h"
+#include "sessions/http/exchange.h"
+#include "sessions/http/service.h"
+
+namespace sluice::http {
+
+Session::Session(Service& service, net::Accepted accepted)
+    : Session(service, std::move(accepted.stream), std::move(accepted.permit), accepted.listener.to_string()) {}
+
+Session::Session(Service& service, std::unique_ptr<net::Stream> client, net::ConnectionPermit permit, std::string listener)
+    : service_(service), client_(std::move(client)), permit_(std::move(permit)), listener_(std::move(listener)) {
+    service_.add(*this);
+}
+
+Session::~Session() { service_.remove(*this); }
+
+void Session::drain() {
+    if (idle_) client_->cancel();
+}
+
+net::Task<void> Session::run() {
+    if (!co_await open()) co_return;
+    for (;;) {
+        if (!co_await wait_for_request()) break;
+        std::unique_ptr<Exchange> exchange = service_.borrow_exchange();
+        const bool again = co_await exchange->run(*this);
+        const bool must_linger = exchange->must_linger();
+        service_.give_back(std::move(exchange));
+        tidy_buffer();
+        if (again) continue;
+        if (must_linger) co_await linger();
+        break;
+    }
+    client_->close();
+}
+
+// Who is there: the PROXY header where one is required, then whether we serve this client at all. Refusals wait for the request, so that it gets an
+// answer that a person understands.
+net::Task<bool> Session::open() {
+    const std::shared_ptr<const Generation> generation = service_.generation();
+    const Settings& settings = *generation->settings;
+    const auto within = [](const std::vector<IpNetwork>& networks, const IpAddress& address) {
+        return std::ranges::any_of(networks, [&](const IpNetwork& network) { return network.contains(address); });
+    };
+    if (within(settings.proxy_from, peer().address) && !co_await read_proxy_header()) co_return false;
+
+    if (!within(settings.clients, peer().address)) {
+        service_.metrics().refused(audit::Refusal::client_not_allowed);
+        refused_ = refused(403, "http_request_denied", "This proxy does not serve your address.");
+        refused_->reason = "the client's address is not in http.clients";
+    } else if (!permit_.is_within_client_limit()) {
+        service_.metrics().refused(audit::Refusal::client_limit);
+        refused_ = refused(503, "connection_limit_reached", "You have too many connections open.");
+        refused_->reason = "limits.connections_per_client is reached";
+    }
+    if (refused_) refused_->close = true;
+    co_return true;
+}
+
+net::Task<bool> Session::read_proxy_header() {
+    client_->expires_in(service_.worker().limits().proxy_header);
+    for (;;) {
+        const auto header = net::parse_proxy_header(unread());
+        if (!header) break;
+        if (*header) {
+            consume((*header)->consumed);
+            if ((*header)->source) {
+                client_->set_peer({(*header)->source->address.unmapped(), (*header)->source->port});
+                permit_.set_client(peer().address);
+            }
+            client_->expires_never();
+            tidy_buffer();
+            co_return true;
+        }
+        const auto got = co_await read_more();
+        if (!got || *got == 0) break;
+    }
+    service_.metrics().refused(audit::Refusal::proxy_header);
+    client_->abort();
+    co_return false;
+}
+
+net::Task<bool> Session::wait_for_request() {
+    for (;;) {
+        if (service_.is_draining() && !(inside_ && !unread().empty())) co_return false;
+        // While the log is behind and must not lose events, nothing new begins.
+        if (!service_.generation()->settings->wait_for_log || service_.lane().has_room()) break;
+        co_await service_.worker().sleep(net::Wheel::tick);
+    }
+    if (!unread().empty()) co_return true;
+    client_->expires_in(service_.generation()->settings->limits.client_idle);
+    idle_ = true;
+    const auto got = co_await client_->read_or_release(buffer_, service_.worker().buffers());
+    idle_ = false;
+    if (!got || *got == 0) co_return false;
+    begin_ = 0;
+    end_ = *got;
+    co_return true;
+}
+
+net::Task<Result<std::size_t>> Session::read_more() {
+    net::BufferPool& pool = service_.worker().buffers();
+    if (!buffer_) {
+        buffer_ = pool.borrow();
+        begin_ = end_ = 0;
+    }
+    if (end_ == buffer_.size()) {
+        if (begin_ > 0) {
+            std::memmove(buffer_.data(), buffer_.data() + begin_, end_ - begin_);
+        } else if (buffer_.size() < net::BufferPool::large_size) {
+            net::Buffer larger = pool.borrow(net::BufferSize::large);
+            std::memcpy(larger.data(), buffer_.data() + begin_, end_ - begin_);
+            buffer_ = std::move(larger);
+        } else {
+            co_return fail(Errc::too_large, Side::client, "head too large");
+        }
+        end_ -= begin_;
+        begin_ = 0;
+    }
+    const auto got = co_await client_->read_some(buffer_.span().subspan(end_));
+    if (got) end_ += *got;
+    co_return got;
+}
+
+// Between requests: what was read ahead comes to the front, and nothing is held for nothing.
+void Session::tidy_buffer() {
+    if (!pushed_back_.empty()) {
+        const std::size_t size = end_ - begin_ + pushed_back_.size();
+        net::Buffer whole = service_.worker().buffers().borrow(size < net::BufferPool::small_size ? net::BufferSize::small : net::BufferSize::large);
+        if (end_ > begin_) std::memcpy(whole.data(), buffer_.data() + begin_, end_ - begin_);
+        std::memcpy(whole.data() + (end_ - begin_), pushed_back_.data(), pushed_back_.size());
+        buffer_ = std::move(whole);
+        begin_ = 0;
+        end_ = size;
+        pushed_back_ = {};
+        return;
+    }
+    if (begin_ == end_) begin_ = end_ = 0;
+    if (end_ == 0 && buffer_.size() > net::BufferPool::small_size) buffer_.release();
+}
+
+// We answered before the client had sent everything. Closing now would make its system throw our answer away (RFC 9112 9.6): what still
+// comes is read for a moment and forgotten.
+net::Task<void> Session::linger() {
+    client_->rearm();
+    client_->shutdown_write();
+    const Limits& limits = service_.worker().limits();
+    client_->expires_in(limits.lingering);
+    if (!buffer_) buffer_ = service_.worker().buffers().borrow();
+    for (std::size_t read = 0; read < limits.lingering_bytes;) {
+        const auto got = co_await client_->read_some(buffer_.span());
+        if (!got || *got == 0) break;
+        read += *got;
+    }
+}
+
+}  // namespace sluice::http

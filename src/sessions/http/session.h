@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: Apache-2.0
+// One client connection: who it is, what it sent that nobody read, and the loop over its requests.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include "net/buffer.h"
+#include "net/connection_limits.h"
+#include "net/listener.h"
+#include "net/stream.h"
+#include "net/task.h"
+#include "policy/policy.h"
+#include "sessions/http/refusal.h"
+#include "sessions/http/settings.h"
+
+namespace sluice::http {
+
+class Service;
+
+class Session {
+public:
+    Session(Service& service, net::Accepted accepted);
+    // For tests: any stream.
+    Session(Service& service, std::unique_ptr<net::Stream> client, net::ConnectionPermit permit, std::string listener);
+    ~Session();
+    Session(const Session&) = delete;
+    Session& operator=(const Session&) = delete;
+
+    // Until the client leaves, or an answer ended the connection. An idle connection holds no buffer.
+    net::Task<void> run();
+    // Called by a draining service: an idle connection ends now, a busy one after its answer.
+    void drain();
+
+    // For the exchange that is under way.
+    Service& service() { return service_; }
+    net::Stream& client() { return *client_; }
+    const IpPort& peer() const { return client_->peer(); }
+    std::string_view listener() const { return listener_; }
+    std::string_view unread() const { return {buffer_.data() + begin_, end_ - begin_}; }
+    void consume(std::size_t bytes) { begin_ += bytes; }
+    // Appends to what is unread, which may move (a larger buffer). 0: the client's end. too_large: no more fits.
+    net::Task<Result<std::size_t>> read_more();
+    // Bytes read elsewhere that belong to the next request.
+    void push_back(std::string_view bytes) { pushed_back_.append(bytes); }
+    std::string take_pushed_back() { return std::exchange(pushed_back_, {}); }
+
+    // Phase `connect` at accept, judged once a connection and policy.
+    struct AtAccept {
+        std::shared_ptr<const Generation> generation;    // by which it was judged; keeps the views below
+        policy::Decision decision;
+        policy::Effects effects;
+        std::vector<std::string_view> tags;
+        bool settled = false;                            // the decision is final: no authentication is outstanding
+    };
+    AtAccept& at_accept() { return at_accept_; }
+    const std::optional<Refusal>& refused_at_accept() const { return refused_; }
+
+    // Inside a CONNECT that carries plain HTTP: requests in origin-form for that authority, by the identity that the CONNECT proved.
+    struct Inside {
+        std::string host;
+        std::uint16_t port = 0;
+    };
+    std::optional<Inside>& inside() { return inside_; }
+    std::string& user() { return user_; }
+
+private:
+    friend class Service;
+    net::Task<bool> open();
+    net::Task<bool> read_proxy_header();
+    net::Task<bool> wait_for_request();
+    net::Task<void> linger();
+    void tidy_buffer();
+
+    Service& service_;
+    std::unique_ptr<net::Stream> client_;
+    net::ConnectionPermit permit_;
+    std::string listener_;
+    net::Buffer buffer_;
+    std::size_t begin_ = 0;
+    std::size_t end_ = 0;
+    std::string pushed_back_;
+    AtAccept at_accept_;
+    std::optional<Refusal> refused_;
+    std::optional<Inside> inside_;
+    std::string user_;
+    bool idle_ = false;
+    Session* next_ = nullptr;                            // all sessions of the service
+    Session** link_ = nullptr;
+};
+
+}  // namespace sluice::http
