@@ -69,8 +69,17 @@ IpAddress IpAddress::unmapped() const {
 }
 
 std::size_t IpAddress::format(char* out) const {
-    if (!inet_ntop(v4_ ? AF_INET : AF_INET6, bytes_.data(), out, INET6_ADDRSTRLEN)) return 0;
-    return std::strlen(out);
+    if (!v4_) return inet_ntop(AF_INET6, bytes_.data(), out, INET6_ADDRSTRLEN) ? std::strlen(out) : 0;
+    // Not inet_ntop, which goes through sprintf: the log writes two addresses for every request.
+    char* to = out;
+    for (std::size_t i = 0; i < 4; ++i) {
+        const unsigned byte = bytes_[i];
+        if (i > 0) *to++ = '.';
+        if (byte >= 100) *to++ = static_cast<char>('0' + byte / 100);
+        if (byte >= 10) *to++ = static_cast<char>('0' + byte / 10 % 10);
+        *to++ = static_cast<char>('0' + byte % 10);
+    }
+    return static_cast<std::size_t>(to - out);
 }
 
 std::string IpAddress::to_string() const {
