@@ -179,6 +179,46 @@ class Blocked(SystemTest):
         proxy.event(url__domain="localhost", rule__name="cut")
 
 
+class LastingTunnel(SystemTest):
+    def test_what_lasts_longer_than_a_minute_is_in_the_log_before_it_ends(self):
+        origin = Origin(echo_bytes)
+        self.addCleanup(origin.close)
+        proxy = self.sluice(http={"connect_ports": ["1-65535"]})
+        peer, head = connect(proxy.port, f"127.0.0.1:{origin.port}")
+        self.assertEqual(head.status, 200)
+        peer.send(b"\x00hello")
+        peer.read_exact(6)
+        start = proxy.event(timeout=75, url__port=origin.port)
+        self.assertIn("start", start["event.type"])
+        peer.close()
+        end = proxy.event(event__type=lambda value: "end" in value, url__port=origin.port)
+        self.assertEqual(end["event.id"], start["event.id"])
+        self.assertGreater(end["event.duration"], 55_000_000_000)
+
+
+class Identity(SystemTest):
+    def test_what_the_connect_proved_holds_inside(self):
+        """A CONNECT with credentials; the HTTP inside needs none, and its rules know the user."""
+        import subprocess
+        folder = self.folder()
+        subprocess.run(["htpasswd", "-bcB", "-C", "5", str(folder / "users"), "ann", "secret"], check=True, capture_output=True)
+        origin = Origin(echoing)
+        self.addCleanup(origin.close)
+        proxy = self.sluice([rule("login", "client.ip in 127.0.0.0/8", "authenticate", realm="all", users=str(folder / "users")),
+                             rule("ann", 'user.name == "ann" and url.path == "/no"', "block")], http={"connect_ports": ["1-65535"]})
+        authority = f"127.0.0.1:{origin.port}"
+        _, head = connect(proxy.port, authority)
+        self.assert_refusal(head, 407)
+        peer, head = connect(proxy.port, authority, "Proxy-Authorization: Basic " + base64.b64encode(b"ann:secret").decode())
+        self.assertEqual(head.status, 200)
+        peer.send(get("/yes", host=authority))
+        self.assertEqual(peer.read_response()[0].status, 200)
+        peer.send(get("/no", host=authority))
+        self.assertEqual(peer.read_response()[0].status, 403)
+        peer.close()
+        self.assertEqual(proxy.event(url__path="/yes")["user.name"], "ann")
+
+
 def websocket_server(peer):
     """Answers the handshake of RFC 6455, then sends back every frame's bytes as they came."""
     head = peer.read_head()
