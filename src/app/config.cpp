@@ -1,0 +1,270 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "app/config.h"
+
+#include "app/config_schema.h"
+#include "base/text.h"
+
+#include <fmt/format.h>
+
+#include <glob.h>
+#include <sched.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdlib>
+#include <cstring>
+#include <fstream>
+#include <iterator>
+
+namespace sluice::app {
+
+namespace fs = std::filesystem;
+
+void report_unknown_key(Reading& reading, const SourceFile& file, const toml::key& key, std::string_view where,
+                        std::span<const std::string_view> known) {
+    std::string message = fmt::format("unknown key \"{}\" in {}", key.str(), where);
+    if (const auto nearest = nearest_name(key.str(), known); !nearest.empty()) message += fmt::format("; did you mean \"{}\"?", nearest);
+    reading.fault(file, key.source().begin, std::move(message));
+}
+
+namespace {
+
+constexpr std::size_t kFileMost = 64 * 1024 * 1024;       // bytes of a configuration file
+
+bool is_first(Reading& reading, Setting& setting) {
+    const auto [earlier, is_new] = reading.given.emplace(setting.path(), setting.place());
+    if (!is_new) setting.fault_at_key(fmt::format("given twice; first at {}:{}", earlier->second.file, earlier->second.line));
+    return is_new;
+}
+
+void read_section(Reading& reading, const SourceFile& file, const SectionSpec& section, const toml::key& key, const toml::node& node,
+                  Config& config) {
+    const toml::table* table = node.as_table();
+    if (table == nullptr) return Setting(reading, file, std::string(section.name), key, node).fault("a table is expected");
+    reading.without_effect = false;
+    for (const auto& [name, value] : *table) {
+        const auto spec = std::ranges::find(section.keys, name.str(), &KeySpec::name);
+        if (spec == section.keys.end()) {
+            std::vector<std::string_view> names;
+            for (const KeySpec& known : section.keys) names.push_back(known.name);
+            report_unknown_key(reading, file, name, fmt::format("[{}]", section.name), names);
+            continue;
+        }
+        Setting setting(reading, file, fmt::format("{}.{}", section.name, name.str()), name, value);
+        if (is_first(reading, setting)) spec->read(setting, config);
+    }
+    if (!section.not_done.empty() && reading.without_effect)
+        reading.fault(file, key.source().begin, fmt::format("[{}] has no effect in this version: {}", section.name, section.not_done),
+                      Diagnostic::Severity::warning);
+}
+
+std::vector<std::string_view> top_level_names() {
+    std::vector<std::string_view> names{"include", "lists", "rule"};
+    for (const KeySpec& key : top_level_keys()) names.push_back(key.name);
+    for (const SectionSpec& section : sections()) names.push_back(section.name);
+    for (const SectionSpec& section : sections_not_done()) names.push_back(section.name);
+    return names;
+}
+
+const SectionSpec* find_section(std::string_view name) {
+    for (const auto all : {sections(), sections_not_done()})
+        if (const auto found = std::ranges::find(all, name, &SectionSpec::name); found != all.end()) return &*found;
+    return nullptr;
+}
+
+// Files that a pattern of `include` names, in name order. A name without wild cards must be there.
+std::vector<fs::path> matching_files(Setting& include, const std::string& pattern) {
+    const std::string absolute = (include.file().folder / pattern).lexically_normal().string();
+    std::vector<fs::path> out;
+    glob_t found{};
+    const int result = glob(absolute.c_str(), 0, nullptr, &found);
+    for (std::size_t i = 0; result == 0 && i < found.gl_pathc; ++i) out.emplace_back(found.gl_pathv[i]);
+    globfree(&found);
+    if (result != 0 && result != GLOB_NOMATCH) include.fault(fmt::format("cannot read {}", absolute));
+    else if (out.empty() && absolute.find_first_of("*?[") == std::string::npos) include.fault(fmt::format("there is no file {}", absolute));
+    std::ranges::sort(out);
+    return out;
+}
+
+std::optional<std::string> read_text_file(const fs::path& file, Diagnostics& faults) {
+    const auto fault = [&](std::string_view why) {
+        faults.push_back({Place{file.string(), 0, 0}, fmt::format("cannot be read: {}", why), "", Diagnostic::Severity::error});
+        return std::nullopt;
+    };
+    std::error_code error;
+    if (fs::is_directory(file, error)) return fault("it is a folder");
+    errno = 0;
+    std::ifstream in(file, std::ios::binary);
+    if (!in) return fault(errno == 0 ? "unknown error" : std::strerror(errno));
+    std::string text;
+    char block[65536];
+    while (in.read(block, sizeof block) || in.gcount() > 0) {
+        text.append(block, static_cast<std::size_t>(in.gcount()));
+        if (text.size() > kFileMost) return fault("it is larger than 64MiB");
+    }
+    return text;
+}
+
+void read_source(Reading& reading, const SourceFile& file, Config& config) {
+    const toml::parse_result parsed = toml::parse(std::string_view(file.text), std::string_view(file.name));
+    if (!parsed) {
+        reading.fault(file, parsed.error().source().begin, std::string(parsed.error().description()));
+        return;
+    }
+    std::vector<fs::path> included;
+    for (const auto& [key, node] : parsed.table()) {
+        Setting setting(reading, file, std::string(key.str()), key, node);
+        if (key.str() == "rule") {
+            read_rules(reading, file, key, node, config);
+        } else if (key.str() == "lists") {
+            read_lists(reading, file, key, node, config);
+        } else if (key.str() == "include") {
+            if (!is_first(reading, setting)) continue;
+            for (const std::string& pattern : setting.texts().value_or(std::vector<std::string>{})) {
+                const auto files = matching_files(setting, pattern);
+                included.insert(included.end(), files.begin(), files.end());
+            }
+        } else if (const SectionSpec* section = find_section(key.str())) {
+            read_section(reading, file, *section, key, node, config);
+        } else if (const auto spec = std::ranges::find(top_level_keys(), key.str(), &KeySpec::name); spec != top_level_keys().end()) {
+            if (is_first(reading, setting)) spec->read(setting, config);
+        } else {
+            report_unknown_key(reading, file, key, "the configuration", top_level_names());
+        }
+    }
+    for (const fs::path& path : included) {
+        config.files.push_back(path);
+        if (auto text = read_text_file(path, reading.faults))
+            read_source(reading, SourceFile(path.string(), std::move(*text), path.parent_path()), config);
+    }
+}
+
+// What only the whole can say.
+void check_together(Config& config, Diagnostics& faults) {
+    const auto fault = [&](std::string message, Diagnostic::Severity severity = Diagnostic::Severity::error) {
+        const std::string file = config.files.empty() ? std::string() : config.files.front().string();
+        faults.push_back({Place{file, 0, 0}, std::move(message), "", severity});
+    };
+    for (const IpPort& admin : config.admin.listen)
+        if (std::ranges::find(config.http.listen, admin) != config.http.listen.end())
+            fault(fmt::format("{} is both in http.listen and in admin.listen", admin.to_string()));
+    if (config.limits.connect_attempt > config.limits.connect) config.limits.connect_attempt = config.limits.connect;
+    if (config.http.listen.empty())
+        fault("http.listen is empty: nothing is served but the admin listener", Diagnostic::Severity::warning);
+    if (config.limits.connections != 0 && config.limits.connections < config.limits.connections_per_client)
+        config.limits.connections_per_client = config.limits.connections;
+}
+
+Config empty_config() {
+    Config config;
+    config.state_dir = default_state_dir();
+    config.admin.listen = default_admin_listeners();
+    return config;
+}
+
+// toml++ visits a table's keys in the order of the alphabet; people read faults in the order of the file. Faults without a line come last.
+void sort_by_place(Diagnostics& faults, const std::vector<fs::path>& files) {
+    const auto rank = [&](const Diagnostic& fault) {
+        const auto found = std::ranges::find(files, fs::path(fault.place.file));
+        return std::tuple(found - files.begin(), fault.place.line == 0, fault.place.line, fault.place.column);
+    };
+    std::ranges::stable_sort(faults, [&](const Diagnostic& a, const Diagnostic& b) { return rank(a) < rank(b); });
+}
+
+}  // namespace
+
+Config parse_config(std::string_view text, const std::string& name, Diagnostics& faults) {
+    Config config = empty_config();
+    Diagnostics own;
+    Reading reading{own, {}};
+    std::error_code error;
+    read_source(reading, SourceFile(name, std::string(text), fs::current_path(error)), config);
+    check_together(config, own);
+    sort_by_place(own, config.files);
+    faults.insert(faults.end(), own.begin(), own.end());
+    return config;
+}
+
+Config read_config(const fs::path& file, Diagnostics& faults) {
+    Config config = empty_config();
+    config.files.push_back(file);
+    Diagnostics own;
+    Reading reading{own, {}};
+    std::error_code error;
+    if (auto text = read_text_file(file, own))
+        read_source(reading, SourceFile(file.string(), std::move(*text), fs::absolute(file, error).parent_path()), config);
+    check_together(config, own);
+    sort_by_place(own, config.files);
+    faults.insert(faults.end(), own.begin(), own.end());
+    return config;
+}
+
+std::optional<fs::path> find_config(const std::string& option) {
+    if (!option.empty()) return fs::path(option);
+    if (const char* variable = std::getenv("SLUICE_CONFIG"); variable != nullptr && *variable != '\0') return fs::path(variable);
+    std::error_code error;
+    if (geteuid() != 0 && fs::exists("sluice.toml", error)) return fs::path("sluice.toml");
+    if (fs::exists("/etc/sluice/sluice.toml", error)) return fs::path("/etc/sluice/sluice.toml");
+    return std::nullopt;
+}
+
+Config load_config(const std::string& option, Diagnostics& faults) {
+    if (const auto file = find_config(option)) return read_config(*file, faults);
+    return parse_config(default_config_text(), "(default configuration)", faults);
+}
+
+std::vector<IpNetwork> default_clients() {
+    std::vector<IpNetwork> out;
+    for (const std::string_view network :
+         {"127.0.0.0/8", "::1", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "169.254.0.0/16", "fc00::/7", "fe80::/10"})
+        out.push_back(*IpNetwork::parse(network));
+    return out;
+}
+
+std::vector<IpPort> default_admin_listeners() {
+    std::vector<IpPort> out{*IpPort::parse("127.0.0.1:9180")};
+    // Lists the addresses of IPv6; it is not there, or has no ::1, where IPv6 is turned off.
+    std::ifstream addresses("/proc/net/if_inet6");
+    for (std::string line; std::getline(addresses, line);)
+        if (line.starts_with("00000000000000000000000000000001 ")) {
+            out.push_back(*IpPort::parse("[::1]:9180"));
+            break;
+        }
+    return out;
+}
+
+fs::path default_state_dir() {
+    const auto variable = [](const char* name) -> std::string {
+        const char* value = std::getenv(name);
+        return value == nullptr ? "" : value;
+    };
+    if (const std::string given = variable("STATE_DIRECTORY"); !given.empty()) return given.substr(0, given.find(':'));
+    if (geteuid() == 0) return "/var/lib/sluice";
+    if (const std::string home = variable("XDG_STATE_HOME"); home.starts_with('/')) return fs::path(home) / "sluice";
+    if (const std::string home = variable("HOME"); home.starts_with('/')) return fs::path(home) / ".local/state/sluice";
+    return "/var/lib/sluice";
+}
+
+unsigned worker_count(const Config& config) {
+    if (config.workers != 0) return config.workers;
+    cpu_set_t cores;
+    CPU_ZERO(&cores);
+    if (sched_getaffinity(0, sizeof cores, &cores) != 0) return 1;
+    return static_cast<unsigned>(std::max(1, CPU_COUNT(&cores)));
+}
+
+std::vector<std::string_view> keys_needing_restart(const Config& running, const Config& wanted) {
+    std::vector<std::string_view> keys;
+    if (worker_count(running) != worker_count(wanted)) keys.emplace_back("workers");
+    if (running.user != wanted.user) keys.emplace_back("user");
+    if (running.state_dir != wanted.state_dir) keys.emplace_back("state_dir");
+    if (running.http.listen != wanted.http.listen) keys.emplace_back("http.listen");
+    if (running.admin.listen != wanted.admin.listen) keys.emplace_back("admin.listen");
+    if (running.limits.connections != wanted.limits.connections) keys.emplace_back("limits.connections");
+    if (running.timezone != wanted.timezone) keys.emplace_back("policy.timezone");
+    if (running.dns != wanted.dns) keys.emplace_back("dns");
+    return keys;
+}
+
+}  // namespace sluice::app

@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: Apache-2.0
+// The configuration: one TOML file and those that it includes, read, checked and turned into values. Nothing here is looked up by name later on.
+// A member's initial value is the key's default; the key's name is the member's, in the section's name.
+#pragma once
+
+#include "base/diagnostic.h"
+#include "base/ip.h"
+#include "base/limits.h"
+#include "policy/source.h"
+
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace sluice::app {
+
+// Ports `first` to `last`, both included.
+struct PortRange {
+    std::uint16_t first = 0;
+    std::uint16_t last = 0;
+    friend bool operator==(const PortRange&, const PortRange&) = default;
+};
+
+enum class Forwarded : std::uint8_t { off, forwarded, x_forwarded_for };  // RFC 7239, or what came before it
+enum class WhenFull : std::uint8_t { drop, wait };
+enum class Level : std::uint8_t { debug, info, warning, error };
+
+// Loopback, private and link-local networks: the clients that are served when nothing is said.
+std::vector<IpNetwork> default_clients();
+
+struct HttpConfig {
+    std::vector<IpPort> listen{{IpAddress::v4(0x7f000001), 3128}};
+    std::vector<IpNetwork> clients = default_clients();
+    std::vector<PortRange> connect_ports{{80, 80}, {443, 443}, {8443, 8443}};
+    std::vector<IpNetwork> proxy_from;
+    Forwarded forwarded = Forwarded::off;
+    std::filesystem::path page_file;                       // empty: the built-in page
+    std::filesystem::path pac_file;                        // empty: the built-in /proxy.pac
+    std::string page;                                      // the contents of those files
+    std::string pac;
+    friend bool operator==(const HttpConfig&, const HttpConfig&) = default;
+};
+
+struct AdminConfig {
+    std::vector<IpPort> listen;                            // loopback only; see `default_admin_listeners`
+    std::vector<std::string> hosts;                        // Host values that /api and the console will answer to
+    friend bool operator==(const AdminConfig&, const AdminConfig&) = default;
+};
+
+struct LogConfig {
+    std::string events = "-";                              // "-": standard output; "": none; else an absolute path
+    WhenFull when_full = WhenFull::drop;
+    std::vector<std::string> redact{"token", "password"};
+    Level level = Level::info;
+    friend bool operator==(const LogConfig&, const LogConfig&) = default;
+};
+
+struct DnsConfig {
+    std::filesystem::path hosts = "/etc/hosts";
+    std::filesystem::path resolv_conf = "/etc/resolv.conf";
+    std::vector<IpPort> servers;                           // instead of those of resolv.conf
+    friend bool operator==(const DnsConfig&, const DnsConfig&) = default;
+};
+
+struct Config {
+    std::vector<std::filesystem::path> files;              // what was read, in order; empty: the embedded default
+    unsigned workers = 0;                                  // 0: one a core, see `worker_count`
+    std::string user;                                      // empty: keep ours
+    std::filesystem::path state_dir;                       // absolute
+    HttpConfig http;
+    AdminConfig admin;
+    LogConfig log;
+    DnsConfig dns;
+    Limits limits;
+    std::string timezone;                                  // [policy] timezone, as in "Europe/Berlin"; empty: the system's
+    policy::PolicySource policy;
+};
+
+// Cores that this process may run on, or what `workers` says.
+unsigned worker_count(const Config& config);
+
+// 127.0.0.1:9180, and [::1]:9180 where the machine has IPv6.
+std::vector<IpPort> default_admin_listeners();
+
+// $STATE_DIRECTORY (set by systemd); /var/lib/sluice for root; else $XDG_STATE_HOME/sluice or ~/.local/state/sluice.
+std::filesystem::path default_state_dir();
+
+// Where the configuration comes from: `option` (-c), $SLUICE_CONFIG, ./sluice.toml (not for root: whoever owns the folder would configure
+// it), /etc/sluice/sluice.toml. nullopt: the embedded default.
+std::optional<std::filesystem::path> find_config(const std::string& option);
+
+// Reads a file and what it includes. All faults are reported, not only the first: the Config is complete, and its values are defaults where
+// one was at fault. It must not be used for traffic when `has_errors(faults)`. Rules and lists are not compiled here.
+Config read_config(const std::filesystem::path& file, Diagnostics& faults);
+// The same for text; `name` stands in faults, relative paths are relative to the current folder.
+Config parse_config(std::string_view text, const std::string& name, Diagnostics& faults);
+// `find_config` and then `read_config`, or the embedded default.
+Config load_config(const std::string& option, Diagnostics& faults);
+
+// The embedded default: complete, commented TOML that says what an empty file means.
+std::string_view default_config_text();
+
+// The keys that differ and cannot change while it runs ("workers", "http.listen", …).
+std::vector<std::string_view> keys_needing_restart(const Config& running, const Config& wanted);
+
+}  // namespace sluice::app

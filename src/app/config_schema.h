@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: Apache-2.0
+// Every key that the configuration may hold, and what reads it. From these tables come the unknown keys' faults and the names proposed instead.
+#pragma once
+
+#include "app/setting.h"
+
+#include <span>
+#include <string_view>
+
+namespace sluice::app {
+
+// Reads one key into the configuration; faults go to the setting.
+struct KeySpec {
+    std::string_view name;
+    void (*read)(Setting& setting, Config& config);
+};
+
+struct SectionSpec {
+    std::string_view name;
+    std::span<const KeySpec> keys;
+    // Of a section that this version knows but does not do: what is not done ("payloads are not scanned"). Empty: it is done.
+    std::string_view not_done = {};
+};
+
+std::span<const KeySpec> top_level_keys();                // workers, user, state_dir; `include` is read apart
+std::span<const SectionSpec> sections();                  // those with fixed keys: not [lists], not [[rule]]
+
+// [ftp], [smtp], [tls], [inspect], [quarantine]: their keys are checked, so that one file serves all versions. What would switch on something that is
+// not here is a fault; what would not is accepted.
+std::span<const SectionSpec> sections_not_done();
+
+// config_rules.cpp
+void read_rules(Reading& reading, const SourceFile& file, const toml::key& key, const toml::node& node, Config& config);
+void read_lists(Reading& reading, const SourceFile& file, const toml::key& key, const toml::node& node, Config& config);
+
+// "unknown key", with the nearest of `known`.
+void report_unknown_key(Reading& reading, const SourceFile& file, const toml::key& key, std::string_view where,
+                        std::span<const std::string_view> known);
+
+}  // namespace sluice::app

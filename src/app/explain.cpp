@@ -1,0 +1,344 @@
+// SPDX-License-Identifier: Apache-2.0
+// `sluice explain`: a request that never happens is judged phase by phase, by the same policy as a real one.
+#include "app/commands.h"
+#include "app/loaded.h"
+#include "base/text.h"
+#include "base/url.h"
+#include "policy/protect_host.h"
+#include "policy/registered_domain.h"
+#include "sessions/http/ports.h"
+
+#include <boost/json.hpp>
+#include <fmt/format.h>
+
+#include <ctime>
+#include <deque>
+#include <optional>
+#include <ostream>
+
+namespace sluice::app {
+
+namespace {
+
+namespace json = boost::json;
+using policy::Action;
+using policy::Facts;
+using policy::Field;
+using policy::Phase;
+using policy::Protocol;
+using policy::RuleTrace;
+
+struct Step {
+    std::string title;                                     // "connect", "dial 192.0.2.1"
+    std::vector<RuleTrace> rules;
+    std::string note;                                      // what was not a rule's doing
+};
+
+struct Verdict {
+    std::string action = "allow";
+    std::string by = "default";                            // "rule", "builtin", "setting", "default"
+    std::string name;                                      // of the rule, the built-in check or the key
+    std::string phase;
+    std::string reason;
+    Place place;
+};
+
+class Explainer {
+public:
+    Explainer(const Loaded& loaded, const ExplainOptions& options, std::ostream& err) : loaded_(loaded), options_(options), err_(err) {}
+
+    bool run();                                            // false: the options make no request; said on err
+    void print_text(std::ostream& out) const;
+    void print_json(std::ostream& out) const;
+
+private:
+    bool read_options();
+    void set_common_facts(Facts& facts);
+    void explain_http();
+    void explain_ftp();
+    void explain_mail();
+    // Adds the step and says whether the walk goes on.
+    bool judge(Phase phase, Protocol protocol, Facts& facts, std::string title);
+    void dial(Protocol protocol, Facts& facts);
+    void refuse_by_setting(std::string key, std::string reason);
+    void apply_default();
+    const policy::Policy& policy() const { return *loaded_.policy; }
+
+    const Loaded& loaded_;
+    const ExplainOptions& options_;
+    std::ostream& err_;
+    Url url_;
+    std::string recipient_;
+    std::string full_;
+    IpAddress client_;
+    std::vector<IpAddress> servers_;
+    std::deque<std::string> texts_;                        // what facts are views of
+    std::vector<NameValue> headers_;
+    std::vector<Step> steps_;
+    std::optional<Verdict> verdict_;
+    bool trusted_ = false;
+};
+
+bool Explainer::read_options() {
+    const auto complain = [&](std::string message) {
+        err_ << "sluice: " << message << "\n";
+        return false;
+    };
+    const auto client = IpAddress::parse(options_.client);
+    if (!client) return complain(fmt::format("--client: \"{}\" is not an address", options_.client));
+    client_ = client->unmapped();
+    for (const std::string& text : options_.server_ips) {
+        const auto address = IpAddress::parse(text);
+        if (!address) return complain(fmt::format("--server-ip: \"{}\" is not an address", text));
+        servers_.push_back(address->unmapped());
+    }
+    for (const std::string& header : options_.headers) {
+        const std::size_t colon = header.find(':');
+        if (colon == std::string::npos || colon == 0) return complain(fmt::format("--header: \"{}\" is not 'name: value'", header));
+        headers_.push_back({std::string_view(header).substr(0, colon), trim(std::string_view(header).substr(colon + 1))});
+    }
+    if (!options_.file.empty()) err_ << "sluice: --file: payloads are not scanned in this version\n";
+    if (equals_ignoring_case(std::string_view(options_.url).substr(0, 7), "mailto:")) {
+        recipient_ = lower(std::string_view(options_.url).substr(7));
+        if (recipient_.find('@') == std::string::npos) return complain(fmt::format("\"{}\" names no recipient", options_.url));
+        return true;
+    }
+    if (const auto parsed = parse_url(options_.url, url_); !parsed)
+        return complain(fmt::format("\"{}\" is not an http:, https: or ftp: URL: {}", options_.url, parsed.error().what));
+    if (url_.authority.address && servers_.empty()) servers_.push_back(url_.authority.address->unmapped());
+    full_ = url_.canonical();
+    return true;
+}
+
+void Explainer::set_common_facts(Facts& facts) {
+    facts.set(Field::client_ip, client_);
+    if (!options_.user.empty()) facts.set(Field::user_name, std::string_view(options_.user));
+    facts.set(Field::network_transport, std::string_view("tcp"));
+    if (!loaded_.config.http.listen.empty()) {
+        texts_.push_back(loaded_.config.http.listen.front().to_string());
+        facts.set(Field::listener, std::string_view(texts_.back()));
+    }
+    policy::Scratch scratch;
+    policy().set_time(facts, scratch, std::time(nullptr));
+}
+
+bool Explainer::judge(Phase phase, Protocol protocol, Facts& facts, std::string title) {
+    if (trusted_) return true;
+    Step step{std::move(title), policy().trace(phase, protocol, facts), ""};
+    const RuleTrace* decided = nullptr;
+    for (const RuleTrace& trace : step.rules)
+        if (trace.outcome == RuleTrace::Outcome::decided) decided = &trace;
+    steps_.push_back(std::move(step));
+    if (decided == nullptr || decided->rule->action == Action::limit) return true;
+    const policy::Rule& rule = *decided->rule;
+    if (rule.action == Action::trust) trusted_ = true;
+    // Of several that let it through the first is what a person asks about; one that does not ends the walk.
+    const bool goes_on = rule.action == Action::allow || rule.action == Action::trust;
+    if (!goes_on || !verdict_)
+        verdict_ = Verdict{std::string(policy::to_string(rule.action)), "rule", rule.name, std::string(policy::to_string(phase)), rule.reason, rule.place};
+    return goes_on;
+}
+
+void Explainer::refuse_by_setting(std::string key, std::string reason) {
+    verdict_ = Verdict{"refused", "setting", std::move(key), "", std::move(reason), {}};
+}
+
+void Explainer::apply_default() {
+    if (verdict_ || policy().default_action() == Action::allow) return;
+    verdict_ = Verdict{std::string(policy::to_string(policy().default_action())), "default", "", "request", "", {}};
+}
+
+void Explainer::dial(Protocol protocol, Facts& facts) {
+    if (servers_.empty()) {
+        Step step{"dial", {}, "the server's addresses are not known: name them with --server-ip"};
+        if (!trusted_ && policy().has_rules(Phase::dial, protocol)) step.rules = policy().trace(Phase::dial, protocol, facts);
+        steps_.push_back(std::move(step));
+        return;
+    }
+    policy::ProtectHost::Self self{policy::interface_addresses(), loaded_.config.http.listen};
+    self.listeners.insert(self.listeners.end(), loaded_.config.admin.listen.begin(), loaded_.config.admin.listen.end());
+    const policy::ProtectHost protect(std::move(self));
+    std::size_t refused = 0;
+    std::optional<Verdict> why;
+    const std::optional<Verdict> before = verdict_;
+    for (const IpAddress& server : servers_) {
+        const std::string title = "dial " + server.to_string();
+        if (policy().protect_host()) {
+            if (const auto reason = protect.refuses(client_, {server, url_.port})) {
+                steps_.push_back({title, {}, fmt::format("protect-host refuses it: {}", *reason)});
+                why = Verdict{"block", "builtin", "protect-host", "dial", std::string(*reason), {}};
+                ++refused;
+                continue;
+            }
+        }
+        facts.set(Field::server_ip, server);
+        if (!judge(Phase::dial, protocol, facts, title)) {
+            why = verdict_;
+            verdict_ = before;
+            ++refused;
+        }
+    }
+    if (refused == servers_.size()) verdict_ = why;        // addresses that are refused are not tried; with none left, the request is
+}
+
+void Explainer::explain_http() {
+    Facts facts;
+    set_common_facts(facts);
+    facts.set(Field::network_protocol, std::string_view("http"));
+    const HttpConfig& http = loaded_.config.http;
+    if (std::ranges::none_of(http.clients, [&](const IpNetwork& network) { return network.contains(client_); }))
+        return refuse_by_setting("http.clients", fmt::format("{} is not a client that is served", client_.to_string()));
+    if (!judge(Phase::connect, Protocol::http, facts, "connect")) return;
+
+    // TLS is not decrypted: the proxy sees a CONNECT, with no more than the name and the port.
+    const bool tunnel = url_.scheme == "https" || options_.method == "CONNECT";
+    facts.set(Field::request_method, tunnel ? std::string_view("CONNECT") : std::string_view(options_.method));
+    facts.set(Field::http_version, std::string_view("1.1"));
+    facts.set(Field::url_domain, std::string_view(url_.authority.host));
+    facts.set(Field::server_address, std::string_view(url_.authority.host));
+    facts.set(Field::url_port, url_.port);
+    facts.set(Field::server_port, url_.port);
+    if (const auto registered = policy::registered_domain(url_.authority.host); !registered.empty())
+        facts.set(Field::url_registered_domain, registered);
+    if (tunnel) {
+        texts_.push_back({});
+        url_.authority.append_to(texts_.back(), url_.port);
+        facts.set(Field::url_full, std::string_view(texts_.back()));
+    } else {
+        facts.set(Field::url_scheme, std::string_view(url_.scheme));
+        facts.set(Field::url_path, std::string_view(url_.path));
+        if (url_.has_query) facts.set(Field::url_query, std::string_view(url_.query));
+        if (!url_.extension().empty()) facts.set(Field::url_extension, url_.extension());
+        facts.set(Field::url_full, std::string_view(full_));
+    }
+    for (const NameValue& header : headers_) {
+        if (equals_ignoring_case(header.name, "user-agent")) facts.set(Field::user_agent, header.value);
+        if (equals_ignoring_case(header.name, "referer")) facts.set(Field::request_referrer, header.value);
+        if (equals_ignoring_case(header.name, "content-type")) {
+            texts_.push_back(lower(trim(header.value.substr(0, header.value.find(';')))));
+            facts.set(Field::request_content_type, std::string_view(texts_.back()));
+        }
+        if (equals_ignoring_case(header.name, "content-length"))
+            if (const auto length = parse_decimal<std::int64_t>(header.value)) facts.set(Field::request_content_length, *length);
+    }
+    facts.set_headers(Field::request_header, headers_);
+
+    if (tunnel && !judge(Phase::connect, Protocol::http, facts, "connect (CONNECT)")) return;
+    if (!judge(Phase::request, Protocol::http, facts, "request")) return;
+    apply_default();
+    if (verdict_ && verdict_->by == "default") return;
+    if (tunnel && std::ranges::none_of(http.connect_ports, [&](const PortRange& r) { return r.first <= url_.port && url_.port <= r.last; }))
+        return refuse_by_setting("http.connect_ports", fmt::format("port {} is not among them", url_.port));
+    if (!tunnel && http::is_bad_port(url_.port))
+        return refuse_by_setting("", fmt::format("port {} belongs to another protocol (Fetch standard, bad ports)", url_.port));
+    dial(Protocol::http, facts);
+    if (verdict_ && verdict_->action != "allow" && verdict_->action != "trust") return;
+    if (!tunnel && policy().has_rules(Phase::response, Protocol::http)) judge(Phase::response, Protocol::http, facts, "response");
+}
+
+void Explainer::explain_ftp() {
+    Facts facts;
+    set_common_facts(facts);
+    facts.set(Field::network_protocol, std::string_view("ftp"));
+    if (!judge(Phase::connect, Protocol::ftp, facts, "connect")) return;
+    facts.set(Field::url_domain, std::string_view(url_.authority.host));
+    facts.set(Field::server_address, std::string_view(url_.authority.host));
+    facts.set(Field::url_port, url_.port);
+    facts.set(Field::server_port, url_.port);
+    facts.set(Field::url_scheme, std::string_view(url_.scheme));
+    facts.set(Field::url_path, std::string_view(url_.path));
+    facts.set(Field::url_full, std::string_view(full_));
+    if (!url_.extension().empty()) facts.set(Field::url_extension, url_.extension());
+    facts.set(Field::ftp_command, std::string_view("RETR"));
+    if (!judge(Phase::request, Protocol::ftp, facts, "request")) return;
+    apply_default();
+    if (verdict_ && verdict_->by == "default") return;
+    dial(Protocol::ftp, facts);
+}
+
+void Explainer::explain_mail() {
+    Facts facts;
+    set_common_facts(facts);
+    facts.set(Field::network_protocol, std::string_view("smtp"));
+    if (!judge(Phase::connect, Protocol::smtp, facts, "connect")) return;
+    texts_.push_back(lower(options_.sender));
+    if (!options_.sender.empty()) facts.set(Field::smtp_mail_from, std::string_view(texts_.back()));
+    facts.set(Field::smtp_rcpt_to, std::string_view(recipient_));
+    if (!judge(Phase::request, Protocol::smtp, facts, "request")) return;
+    apply_default();
+}
+
+bool Explainer::run() {
+    if (!read_options()) return false;
+    if (!recipient_.empty()) explain_mail();
+    else if (url_.scheme == "ftp") explain_ftp();
+    else explain_http();
+    if (!recipient_.empty() || url_.scheme == "ftp")
+        err_ << "sluice: this version speaks HTTP only: what the rules say holds for versions that do\n";
+    if (!verdict_) verdict_ = Verdict{std::string(policy::to_string(policy().default_action())), "default", "", "request", "", {}};
+    return true;
+}
+
+void Explainer::print_text(std::ostream& out) const {
+    std::size_t width = 0;
+    for (const Step& step : steps_)
+        for (const RuleTrace& trace : step.rules) width = std::max(width, trace.rule->name.size());
+    for (const Step& step : steps_) {
+        out << step.title << "\n";
+        if (!step.note.empty()) out << "  " << step.note << "\n";
+        for (const RuleTrace& trace : step.rules) {
+            out << fmt::format("  {:<{}}  {:<12}  {}", trace.rule->name, width, policy::to_string(trace.rule->action), policy::to_string(trace.outcome));
+            if (!trace.missing.empty()) out << fmt::format(" ({} is not known)", trace.missing);
+            out << "\n";
+        }
+    }
+    out << "decision: " << verdict_->action;
+    if (verdict_->by == "rule") out << fmt::format(", by rule \"{}\" in phase {}, {}:{}", verdict_->name, verdict_->phase, verdict_->place.file, verdict_->place.line);
+    else if (verdict_->by == "default") out << ", by [policy] default";
+    else if (!verdict_->name.empty()) out << fmt::format(", by {}", verdict_->name);
+    if (!verdict_->reason.empty()) out << ": " << verdict_->reason;
+    out << "\n";
+}
+
+void Explainer::print_json(std::ostream& out) const {
+    json::array phases;
+    for (const Step& step : steps_) {
+        json::array rules;
+        for (const RuleTrace& trace : step.rules) {
+            json::object rule{{"name", trace.rule->name},
+                              {"action", std::string(policy::to_string(trace.rule->action))},
+                              {"outcome", std::string(policy::to_string(trace.outcome))}};
+            if (!trace.missing.empty()) rule["missing"] = std::string(trace.missing);
+            rules.push_back(std::move(rule));
+        }
+        json::object phase{{"phase", step.title}, {"rules", std::move(rules)}};
+        if (!step.note.empty()) phase["note"] = step.note;
+        phases.push_back(std::move(phase));
+    }
+    json::object decision{{"action", verdict_->action}, {"by", verdict_->by}};
+    if (!verdict_->name.empty()) decision[verdict_->by == "rule" ? "rule" : "name"] = verdict_->name;
+    if (!verdict_->phase.empty()) decision["phase"] = verdict_->phase;
+    if (!verdict_->reason.empty()) decision["reason"] = verdict_->reason;
+    if (!verdict_->place.file.empty()) decision["place"] = fmt::format("{}:{}", verdict_->place.file, verdict_->place.line);
+    out << json::serialize(json::object{{"url", recipient_.empty() ? full_ : options_.url},
+                                        {"client", client_.to_string()},
+                                        {"method", options_.method},
+                                        {"phases", std::move(phases)},
+                                        {"decision", std::move(decision)}})
+        << "\n";
+}
+
+}  // namespace
+
+int run_explain(const CommandLine& line, std::ostream& out, std::ostream& err) {
+    const Loaded loaded = load(line.config, nullptr);
+    err << to_string(loaded.faults);
+    if (!loaded.is_usable()) return exit_fault;
+    Explainer explainer(loaded, line.explain, err);
+    if (!explainer.run()) return exit_usage;
+    if (line.json) explainer.print_json(out);
+    else explainer.print_text(out);
+    return exit_good;
+}
+
+}  // namespace sluice::app

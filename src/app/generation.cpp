@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "app/generation.h"
+
+#include <fmt/format.h>
+
+#include <random>
+
+namespace sluice::app {
+
+std::string new_via_name() { return fmt::format("sluice-{:08x}", std::random_device{}()); }
+
+http::Generation make_generation(const Config& config, std::shared_ptr<const policy::Policy> policy, const Surroundings& surroundings,
+                                 audit::Metrics& metrics) {
+    auto settings = std::make_shared<http::Settings>();
+    settings->limits = config.limits;
+    settings->clients = config.http.clients;
+    for (const PortRange& range : config.http.connect_ports) settings->connect_ports.push_back({range.first, range.last});
+    settings->proxy_from = config.http.proxy_from;
+    switch (config.http.forwarded) {
+        case Forwarded::off: settings->forwarded = http::Forwarded::off; break;
+        case Forwarded::forwarded: settings->forwarded = http::Forwarded::forwarded; break;
+        case Forwarded::x_forwarded_for: settings->forwarded = http::Forwarded::x_forwarded_for; break;
+    }
+    settings->via = surroundings.via;
+    settings->page = config.http.page;
+    settings->pac = config.http.pac;
+    settings->wait_for_log = config.log.when_full == WhenFull::wait;
+    if (policy->protect_host()) {
+        policy::ProtectHost::Self self{surroundings.interface_addresses, config.http.listen};
+        self.listeners.insert(self.listeners.end(), config.admin.listen.begin(), config.admin.listen.end());
+        settings->protect_host = std::make_shared<const policy::ProtectHost>(std::move(self));
+    }
+    settings->redaction = std::make_shared<const audit::Redaction>(config.log.redact);
+
+    std::vector<std::string_view> names;
+    for (const policy::Rule& rule : policy->rules()) names.push_back(rule.name);
+    return {std::move(settings), std::move(policy), metrics.rule_slots(names)};
+}
+
+}  // namespace sluice::app

@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: Apache-2.0
+// From a configuration and its policy to what a worker holds of them.
+#pragma once
+
+#include "app/config.h"
+#include "audit/metrics.h"
+#include "sessions/http/settings.h"
+
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace sluice::app {
+
+// What the configuration does not say of the machine and this process.
+struct Surroundings {
+    std::string via;                                       // our name in Via
+    std::vector<IpAddress> interface_addresses;
+};
+
+// "sluice-" and what chance adds: each process has its own, since loops are found by it.
+std::string new_via_name();
+
+http::Generation make_generation(const Config& config, std::shared_ptr<const policy::Policy> policy, const Surroundings& surroundings,
+                                 audit::Metrics& metrics);
+
+}  // namespace sluice::app

@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: Apache-2.0
+// `sluice run`: the process from its first listener to its end. The main thread carries no traffic: it takes signals, answers the admin listener and the
+// control socket, and has reloads prepared by a thread of their own. Workers are told by `post`.
+#pragma once
+
+#include "app/admin.h"
+#include "app/control.h"
+#include "app/generation.h"
+#include "app/loaded.h"
+#include "audit/log.h"
+#include "audit/metrics.h"
+#include "net/listener.h"
+#include "net/runtime.h"
+#include "policy/rate_limits.h"
+#include "sessions/http/credentials.h"
+#include "sessions/http/service.h"
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/signal_set.hpp>
+#include <boost/asio/steady_timer.hpp>
+
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <thread>
+#include <vector>
+
+namespace sluice::app {
+
+class Instance {
+public:
+    Instance(std::string config_option, Loaded loaded);
+    ~Instance();
+    Instance(const Instance&) = delete;
+    Instance& operator=(const Instance&) = delete;
+
+    int run();                                             // the exit code
+
+private:
+    using Clock = std::chrono::steady_clock;
+    // What a reload came to: nothing, or why it was refused; and warnings.
+    struct ReloadResult {
+        std::string error;
+        std::string warnings;
+    };
+    using ReloadDone = std::function<void(const ReloadResult&)>;
+
+    // Start, in this order. An error: said already, the process ends.
+    bool bind();
+    bool drop_privileges();
+    bool start_workers();
+    void announce();
+
+    void wait_for_signal();
+    void on_signal(int number);
+    bool on_command(const std::string& command, ControlSocket::Answer answer);
+    boost::json::object status() const;
+
+    void reload(ReloadDone done);
+    void finish_reload(Loaded loaded);
+    std::string apply(Loaded& loaded);                     // empty, or why not
+    void use_generation();
+    void publish_gauges();
+    std::string reopen();                                  // empty, or why not
+
+    void every_other_second();
+    void drain();
+    void wait_for_drain();
+    void finish();
+
+    const std::string config_option_;
+    Config config_;
+    std::shared_ptr<const policy::Policy> policy_;
+    std::vector<std::shared_ptr<const policy::Policy>> retired_;   // until no worker uses them: a worker must not be the one that frees a large one
+    Surroundings surroundings_;
+    const Clock::time_point started_ = Clock::now();
+
+    boost::asio::io_context main_{1};
+    boost::asio::signal_set signals_{main_};
+    boost::asio::steady_timer watch_{main_};
+    boost::asio::steady_timer draining_timer_{main_};
+    ControlSocket control_;
+    std::vector<net::ListenSocket> admin_sockets_;
+    std::vector<std::vector<net::ListenSocket>> http_sockets_;     // by address, then by worker
+
+    // Destroyed from the last to the first.
+    audit::Metrics metrics_;
+    net::ConnectionLimits connection_limits_;
+    policy::RateLimits rate_limits_;
+    std::unique_ptr<AdminListener> admin_;
+    std::unique_ptr<audit::Log> log_;
+    std::unique_ptr<http::PasswordChecker> passwords_;
+    std::unique_ptr<net::Runtime> runtime_;
+    std::vector<std::unique_ptr<http::Service>> services_;         // by worker
+    std::vector<std::unique_ptr<net::Listener>> listeners_;        // several a worker
+
+    std::thread reloader_;
+    std::vector<ReloadDone> waiting_for_reload_;                   // of the one under way
+    std::vector<ReloadDone> waiting_for_next_;                     // asked for since then
+    std::string last_reload_ = "none";
+    std::optional<Clock::time_point> drain_until_;
+    std::size_t connections_ = 0;                          // in all: as configured, or as many as there are descriptors for
+    bool is_ready_ = false;
+    bool is_finished_ = false;
+};
+
+// The command: everything from the configuration on. Messages go to standard error.
+int run_instance(const std::string& config_option);
+
+}  // namespace sluice::app

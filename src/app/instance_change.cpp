@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: Apache-2.0
+// What changes while it runs: reloads, the machine's addresses and name servers, and the end.
+#include "app/instance.h"
+
+#include "app/diagnostics_log.h"
+
+#include <boost/asio/post.hpp>
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+#include <spdlog/spdlog.h>
+#include <systemd/sd-daemon.h>
+
+#include <cstdlib>
+#include <cstring>
+#include <ctime>
+
+namespace sluice::app {
+
+// Prepared on a thread of its own, because lists take their time; judged and applied here. What is asked for while one is under way gets another one
+// afterwards: its files may have changed since.
+void Instance::reload(ReloadDone done) {
+    if (drain_until_) return done({"draining: there will be no reload", ""});
+    if (!waiting_for_reload_.empty()) {
+        waiting_for_next_.push_back(std::move(done));
+        return;
+    }
+    waiting_for_reload_.push_back(std::move(done));
+    timespec now{};
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%lld", static_cast<long long>(now.tv_sec) * 1'000'000 + now.tv_nsec / 1000);
+    if (reloader_.joinable()) reloader_.join();
+    reloader_ = std::thread([this, previous = policy_] {
+        Loaded loaded = load(config_option_, previous.get());
+        boost::asio::post(main_, [this, loaded = std::move(loaded)]() mutable { finish_reload(std::move(loaded)); });
+    });
+}
+
+void Instance::finish_reload(Loaded loaded) {
+    ReloadResult result;
+    const bool usable = loaded.is_usable();
+    (usable ? result.warnings : result.error) = to_string(loaded.faults);
+    if (usable) result.error = drain_until_ ? "draining: there will be no reload" : apply(loaded);
+    last_reload_ = result.error.empty() ? "succeeded" : "refused";
+    metrics_.main().add(result.error.empty() ? audit::Counter::reloads_succeeded : audit::Counter::reloads_failed);
+    if (result.error.empty()) spdlog::info("reloaded: {} rules", policy_->rules().size());
+    else spdlog::error("reload refused, nothing has changed:\n{}", result.error);
+    if (!result.warnings.empty()) spdlog::warn("reload:\n{}", result.warnings);
+    if (!drain_until_) sd_notify(0, "READY=1");
+    const auto answered = std::exchange(waiting_for_reload_, {});
+    for (const ReloadDone& done : answered) done(result);
+    if (waiting_for_next_.empty()) return;
+    auto next = std::exchange(waiting_for_next_, {});
+    reload([next = std::move(next)](const ReloadResult& again) {
+        for (const ReloadDone& done : next) done(again);
+    });
+}
+
+std::string Instance::apply(Loaded& loaded) {
+    const auto keys = keys_needing_restart(config_, loaded.config);
+    if (!keys.empty()) return fmt::format("changed, but cannot change while it runs (restart): {}\n", fmt::join(keys, ", "));
+    if (loaded.config.log.events != config_.log.events) {
+        if (const auto done = log_->reopen(loaded.config.log.events); !done)
+            return fmt::format("log.events: {}: {}\n", loaded.config.log.events, std::strerror(done.error().cause));
+    }
+    retired_.push_back(std::move(policy_));
+    policy_ = std::move(loaded.policy);
+    config_ = std::move(loaded.config);
+    set_diagnostics_level(config_.log.level);
+    connection_limits_.set(connections_, config_.limits.connections_per_client);
+    use_generation();
+    publish_gauges();
+    return {};
+}
+
+void Instance::use_generation() {
+    const http::Generation generation = make_generation(config_, policy_, surroundings_, metrics_);
+    runtime_->post_to_all([this, generation](net::Worker& worker) { services_[worker.index()]->replace(generation); });
+}
+
+void Instance::every_other_second() {
+    runtime_->reload_name_files_if_changed();
+    auto addresses = policy::interface_addresses();
+    if (addresses != surroundings_.interface_addresses && !drain_until_) {
+        surroundings_.interface_addresses = std::move(addresses);
+        use_generation();                                  // protect-host knows this machine's addresses
+    }
+    std::erase_if(retired_, [](const std::shared_ptr<const policy::Policy>& old) { return old.use_count() == 1; });
+    watch_.expires_after(std::chrono::seconds(2));
+    watch_.async_wait([this](boost::system::error_code error) {
+        if (!error && !is_finished_) every_other_second();
+    });
+}
+
+void Instance::drain() {
+    sd_notify(0, "STOPPING=1");
+    spdlog::info("draining: no new connections, at most {} s", std::chrono::duration_cast<std::chrono::seconds>(config_.limits.drain).count());
+    drain_until_ = Clock::now() + config_.limits.drain;
+    is_ready_ = false;
+    publish_gauges();
+    runtime_->stop_accepting();
+    runtime_->post_to_all([this](net::Worker& worker) { services_[worker.index()]->drain(); });
+    wait_for_drain();
+}
+
+void Instance::wait_for_drain() {
+    // Over when nobody is connected any more; a connection that is being torn down counts until it is gone.
+    const bool over = connection_limits_.total() == 0 && runtime_->live() == 0;
+    if (over || Clock::now() >= *drain_until_) {
+        if (!over) spdlog::warn("drain: {} connections are cut", connection_limits_.total());
+        is_finished_ = true;
+        main_.stop();
+        return;
+    }
+    draining_timer_.expires_after(std::chrono::milliseconds(20));
+    draining_timer_.async_wait([this](boost::system::error_code error) {
+        if (!error) wait_for_drain();
+    });
+}
+
+void Instance::finish() {
+    if (admin_) admin_->close();
+    if (reloader_.joinable()) reloader_.join();
+    runtime_->cancel_all();
+    runtime_->stop();
+    const bool clean = runtime_->live() == 0;
+    log_->stop();
+    control_.close();
+    if (!clean) {
+        // A task that does not end when it is cancelled is a defect; what it refers to must not be torn down under it.
+        spdlog::error("{} tasks did not end", runtime_->live());
+        spdlog::shutdown();
+        std::_Exit(0);
+    }
+    listeners_.clear();
+    services_.clear();
+}
+
+}  // namespace sluice::app

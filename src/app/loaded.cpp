@@ -1,0 +1,21 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "app/loaded.h"
+
+namespace sluice::app {
+
+Loaded load(const std::string& config_option, const policy::Policy* previous) {
+    Loaded loaded;
+    loaded.config = load_config(config_option, loaded.faults);
+    // Compiled even if something is wrong already: all faults in one go.
+    loaded.policy = policy::Policy::compile(loaded.config.policy, loaded.faults, previous);
+    if (has_errors(loaded.faults)) loaded.policy = nullptr;
+    return loaded;
+}
+
+std::string to_string(const Diagnostics& faults) {
+    std::string out;
+    for (const Diagnostic& fault : faults) out += sluice::to_string(fault);
+    return out;
+}
+
+}  // namespace sluice::app

@@ -1,0 +1,213 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "app/commands.h"
+
+#include "app/config.h"
+
+#include <boost/json.hpp>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+
+namespace sluice::app {
+namespace {
+
+namespace fs = std::filesystem;
+using testing::HasSubstr;
+using testing::Not;
+
+struct Outcome {
+    int code = -1;
+    std::string out;
+    std::string err;
+};
+
+Outcome parse(std::vector<const char*> words, CommandLine* line = nullptr) {
+    words.insert(words.begin(), "sluice");
+    std::ostringstream out, err;
+    const auto parsed = parse_command_line(static_cast<int>(words.size()), words.data(), out, err);
+    if (const int* code = std::get_if<int>(&parsed)) return {*code, out.str(), err.str()};
+    if (line != nullptr) *line = std::get<CommandLine>(parsed);
+    return {-1, out.str(), err.str()};
+}
+
+class TemporaryConfig {
+public:
+    explicit TemporaryConfig(const std::string& text) {
+        std::string name = (fs::temp_directory_path() / "sluice-commands-XXXXXX").string();
+        folder_ = mkdtemp(name.data());
+        std::ofstream(folder_ / "sluice.toml") << text;
+    }
+    ~TemporaryConfig() {
+        std::error_code ignored;
+        fs::remove_all(folder_, ignored);
+    }
+    TemporaryConfig(const TemporaryConfig&) = delete;
+    TemporaryConfig& operator=(const TemporaryConfig&) = delete;
+    std::string file() const { return (folder_ / "sluice.toml").string(); }
+
+private:
+    fs::path folder_;
+};
+
+Outcome check(const std::string& text) {
+    const TemporaryConfig config(text);
+    CommandLine line;
+    line.config = config.file();
+    std::ostringstream out, err;
+    const int code = run_check(line, out, err);
+    return {code, out.str(), err.str()};
+}
+
+Outcome explain(const std::string& text, std::vector<const char*> words) {
+    const TemporaryConfig config(text);
+    CommandLine line;
+    words.insert(words.begin(), "explain");
+    const Outcome parsed = parse(words, &line);
+    if (parsed.code != -1) return parsed;
+    line.config = config.file();
+    std::ostringstream out, err;
+    const int code = run_explain(line, out, err);
+    return {code, out.str(), err.str()};
+}
+
+constexpr const char* kRules = R"(
+[lists]
+ads = { type = "domain", values = ["ads.example"] }
+[[rule]]
+name = "staff"
+when = 'client.ip == 192.168.0.9'
+action = "allow"
+[[rule]]
+name = "no-ads"
+when = 'url.domain in @ads'
+action = "block"
+reason = "Advertising."
+[[rule]]
+name = "no-net"
+when = 'server.ip in 203.0.113.0/24'
+action = "block"
+)";
+
+TEST(CommandLine, commands_and_their_options) {
+    CommandLine line;
+    EXPECT_EQ(parse({"run", "-c", "a.toml"}, &line).code, -1);
+    EXPECT_EQ(line.command, Command::run);
+    EXPECT_EQ(line.config, "a.toml");
+    EXPECT_EQ(parse({"--config", "b.toml", "check"}, &line).code, -1);
+    EXPECT_EQ(line.command, Command::check);
+    EXPECT_EQ(line.config, "b.toml");
+    EXPECT_EQ(parse({"status", "--json"}, &line).code, -1);
+    EXPECT_EQ(line.command, Command::status);
+    EXPECT_TRUE(line.json);
+    EXPECT_EQ(parse({"explain", "http://a/", "--client", "192.0.2.1", "--method", "POST", "--header", "A: 1", "--header", "B: 2", "--server-ip", "192.0.2.2"}, &line).code, -1);
+    EXPECT_EQ(line.explain.url, "http://a/");
+    EXPECT_EQ(line.explain.client, "192.0.2.1");
+    EXPECT_THAT(line.explain.headers, testing::ElementsAre("A: 1", "B: 2"));
+    EXPECT_THAT(line.explain.server_ips, testing::ElementsAre("192.0.2.2"));
+}
+
+TEST(CommandLine, what_is_wrong_is_said_and_ends_with_2) {
+    EXPECT_EQ(parse({}).code, 2);
+    EXPECT_THAT(parse({}).err, HasSubstr("explain"));
+    EXPECT_EQ(parse({"chek"}).code, 2);
+    EXPECT_THAT(parse({"chek"}).err, HasSubstr("did you mean \"check\"?"));
+    EXPECT_THAT(parse({"scan"}).err, HasSubstr("there is no command \"scan\""));
+    EXPECT_EQ(parse({"check", "--nonsense"}).code, 2);
+    EXPECT_EQ(parse({"explain"}).code, 2);
+    EXPECT_EQ(parse({"run", "-c"}).code, 2);
+}
+
+TEST(CommandLine, help_is_data) {
+    EXPECT_EQ(parse({"--help"}).code, 0);
+    EXPECT_THAT(parse({"--help"}).out, HasSubstr("explain"));
+    EXPECT_THAT(parse({"explain", "--help"}).out, HasSubstr("--client"));
+}
+
+TEST(Check, lists_every_rule_with_its_phase_and_the_built_in_ones) {
+    const Outcome outcome = check(kRules);
+    EXPECT_EQ(outcome.code, 0) << outcome.err;
+    EXPECT_THAT(outcome.out, testing::ContainsRegex("staff +connect"));
+    EXPECT_THAT(outcome.out, testing::ContainsRegex("no-ads +.*request"));
+    EXPECT_THAT(outcome.out, testing::ContainsRegex("no-net +dial"));
+    EXPECT_THAT(outcome.out, HasSubstr("protect-host"));
+    EXPECT_THAT(outcome.out, HasSubstr("malware"));
+    EXPECT_THAT(outcome.out, testing::ContainsRegex("ads +domain +1 "));
+    EXPECT_LT(outcome.out.find("protect-host"), outcome.out.find("staff"));
+    EXPECT_GT(outcome.out.find("malware"), outcome.out.find("no-net"));
+}
+
+TEST(Check, every_fault_with_its_place_line_and_caret) {
+    const Outcome outcome = check("wrkers = 1\n[[rule]]\nname = \"a\"\nwhen = 'url.prt == 1'\naction = \"blok\"\n");
+    EXPECT_EQ(outcome.code, 1);
+    EXPECT_THAT(outcome.err, HasSubstr("sluice.toml:1:1: unknown key \"wrkers\""));
+    EXPECT_THAT(outcome.err, HasSubstr("sluice.toml:4:9: "));
+    EXPECT_THAT(outcome.err, HasSubstr("sluice.toml:5:11: "));
+    EXPECT_THAT(outcome.err, HasSubstr("    when = 'url.prt == 1'\n            ^\n"));
+    EXPECT_EQ(outcome.out, "");
+}
+
+TEST(Check, the_default_configuration_passes) {
+    const Outcome outcome = check(std::string(default_config_text()));
+    EXPECT_EQ(outcome.code, 0);
+    EXPECT_EQ(outcome.err, "");
+}
+
+TEST(Explain, says_which_rule_decides) {
+    const Outcome outcome = explain(kRules, {"http://www.ads.example/x"});
+    EXPECT_EQ(outcome.code, 0) << outcome.err;
+    EXPECT_THAT(outcome.out, HasSubstr("decision: block, by rule \"no-ads\" in phase request"));
+    EXPECT_THAT(outcome.out, HasSubstr("Advertising."));
+    EXPECT_THAT(explain(kRules, {"http://other.example/"}).out, HasSubstr("decision: allow, by [policy] default"));
+    EXPECT_THAT(explain(kRules, {"http://other.example/"}).out, HasSubstr("addresses are not known"));
+}
+
+TEST(Explain, a_tunnel_is_judged_by_its_name) {
+    EXPECT_THAT(explain(kRules, {"https://ads.example/x"}).out, HasSubstr("by rule \"no-ads\" in phase connect"));
+    EXPECT_THAT(explain(kRules, {"https://other.example:22/"}).out, HasSubstr("refused, by http.connect_ports"));
+}
+
+TEST(Explain, addresses_are_judged_each_on_its_own) {
+    EXPECT_THAT(explain(kRules, {"http://203.0.113.7/"}).out, HasSubstr("by rule \"no-net\" in phase dial"));
+    EXPECT_THAT(explain(kRules, {"http://x.example/", "--server-ip", "203.0.113.7", "--server-ip", "198.51.100.1"}).out,
+                HasSubstr("decision: allow"));
+    EXPECT_THAT(explain(kRules, {"http://x.example/", "--client", "10.0.0.1", "--server-ip", "169.254.169.254"}).out,
+                HasSubstr("by protect-host"));
+}
+
+TEST(Explain, clients_from_elsewhere_are_refused) {
+    EXPECT_THAT(explain(kRules, {"http://x.example/", "--client", "8.8.8.8"}).out, HasSubstr("refused, by http.clients"));
+}
+
+TEST(Explain, as_json) {
+    const Outcome outcome = explain(kRules, {"http://www.ads.example/x", "--json"});
+    boost::system::error_code error;
+    const boost::json::value value = boost::json::parse(outcome.out, error);
+    ASSERT_FALSE(error) << outcome.out;
+    EXPECT_EQ(value.at("decision").at("action").as_string(), "block");
+    EXPECT_EQ(value.at("decision").at("rule").as_string(), "no-ads");
+    EXPECT_EQ(value.at("url").as_string(), "http://www.ads.example/x");
+    EXPECT_GT(value.at("phases").as_array().size(), 1U);
+}
+
+TEST(Explain, what_is_no_request_ends_with_2) {
+    EXPECT_EQ(explain("", {"gopher://x/"}).code, 2);
+    EXPECT_EQ(explain("", {"http://x/", "--client", "me"}).code, 2);
+    EXPECT_EQ(explain("", {"http://x/", "--header", "nothing"}).code, 2);
+    EXPECT_EQ(explain("workers = 0\n", {"http://x/"}).code, 1);
+}
+
+TEST(Commands, config_and_version) {
+    std::ostringstream config, version_text;
+    EXPECT_EQ(run_config(config), 0);
+    EXPECT_EQ(config.str(), default_config_text());
+    EXPECT_EQ(run_version(version_text), 0);
+    EXPECT_THAT(version_text.str(), HasSubstr("sluice "));
+    EXPECT_THAT(version_text.str(), HasSubstr("openssl"));
+}
+
+}  // namespace
+}  // namespace sluice::app
