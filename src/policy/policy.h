@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: Apache-2.0
+// The compiled policy: immutable, shared by all workers, swapped whole. Evaluating looks nothing up by name and allocates nothing.
+//
+// How a session asks (HTTP): at accept, phase `connect` with the client's facts. For each request: a CONNECT sets url.domain, url.port and
+// the method and asks `connect` again, then `request`; any other request asks `request`. Then `dial` for each address with server.ip, then
+// `response`. `evaluate` sees from the facts which occurrence it is – `connect` with url.domain known is the CONNECT's, `request` with the
+// method CONNECT is its second half – and judges each rule once per transaction. `trust` ends all later phases; `block`, `reset`, `redirect`
+// and `limit` end the transaction; `allow` and none go on. Where nothing decided by the end of `request`, the caller applies default_action().
+#pragma once
+
+#include <bitset>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/diagnostic.h"
+#include "policy/facts.h"
+#include "policy/field.h"
+#include "policy/lists/lists.h"
+#include "policy/rate_limits.h"
+#include "policy/rule.h"
+#include "policy/source.h"
+
+namespace sluice::policy {
+
+// A forgotten assignment fails closed.
+struct [[nodiscard]] Decision {
+    Action action = Action::block;                       // none: no rule decided
+    const Rule* rule = nullptr;                          // lives as long as the policy; null for none
+    std::uint32_t next = 0;                              // after `authenticate` with good credentials: evaluate again `from` here
+    std::int64_t retry_after_seconds = 0;                // of `limit`, at least 1
+};
+
+// What rules did that do not decide, over all phases of one transaction; reused for the next one. In the order of the rules.
+struct Effects {
+    std::vector<const Rule*> header_edits;               // set_… and remove_…, of both directions, to be applied in order
+    std::vector<const Rule*> tags;                       // `tag` rules that held (the tags themselves are in Facts::tags)
+    std::vector<const Rule*> shadows;                    // rules in shadow mode that would have acted
+    void clear() {
+        header_edits.clear();
+        tags.clear();
+        shadows.clear();
+    }
+};
+
+// How one rule came out, for `sluice explain`.
+struct RuleTrace {
+    enum class Outcome : std::uint8_t {
+        decided,                                         // this one
+        effect,                                          // held, and does not decide
+        shadow,                                          // held, in shadow mode
+        no_match,                                        // false; `missing` names a field it reads that is not known, if any
+        not_reached,                                     // an earlier rule had decided
+        other_protocol,                                  // does not apply to this protocol
+    };
+    const Rule* rule = nullptr;
+    Outcome outcome = Outcome::no_match;
+    std::string_view missing;                            // a field's name, or empty
+};
+std::string_view to_string(RuleTrace::Outcome outcome);
+
+// One of the checks that are always there unless turned off by name.
+struct Builtin {
+    std::string_view name;
+    std::string_view when;                               // in words, or as a rule would say it
+    std::string_view phase;
+    bool on = true;
+};
+
+class Program;                                           // policy/program.h: conditions and their indexes
+
+// A worker's memory for evaluating. Works with any policy, one call at a time; grows to what a policy needs at the first use.
+class Scratch {
+public:
+    Scratch();
+    ~Scratch();
+    Scratch(Scratch&&) noexcept;
+    Scratch& operator=(Scratch&&) noexcept;
+
+    struct State;
+    State& state() { return *state_; }
+
+private:
+    std::unique_ptr<State> state_;
+};
+
+class Policy {
+public:
+    // Null where `diagnostics` got an error; every fault of the source is reported, warnings too. `previous`: lists that did not change are
+    // shared with it, and a list that came out bad or shrunk keeps its content.
+    static std::shared_ptr<const Policy> compile(const PolicySource& source, Diagnostics& diagnostics, const Policy* previous);
+    ~Policy();
+    Policy(const Policy&) = delete;
+    Policy& operator=(const Policy&) = delete;
+
+    // Judges one occurrence of `phase`: rules in file order, from index `from` on, up to the first that decides. `tag` rules add to `facts`.
+    // `now_ns`: of a steady clock, for rate limits.
+    Decision evaluate(Phase phase, Protocol protocol, Facts& facts, Scratch& scratch, Effects& effects, RateLimits& limits,
+                      std::int64_t now_ns, std::uint32_t from = 0) const;
+    // Whether any rule is judged in that phase (in `connect`: at accept or for a CONNECT), so that a session may leave facts unset.
+    bool has_rules(Phase phase, Protocol protocol) const;
+    // Whether any rule reads the field in any way: what is costly to know need not be set otherwise.
+    bool reads(Field field) const { return reads_.test(static_cast<std::size_t>(field)); }
+    // Sets time.hour and time.weekday in local time (TZ), if a rule reads them.
+    void set_time(Facts& facts, Scratch& scratch, std::int64_t unix_seconds) const;
+
+    Action default_action() const { return default_action_; }        // allow or block
+    std::span<const Rule> rules() const { return rules_; }           // in file order
+    std::span<const Builtin> builtins() const { return builtins_; }
+    bool protect_host() const { return builtins_[0].on; }
+    const Lists& lists() const { return *lists_; }                   // with a report for each: entries, bad lines, whether it was kept
+
+    // Every rule of the phase and how it comes out; nothing is counted against a limit. Adds tags to `facts` as `evaluate` does.
+    // `authenticate` lets pass where user.name is set.
+    std::vector<RuleTrace> trace(Phase phase, Protocol protocol, Facts& facts) const;
+
+private:
+    Policy();
+
+    std::vector<Rule> rules_;
+    std::vector<Builtin> builtins_;
+    std::shared_ptr<const Lists> lists_;
+    std::unique_ptr<const Program> program_;
+    std::bitset<field_count> reads_;
+    Action default_action_ = Action::allow;
+};
+
+}  // namespace sluice::policy

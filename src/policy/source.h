@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the configuration hands over: rules and lists as they were written, with their places. Policy reads no file of rules itself.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/diagnostic.h"
+
+namespace sluice::policy {
+
+// A string value of the configuration.
+struct Text {
+    std::string value;
+    Place place;                          // of the value's first character, inside the quotes
+    std::string source_line;              // the line of the file that `place` names
+    // The value stands in the file character by character (no escapes): a fault inside it is shown at its own column and line. Otherwise
+    // every fault points at `place`.
+    bool verbatim = true;
+};
+
+struct Number {
+    std::int64_t value = 0;
+    Place place;
+    std::string source_line;
+};
+
+struct Flag {
+    bool value = false;
+    Place place;
+    std::string source_line;
+};
+
+// One [[rule]]. A key that is not there is empty; `place` is the rule's own first line.
+struct RuleSource {
+    Place place;
+    std::string source_line;
+    std::optional<Text> name, when, action;
+    std::optional<Text> phase, mode;
+    std::optional<Text> reason;
+    std::optional<Number> status;                                     // block
+    std::optional<Text> to;                                           // redirect
+    std::optional<Text> realm, users;                                 // authenticate; `users`: an absolute path
+    std::optional<Text> rate;                                         // limit
+    std::optional<Number> burst;
+    std::optional<std::vector<Text>> per;
+    std::optional<std::vector<Text>> tags;                            // tag; the key `header` as a boolean is header_flag
+    std::optional<Flag> header_flag;
+    std::optional<Text> header, value;                                // set_request_header …
+    std::optional<Flag> accept;                                       // quarantine
+    std::optional<std::vector<Text>> engines;                         // inspect
+    std::optional<Text> deliver, ranges, max_size;
+    std::optional<Flag> whole;
+};
+
+// One key of [lists].
+struct ListSource {
+    Text name;                                                        // "ads"
+    Text type;                                                        // "domain", "ip", "sha256", "url", "string"
+    std::optional<Text> file;                                         // an absolute path
+    std::vector<Text> values;
+    Place place;
+    std::string source_line;
+};
+
+struct PolicySource {
+    std::vector<RuleSource> rules;
+    std::vector<ListSource> lists;
+    std::optional<Text> default_action;                               // [policy] default: "allow" or "block"; allow without it
+    bool protect_host = true, malware = true, unscanned = true;       // [builtin]
+};
+
+}  // namespace sluice::policy
