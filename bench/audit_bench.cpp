@@ -6,9 +6,9 @@
 
 #include <benchmark/benchmark.h>
 
+#include <unistd.h>
 #include <ctime>
 #include <string>
-#include <unistd.h>
 
 namespace {
 
@@ -70,7 +70,8 @@ void into_lane(benchmark::State& state) {
     }
     log.stop();
     state.counters["dropped"] = static_cast<double>(log.counters().dropped_full);
-    state.counters["bytes_per_event"] = static_cast<double>(log.counters().bytes) / static_cast<double>(std::max<std::uint64_t>(log.counters().written, 1));
+    state.counters["bytes_per_event"] =
+        static_cast<double>(log.counters().bytes) / static_cast<double>(std::max<std::uint64_t>(log.counters().written, 1));
 }
 BENCHMARK(into_lane);
 

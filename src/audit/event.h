@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// One transaction as its session knows it at the end: views and numbers, filled on the stack and serialised at once. Nothing is owned; every view must
-// live until `Lane::write` or `write_json` returns. A text that is empty and a number that is 0 is "not known" and is left out of the line, unless a
-// member says otherwise. Passwords, cookies and credentials have no member here, on purpose.
+// One transaction as its session knows it at the end: views and numbers, filled on the stack and serialised at once. Nothing is owned;
+// every view must live until `Lane::write` or `write_json` returns. A text that is empty and a number that is 0 is "not known" and is
+// left out of the line, unless a member says otherwise. Passwords, cookies and credentials have no member here, on purpose.
 #pragma once
 
 #include "base/id.h"
@@ -24,9 +24,9 @@ enum class Action : std::uint8_t {
     redirected,
     limited,
     tunnelled,
-    failed,                              // let through by the policy, but it could not be done: see error_type
-    aborted,                             // a peer left before the end
-    refused,                             // no rule's doing: malformed, a client from elsewhere, a bound reached
+    failed,  // let through by the policy, but it could not be done: see error_type
+    aborted,  // a peer left before the end
+    refused,  // no rule's doing: malformed, a client from elsewhere, a bound reached
 };
 inline constexpr std::size_t action_count = 10;
 std::string_view to_string(Action action);
@@ -36,48 +36,50 @@ enum class Stage : std::uint8_t { whole, start, end };
 
 struct Event {
     EventId id{};
-    std::int64_t start_ns = 0;           // Unix time
-    std::int64_t end_ns = 0;             // Unix time of writing: also `@timestamp`. In a `start` event: now
+    std::int64_t start_ns = 0;  // Unix time
+    std::int64_t end_ns = 0;  // Unix time of writing: also `@timestamp`. In a `start` event: now
     Stage stage = Stage::whole;
     Action action = Action::failed;
-    std::string_view reason;             // event.reason: the rule's, or what went wrong; never text with a credential
+    std::string_view reason;  // event.reason: the rule's, or what went wrong; never text with a credential
     std::string_view rule_name;
     std::span<const std::string_view> shadow_rules;
     std::span<const std::string_view> tags;
-    std::string_view error_type;         // RFC 9209's token
+    std::string_view error_type;  // RFC 9209's token
 
     std::string_view protocol = "http";  // network.protocol
     std::string_view listener;
-    IpPort client;                       // always written
-    std::uint64_t client_bytes = 0;      // that came from the client, heads too; always written
-    std::string_view server_address;     // what was asked for: a name or an address
-    std::optional<IpPort> server;        // what was dialled
-    std::uint64_t server_bytes = 0;      // that came from the server, heads too; written with `server`
+    IpPort client;  // always written
+    std::uint64_t client_bytes = 0;  // that came from the client, heads too; always written
+    std::string_view server_address;  // what was asked for: a name or an address
+    std::optional<IpPort> server;  // what was dialled
+    std::uint64_t server_bytes = 0;  // that came from the server, heads too; written with `server`
     std::string_view user_name;
 
-    std::string_view url_full;           // empty: composed of the parts below, if there are a scheme and a domain. Written without userinfo and fragment, redacted
+    std::string_view
+        // Empty: composed of the parts below, if there are a scheme and a domain. Written without userinfo and fragment, redacted
+        url_full;
     std::string_view url_scheme;
-    std::string_view domain;             // an IPv6 address without brackets
+    std::string_view domain;  // an IPv6 address without brackets
     std::string_view registered_domain;
     std::uint16_t url_port = 0;
     std::string_view path;
-    std::string_view query;              // without "?"; written redacted
+    std::string_view query;  // without "?"; written redacted
     std::string_view extension;
 
-    std::string_view method;             // empty: no request was read, so nothing of HTTP is written
-    std::string_view referrer;           // as it came; written without userinfo and fragment, redacted
+    std::string_view method;  // empty: no request was read, so nothing of HTTP is written
+    std::string_view referrer;  // as it came; written without userinfo and fragment, redacted
     std::string_view user_agent;
-    std::string_view http_version;       // of the client's request: "1.1"
+    std::string_view http_version;  // of the client's request: "1.1"
     std::string_view request_content_type;
     std::string_view response_content_type;
-    std::uint16_t status = 0;            // as the client got it
-    std::uint64_t request_body_bytes = 0;   // always written with a method, as is the next
+    std::uint16_t status = 0;  // as the client got it
+    std::uint64_t request_body_bytes = 0;  // always written with a method, as is the next
     std::uint64_t response_body_bytes = 0;
 
     std::string_view scan_verdict;
     std::string_view scan_reason;
 
-    std::int64_t policy_ns = 0;          // where the time went
+    std::int64_t policy_ns = 0;  // where the time went
     std::int64_t upstream_ns = 0;
     std::int64_t scan_ns = 0;
 };

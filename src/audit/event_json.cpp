@@ -31,13 +31,13 @@ public:
     Pieces(char* out, std::size_t limit) : out_(out), room_(limit) {}
 
     void add(std::string_view piece) {
-        if (room_ == 0) return;
+        if (cut_ || piece.empty()) return;
         const std::string_view shown = cut(piece, room_);
         out_ = put_escaped(out_, shown);
         room_ -= shown.size();
         if (shown.size() == piece.size()) return;
         out_ = put(out_, ellipsis);
-        room_ = 0;
+        cut_ = true;
     }
     // `hidden`: what `redaction` found first.
     void add_query(std::string_view query, const Redaction& redaction, Redaction::Range hidden) {
@@ -62,9 +62,11 @@ public:
 private:
     char* out_;
     std::size_t room_;
+    bool cut_ = false;
 };
 
-// The line as it grows. Keys come as `,"name":` and everything is inlined, so that each is a few moves of known size: this halves the cost of an event.
+// The line as it grows. Keys come as `,"name":` and everything is inlined, so that each is a few moves
+// of known size.
 class Line {
 public:
     Line(char* out, std::size_t text_limit, const Redaction& redaction) : out_(out), limit_(text_limit), redaction_(redaction) {}
@@ -223,7 +225,7 @@ char* Timestamps::write(char* out, std::int64_t unix_ns) {
     if (second.unix_seconds != seconds) {
         const std::time_t time = seconds;
         std::tm parts{};
-        gmtime_r(&time, &parts);                                   // 64-bit nanoseconds end in 2262: a year has four digits
+        gmtime_r(&time, &parts);  // 64-bit nanoseconds end in 2262: a year has four digits
         char* to = second.text.data();
         const auto digits = [&](int value, int count, char after) {
             for (int i = count; i-- > 0; value /= 10) to[i] = static_cast<char>('0' + value % 10);
@@ -254,14 +256,31 @@ std::size_t EventEncoder::bound(const Event& event) const {
         texts += std::min(text.size(), text_limit_);
         ++count;
     };
-    for (const std::string_view text :
-         {event.reason, event.rule_name, event.error_type, event.protocol, event.listener, event.server_address, event.user_name, event.url_full, event.url_scheme,
-          event.domain, event.registered_domain, event.path, event.extension, event.method, event.user_agent, event.http_version, event.request_content_type,
-          event.response_content_type, event.scan_verdict, event.scan_reason})
+    for (const std::string_view text : {event.reason,
+                                        event.rule_name,
+                                        event.error_type,
+                                        event.protocol,
+                                        event.listener,
+                                        event.server_address,
+                                        event.user_name,
+                                        event.url_full,
+                                        event.url_scheme,
+                                        event.domain,
+                                        event.registered_domain,
+                                        event.path,
+                                        event.extension,
+                                        event.method,
+                                        event.user_agent,
+                                        event.http_version,
+                                        event.request_content_type,
+                                        event.response_content_type,
+                                        event.scan_verdict,
+                                        event.scan_reason})
         add(text);
     for (const std::string_view text : event.shadow_rules) add(text);
     for (const std::string_view text : event.tags) add(text);
-    // The composed url.full repeats what is counted above; and what stands for a hidden value may be longer than it: 11 bytes for the 3 of "k=&".
+    // The composed url.full repeats what is counted above; and what stands for a hidden value may be longer than it: 11 bytes for the 3
+    // of "k=&".
     if (event.url_full.empty()) texts += std::min(event.url_scheme.size() + event.domain.size() + event.path.size() + 16, text_limit_);
     for (const std::string_view text : {event.query, event.query, event.referrer, event.url_full})
         texts += std::min(text.size() * 4 + 16, text_limit_);

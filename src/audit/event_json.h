@@ -23,10 +23,10 @@ public:
 
 private:
     struct Second {
-        std::int64_t unix_seconds = INT64_MIN;                       // none yet
-        std::array<char, 20> text{};                               // "2026-01-31T23:59:59."
+        std::int64_t unix_seconds = INT64_MIN;  // none yet
+        std::array<char, 20> text{};  // "2026-01-31T23:59:59."
     };
-    std::array<Second, 4> seconds_{};                              // by the two low bits of the second
+    std::array<Second, 4> seconds_{};  // by the two low bits of the second
 };
 
 class EventEncoder {

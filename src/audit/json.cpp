@@ -24,7 +24,9 @@ bool all_plain(std::uint64_t word) {
 
 // The length of the UTF-8 sequence at the front (Unicode 15, table 3-7), 0 if it is none.
 std::size_t sequence_length(const unsigned char* text, std::size_t size) {
-    const auto continues = [&](std::size_t i, unsigned low = 0x80, unsigned high = 0xbf) { return i < size && text[i] >= low && text[i] <= high; };
+    const auto continues = [&](std::size_t i, unsigned low = 0x80, unsigned high = 0xbf) {
+        return i < size && text[i] >= low && text[i] <= high;
+    };
     const unsigned lead = text[0];
     if (lead >= 0xc2 && lead <= 0xdf) return continues(1) ? 2 : 0;
     if (lead >= 0xe0 && lead <= 0xef) {
@@ -54,12 +56,12 @@ char* put_special(char* out, const unsigned char*& text, std::size_t size) {
     if (c < 0x80) {
         ++text;
         switch (c) {
-        case '"': return put(out, "\\\"");
-        case '\\': return put(out, "\\\\");
-        case '\n': return put(out, "\\n");
-        case '\r': return put(out, "\\r");
-        case '\t': return put(out, "\\t");
-        default: return put_unicode_escape(out, c);
+            case '"': return put(out, "\\\"");
+            case '\\': return put(out, "\\\\");
+            case '\n': return put(out, "\\n");
+            case '\r': return put(out, "\\r");
+            case '\t': return put(out, "\\t");
+            default: return put_unicode_escape(out, c);
         }
     }
     const std::size_t length = sequence_length(text, size);
@@ -113,7 +115,8 @@ char* put_escaped(char* out, std::string_view input) {
     const __m128i backslash = _mm_set1_epi8('\\');
     const auto specials = [&](__m128i block) {
         // Signed: what is below a space is a control, or has its high bit set.
-        const __m128i found = _mm_or_si128(_mm_cmplt_epi8(block, space), _mm_or_si128(_mm_cmpeq_epi8(block, quote), _mm_cmpeq_epi8(block, backslash)));
+        const __m128i found =
+            _mm_or_si128(_mm_cmplt_epi8(block, space), _mm_or_si128(_mm_cmpeq_epi8(block, quote), _mm_cmpeq_epi8(block, backslash)));
         return static_cast<unsigned>(_mm_movemask_epi8(found));
     };
     while (end - text >= 16) {

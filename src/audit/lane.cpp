@@ -10,7 +10,11 @@ constexpr std::size_t kept_scratch = 1024 * 1024;
 }  // namespace
 
 Lane::Lane(std::size_t queue_bytes, std::size_t text_limit, Signal& writer, const LogState& state)
-    : queue_(queue_bytes, writer), state_(state), encoder_(text_limit), redaction_(std::make_shared<const Redaction>()), room_below_(queue_bytes - queue_bytes / 4) {}
+    : queue_(queue_bytes, writer),
+      state_(state),
+      encoder_(text_limit),
+      redaction_(std::make_shared<const Redaction>()),
+      room_below_(queue_bytes - queue_bytes / 4) {}
 
 bool Lane::write(const Event& event) {
     if (!state_.enabled.load(std::memory_order_relaxed)) return true;

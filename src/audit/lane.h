@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A worker's way into the event log. Only its worker writes to it; the log's writer takes whole chunks off its other end. No lock, no system call and, once
-// it is warm, no allocation for an event. The writer is woken for a full chunk and by `flush`, not for an event.
+// A worker's way into the event log. Only its worker writes to it; the log's writer takes whole chunks off its other end. No lock, no
+// system call and, once it is warm, no allocation for an event. The writer is woken for a full chunk and by `flush`, not for an event.
 #pragma once
 
 #include "audit/event.h"
@@ -18,8 +18,8 @@ namespace sluice::audit {
 
 // What lanes and the writer know of each other.
 struct LogState {
-    std::atomic<bool> enabled{true};     // false: the destination is "", events are not even encoded
-    std::atomic<bool> failing{false};    // the last write failed, nothing has been written since
+    std::atomic<bool> enabled{true};  // false: the destination is "", events are not even encoded
+    std::atomic<bool> failing{false};  // the last write failed, nothing has been written since
 };
 
 class Lane {
@@ -30,7 +30,8 @@ public:
     bool write(const Event& event);
     // The same for a line that is already JSON; with its "\n".
     bool append(std::string_view line);
-    // For `when_full = "wait"`: false while a quarter of the queue or less is free; then take no new request. Ask again after the worker's tick.
+    // For `when_full = "wait"`: false while a quarter of the queue or less is free; then take no new request. Ask again after the
+    // worker's tick.
     bool has_room() const { return queue_.queued() < room_below_; }
     // Gives what was written to the writer, if that has nothing else to do. Call it every 50 to 100 ms.
     void flush() { queue_.flush(); }
@@ -51,7 +52,7 @@ private:
     const LogState& state_;
     EventEncoder encoder_;
     std::shared_ptr<const Redaction> redaction_;
-    std::unique_ptr<Chunk> scratch_;     // for lines that might be long
+    std::unique_ptr<Chunk> scratch_;  // for lines that might be long
     std::size_t room_below_;
     std::atomic<std::uint64_t> dropped_full_{0};
     std::atomic<std::uint64_t> dropped_disk_{0};

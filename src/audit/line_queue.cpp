@@ -69,7 +69,9 @@ Chunk* LineQueue::Spares::pop() {
 
 // Full chunks, those that are nearly full, and the few that `flush` gives early.
 LineQueue::LineQueue(std::size_t capacity, Signal& writer)
-    : writer_(writer), capacity_(capacity), full_(2 * (capacity / chunk_bytes) + 8) {}
+    : writer_(writer),
+      capacity_(capacity),
+      full_(2 * (capacity / chunk_bytes) + 8) {}
 
 LineQueue::~LineQueue() {
     delete current_;

@@ -2,12 +2,12 @@
 // A bounded queue of whole lines from one thread (the worker) to one other (the writer), handed over in chunks.
 #pragma once
 
+#include <semaphore.h>
 #include <atomic>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
-#include <semaphore.h>
 #include <vector>
 
 namespace sluice::audit {
@@ -53,7 +53,8 @@ public:
     LineQueue(const LineQueue&) = delete;
     LineQueue& operator=(const LineQueue&) = delete;
 
-    // The worker's side. `reserve` gives room for a line of up to `size` bytes, nullptr when the queue is full; `commit` says how long it became.
+    // The worker's side. `reserve` gives room for a line of up to `size` bytes, nullptr when the queue is full; `commit` says how long
+    // it became.
     char* reserve(std::size_t size);
     void commit(std::size_t size);
     // Hands over what there is, unless the writer has enough to do: then it stays to be filled up.
@@ -87,8 +88,8 @@ private:
     // Empty chunks, from the writer back to the worker. The last one in comes out first: it is still in a cache.
     class Spares {
     public:
-        void push(Chunk* chunk);         // one thread
-        Chunk* pop();                    // one thread, another; nullptr if there is none
+        void push(Chunk* chunk);  // one thread
+        Chunk* pop();  // one thread, another; nullptr if there is none
 
     private:
         std::atomic<Chunk*> top_{nullptr};
@@ -101,9 +102,9 @@ private:
     std::size_t capacity_;
     Ring full_;
     Spares spare_;
-    Chunk* current_ = nullptr;           // the worker's
-    std::atomic<std::size_t> given_bytes_{0};   // the worker counts; current_ included
-    std::atomic<std::size_t> taken_bytes_{0};   // the writer counts
+    Chunk* current_ = nullptr;  // the worker's
+    std::atomic<std::size_t> given_bytes_{0};  // the worker counts; current_ included
+    std::atomic<std::size_t> taken_bytes_{0};  // the writer counts
 };
 
 }  // namespace sluice::audit

@@ -5,11 +5,11 @@
 
 #include <fmt/format.h>
 
+#include <pthread.h>
 #include <algorithm>
 #include <cerrno>
 #include <csignal>
 #include <cstring>
-#include <pthread.h>
 #include <utility>
 
 namespace sluice::audit {
@@ -209,7 +209,8 @@ void Log::say_drops_to_people() {
     if (first_drop_ns_ == 0) first_drop_ns_ = unix_now();
     const auto now = Clock::now();
     if (dropped == said_to_people_ || (drops_said_ && now - *drops_said_ < options_.report_interval)) return;
-    report(fmt::format("event log: {} events dropped since the start ({})", dropped, failing() ? "it cannot be written" : "they come faster than they can be written"));
+    report(fmt::format("event log: {} events dropped since the start ({})", dropped,
+                       failing() ? "it cannot be written" : "they come faster than they can be written"));
     drops_said_ = now;
     said_to_people_ = dropped;
 }
@@ -230,7 +231,8 @@ void Log::say_drops_in_log(bool stopping) {
     const auto written = fmt::format_to_n(
         notice_.bytes.get(), notice_.capacity,
         R"({{"@timestamp":"{1}","ecs.version":"8.11.0","event.id":"{2}","event.start":"{0}","event.end":"{1}","event.kind":"metric","event.category":["process"],)"
-        R"("event.type":["info"],"event.action":"dropped","event.reason":"the event log was behind","log.dropped":{3}}})" "\n",
+        R"("event.type":["info"],"event.action":"dropped","event.reason":"the event log was behind","log.dropped":{3}}})"
+        "\n",
         start_view, end_view, ids_.next(end / 1'000'000).view(), dropped - said_in_log_);
     notice_.used = written.size;
     notice_.lines = 1;

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "audit/log_sink.h"
 
-#include <cerrno>
-#include <climits>
-#include <cstring>
 #include <fcntl.h>
 #include <poll.h>
-#include <string_view>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include <cerrno>
+#include <climits>
+#include <cstring>
+#include <string_view>
 #include <utility>
 
 namespace sluice::audit {
@@ -30,24 +30,22 @@ std::size_t partial_line(const Chunk& chunk) {
 Result<LogSink> LogSink::open(const std::string& destination) {
     if (destination == "-") {
         LogSink sink(STDOUT_FILENO, false);
-        if (fcntl(STDOUT_FILENO, F_GETFL) < 0) return fail(Errc::io_failed, Side::self, "standard output is closed: the event log cannot be written", errno);
+        if (fcntl(STDOUT_FILENO, F_GETFL) < 0)
+            return fail(Errc::io_failed, Side::self, "standard output is closed: the event log cannot be written", errno);
         return sink;
     }
     constexpr int flags = O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY;
-    struct stat status {};
+    struct stat status{};
     const bool is_pipe = ::stat(destination.c_str(), &status) == 0 && S_ISFIFO(status.st_mode);
     // To read too: for a look at how a file ends, and so that a pipe whose reader is away is not an error.
     int descriptor = ::open(destination.c_str(), O_RDWR | flags | (is_pipe ? O_NONBLOCK : 0), 0640);
     if (descriptor < 0 && errno == EACCES) descriptor = ::open(destination.c_str(), O_WRONLY | flags | (is_pipe ? O_NONBLOCK : 0), 0640);
     if (descriptor < 0) return fail(Errc::io_failed, Side::self, "the event log cannot be opened", errno);
-    LogSink sink(descriptor, true);
-    // A full disk is no reason not to start: that is for `write` to find out and to say.
-    sink.end_last_line();
-    return sink;
+    return LogSink(descriptor, true);
 }
 
 LogSink::LogSink(int descriptor, bool owned) : descriptor_(descriptor), owned_(owned), kind_(Kind::other) {
-    struct stat status {};
+    struct stat status{};
     if (fstat(descriptor, &status) == 0) {
         if (S_ISREG(status.st_mode)) kind_ = Kind::file;
         if (S_ISFIFO(status.st_mode)) kind_ = Kind::pipe;
@@ -59,13 +57,19 @@ LogSink::LogSink(int descriptor, bool owned) : descriptor_(descriptor), owned_(o
 }
 
 LogSink::LogSink(LogSink&& other) noexcept
-    : descriptor_(std::exchange(other.descriptor_, -1)), owned_(other.owned_), appends_(other.appends_), nonblocking_(other.nonblocking_), kind_(other.kind_) {}
+    : descriptor_(std::exchange(other.descriptor_, -1)),
+      owned_(other.owned_),
+      appends_(other.appends_),
+      nonblocking_(other.nonblocking_),
+      at_line_start_(other.at_line_start_),
+      kind_(other.kind_) {}
 
 LogSink& LogSink::operator=(LogSink&& other) noexcept {
     std::swap(descriptor_, other.descriptor_);
     std::swap(owned_, other.owned_);
     appends_ = other.appends_;
     nonblocking_ = other.nonblocking_;
+    at_line_start_ = other.at_line_start_;
     kind_ = other.kind_;
     return *this;
 }
@@ -87,6 +91,8 @@ long LogSink::write_some(const char* bytes, std::size_t size) const {
 }
 
 int LogSink::write(Chunk& chunk) {
+    if (!at_line_start_ && !end_last_line()) return errno;
+    at_line_start_ = true;
     while (chunk.left() > 0) {
         const long written = write_some(chunk.unwritten(), chunk.left());
         if (written >= 0) {
@@ -105,7 +111,7 @@ int LogSink::write(Chunk& chunk) {
 void LogSink::cut_partial_line(Chunk& chunk) const {
     const std::size_t partial = partial_line(chunk);
     if (partial == 0 || kind_ != Kind::file) return;
-    struct stat status {};
+    struct stat status{};
     const off_t position = lseek(descriptor_, 0, SEEK_CUR);
     if (fstat(descriptor_, &status) != 0 || position != status.st_size) return;
     const off_t line_start = position - static_cast<off_t>(partial);
@@ -124,8 +130,10 @@ void LogSink::leave(Chunk& chunk) {
     chunk.taken -= partial;
 }
 
+// A former process may have ended in the middle of a line. Looked at only when this sink is the one that writes: before, the file may be
+// growing.
 bool LogSink::end_last_line() const {
-    struct stat status {};
+    struct stat status{};
     char last = '\n';
     if (kind_ != Kind::file || fstat(descriptor_, &status) != 0 || status.st_size == 0) return true;
     if (pread(descriptor_, &last, 1, status.st_size - 1) != 1 || last == '\n') return true;

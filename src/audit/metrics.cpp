@@ -8,29 +8,57 @@ namespace sluice::audit {
 
 namespace {
 
-constexpr std::array<std::string_view, error_type_count> tokens{
-    "dns_timeout", "dns_error", "destination_not_found", "destination_unavailable", "destination_ip_prohibited", "destination_ip_unroutable",
-    "connection_refused", "connection_terminated", "connection_timeout", "connection_read_timeout", "connection_write_timeout",
-    "connection_limit_reached", "tls_protocol_error", "tls_certificate_error", "tls_alert_received", "http_request_error", "http_request_denied",
-    "http_response_incomplete", "http_response_header_section_size", "http_response_header_size", "http_response_body_size",
-    "http_response_trailer_section_size", "http_response_trailer_size", "http_response_transfer_coding", "http_response_content_coding",
-    "http_response_timeout", "http_upgrade_failed", "http_protocol_error", "proxy_internal_response", "proxy_internal_error",
-    "proxy_configuration_error", "proxy_loop_detected", "other"};
+constexpr std::array<std::string_view, error_type_count> tokens{"dns_timeout",
+                                                                "dns_error",
+                                                                "destination_not_found",
+                                                                "destination_unavailable",
+                                                                "destination_ip_prohibited",
+                                                                "destination_ip_unroutable",
+                                                                "connection_refused",
+                                                                "connection_terminated",
+                                                                "connection_timeout",
+                                                                "connection_read_timeout",
+                                                                "connection_write_timeout",
+                                                                "connection_limit_reached",
+                                                                "tls_protocol_error",
+                                                                "tls_certificate_error",
+                                                                "tls_alert_received",
+                                                                "http_request_error",
+                                                                "http_request_denied",
+                                                                "http_response_incomplete",
+                                                                "http_response_header_section_size",
+                                                                "http_response_header_size",
+                                                                "http_response_body_size",
+                                                                "http_response_trailer_section_size",
+                                                                "http_response_trailer_size",
+                                                                "http_response_transfer_coding",
+                                                                "http_response_content_coding",
+                                                                "http_response_timeout",
+                                                                "http_upgrade_failed",
+                                                                "http_protocol_error",
+                                                                "proxy_internal_response",
+                                                                "proxy_internal_error",
+                                                                "proxy_configuration_error",
+                                                                "proxy_loop_detected",
+                                                                "other"};
 
 constexpr std::int64_t microsecond = 1'000;
 constexpr std::int64_t millisecond = 1'000'000;
 constexpr std::int64_t second = 1'000'000'000;
 
-constexpr std::array request_bounds{500 * microsecond, millisecond,       2'500 * microsecond, 5 * millisecond, 10 * millisecond, 25 * millisecond,
-                                    50 * millisecond,  100 * millisecond, 250 * millisecond,   500 * millisecond, second,         2'500 * millisecond,
-                                    5 * second,        10 * second,       30 * second,         60 * second};
-constexpr std::array connect_bounds{100 * microsecond, 250 * microsecond, 500 * microsecond, millisecond,       2'500 * microsecond, 5 * millisecond,
-                                    10 * millisecond,  25 * millisecond,  50 * millisecond,  100 * millisecond, 250 * millisecond,   500 * millisecond,
-                                    second,            2'500 * millisecond, 5 * second,      10 * second};
-constexpr std::array policy_bounds{std::int64_t{250}, std::int64_t{500},  microsecond,       std::int64_t{2'500}, 5 * microsecond, 10 * microsecond,
-                                   25 * microsecond,  50 * microsecond,   100 * microsecond, 250 * microsecond,       500 * microsecond, millisecond,
-                                   10 * millisecond,  100 * millisecond,  second};
-static_assert(request_bounds.size() < bucket_count_max && connect_bounds.size() < bucket_count_max && policy_bounds.size() < bucket_count_max);
+constexpr std::array request_bounds{
+    500 * microsecond, millisecond,       2'500 * microsecond, 5 * millisecond,   10 * millisecond, 25 * millisecond,
+    50 * millisecond,  100 * millisecond, 250 * millisecond,   500 * millisecond, second,           2'500 * millisecond,
+    5 * second,        10 * second,       30 * second,         60 * second};
+constexpr std::array connect_bounds{
+    100 * microsecond, 250 * microsecond, 500 * microsecond, millisecond,       2'500 * microsecond, 5 * millisecond, 10 * millisecond,
+    25 * millisecond,  50 * millisecond,  100 * millisecond, 250 * millisecond, 500 * millisecond,   second,          2'500 * millisecond,
+    5 * second,        10 * second};
+constexpr std::array policy_bounds{std::int64_t{250}, std::int64_t{500}, microsecond,      std::int64_t{2'500}, 5 * microsecond,
+                                   10 * microsecond,  25 * microsecond,  50 * microsecond, 100 * microsecond,   250 * microsecond,
+                                   500 * microsecond, millisecond,       10 * millisecond, 100 * millisecond,   second};
+static_assert(request_bounds.size() < bucket_count_max && connect_bounds.size() < bucket_count_max &&
+              policy_bounds.size() < bucket_count_max);
 
 }  // namespace
 
@@ -43,9 +71,9 @@ std::size_t error_type_index(std::string_view token) {
 
 std::span<const std::int64_t> bucket_bounds(Histogram histogram) {
     switch (histogram) {
-    case Histogram::request: return request_bounds;
-    case Histogram::server_connect: return connect_bounds;
-    case Histogram::policy: return policy_bounds;
+        case Histogram::request: return request_bounds;
+        case Histogram::server_connect: return connect_bounds;
+        case Histogram::policy: return policy_bounds;
     }
     return {};
 }
@@ -106,7 +134,8 @@ std::vector<RuleSlot> Metrics::rule_slots(std::span<const std::string_view> name
         }
         const auto slot = static_cast<RuleSlot>(rule_names_.size());
         if (slot % MetricsShard::rules_per_block == 0)
-            for (const auto& shard : shards_) shard->rules_[slot / MetricsShard::rules_per_block].store(new MetricsShard::RuleBlock, std::memory_order_release);
+            for (const auto& shard : shards_)
+                shard->rules_[slot / MetricsShard::rules_per_block].store(new MetricsShard::RuleBlock, std::memory_order_release);
         rule_names_.emplace_back(name);
         rule_slots_.emplace(name, slot);
         current_.push_back(true);

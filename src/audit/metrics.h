@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// What Sluice counts about itself: a closed set, so that no peer can make it grow. Each thread counts into a shard of its own (a load and a store, no
-// locked instruction); they are summed when somebody asks. The only open label is `rule.name`, bounded by `Limits::rule_names`.
+// What Sluice counts about itself: a closed set, so that no peer can make it grow. Each thread counts into a shard of its own (a load and
+// a store, no locked instruction); they are summed when somebody asks. The only open label is `rule.name`, bounded by
+// `Limits::rule_names`.
 #pragma once
 
 #include "audit/event.h"
@@ -23,16 +24,16 @@ namespace sluice::audit {
 
 // Things that only grow. Those above `client_connections` are counted by `MetricsShard::count` or a function of their own.
 enum class Counter : std::uint8_t {
-    client_connections,                  // accepted
-    requests,                            // heads read, whole and valid
+    client_connections,  // accepted
+    requests,  // heads read, whole and valid
     bytes_client_received,
     bytes_client_sent,
     bytes_server_received,
     bytes_server_sent,
-    pool_opened,                         // a new connection to a server
-    pool_reused,                         // one from the pool
-    pool_stale,                          // one from the pool that turned out to be dead
-    dns_queries,                         // asked of the name servers
+    pool_opened,  // a new connection to a server
+    pool_reused,  // one from the pool
+    pool_stale,  // one from the pool that turned out to be dead
+    dns_queries,  // asked of the name servers
     dns_cache_hits,
     dns_failures,
     reloads_succeeded,
@@ -42,14 +43,14 @@ inline constexpr std::size_t counter_count = 14;
 
 // Things that go up and down; over all shards, the sum.
 enum class Gauge : std::uint8_t {
-    client_connections,                  // open now
-    server_connections,                  // open now, idle ones too
-    server_connections_idle,             // of those, in the pool
-    tunnels,                             // open now
-    rules,                               // set by the main thread
-    list_entries,                        // set by the main thread: of all lists together
-    policy_loaded_seconds,               // set by the main thread: Unix time
-    ready,                               // set by the main thread: 1 or 0, as /readyz says
+    client_connections,  // open now
+    server_connections,  // open now, idle ones too
+    server_connections_idle,  // of those, in the pool
+    tunnels,  // open now
+    rules,  // set by the main thread
+    list_entries,  // set by the main thread: of all lists together
+    policy_loaded_seconds,  // set by the main thread: Unix time
+    ready,  // set by the main thread: 1 or 0, as /readyz says
 };
 inline constexpr std::size_t gauge_count = 8;
 
@@ -59,12 +60,12 @@ inline constexpr std::size_t histogram_count = 3;
 
 // Why a connection was not served at all.
 enum class Refusal : std::uint8_t {
-    client_not_allowed,                  // its address is not in `clients`
+    client_not_allowed,  // its address is not in `clients`
     connection_limit,
-    client_limit,                        // `limits.connections_per_client`
+    client_limit,  // `limits.connections_per_client`
     no_descriptors,
-    proxy_header,                        // the PROXY header is missing or bad
-    policy,                              // a rule of phase `connect`
+    proxy_header,  // the PROXY header is missing or bad
+    policy,  // a rule of phase `connect`
     draining,
 };
 inline constexpr std::size_t refusal_count = 7;
@@ -76,7 +77,7 @@ std::size_t error_type_index(std::string_view token);
 
 // Upper bounds of a histogram's buckets, in nanoseconds, ascending; above the last there is one more bucket.
 std::span<const std::int64_t> bucket_bounds(Histogram histogram);
-inline constexpr std::size_t bucket_count_max = 18;              // the one more included
+inline constexpr std::size_t bucket_count_max = 18;  // the one more included
 
 // A number that one thread writes and any reads.
 class Count {
@@ -106,9 +107,9 @@ public:
     void set(Gauge gauge, std::int64_t to) { gauges_[static_cast<std::size_t>(gauge)].set(static_cast<std::uint64_t>(to)); }
     void observe(Histogram histogram, std::int64_t nanoseconds);
     void refused(Refusal refusal) { refusals_[static_cast<std::size_t>(refusal)].add(); }
-    void rule_matched(RuleSlot slot);    // shadow rules too
-    // Everything that an event says by itself: its action, error type, status class, durations of request and policy. Not bytes, not rules. A `start`
-    // event counts nothing.
+    void rule_matched(RuleSlot slot);  // shadow rules too
+    // Everything that an event says by itself: its action, error type, status class, durations of request and policy. Not bytes, not
+    // rules. A `start` event counts nothing.
     void count(const Event& event);
 
     // Any thread.
@@ -122,7 +123,7 @@ private:
 
     struct Buckets {
         std::array<Count, bucket_count_max> counts;
-        Count sum;                       // nanoseconds
+        Count sum;  // nanoseconds
     };
 
     std::array<Count, action_count> actions_;
@@ -130,7 +131,7 @@ private:
     std::array<Count, gauge_count> gauges_;
     std::array<Count, refusal_count> refusals_;
     std::array<Count, error_type_count> errors_;
-    std::array<Count, 6> status_classes_;                          // [1] is 1xx; [0] is anything else
+    std::array<Count, 6> status_classes_;  // [1] is 1xx; [0] is anything else
     std::array<Buckets, histogram_count> histograms_;
     // Blocks are made before a slot in them is given away, and stay.
     std::array<std::atomic<RuleBlock*>, Limits{}.rule_names / rules_per_block> rules_{};
@@ -153,7 +154,7 @@ struct MetricsSnapshot {
     std::array<std::uint64_t, error_type_count> errors{};
     std::array<std::uint64_t, 6> status_classes{};
     std::array<Buckets, histogram_count> histograms{};
-    std::vector<Rule> rules;             // in the order in which they were first loaded; of former policies, only those that ever matched
+    std::vector<Rule> rules;  // in the order in which they were first loaded; of former policies, only those that ever matched
 
     std::uint64_t operator[](Counter counter) const { return counters[static_cast<std::size_t>(counter)]; }
     std::int64_t operator[](Gauge gauge) const { return gauges[static_cast<std::size_t>(gauge)]; }
@@ -165,20 +166,20 @@ public:
     explicit Metrics(std::size_t workers);
 
     MetricsShard& worker(std::size_t index) { return *shards_[index]; }
-    MetricsShard& main() { return *shards_.back(); }              // of the thread that reloads and answers /metrics
+    MetricsShard& main() { return *shards_.back(); }  // of the thread that reloads and answers /metrics
 
-    // Slots for a policy's rules, in their order; call it before workers get that policy. Names that were known keep their slot and their count; when there
-    // are too many different ones, the rest share one slot without a name. Any thread.
+    // Slots for a policy's rules, in their order; call it before workers get that policy. Names that were known keep their slot and their
+    // count; when there are too many different ones, the rest share one slot without a name. Any thread.
     std::vector<RuleSlot> rule_slots(std::span<const std::string_view> names);
 
-    MetricsSnapshot snapshot() const;    // any thread
+    MetricsSnapshot snapshot() const;  // any thread
 
 private:
     std::vector<std::unique_ptr<MetricsShard>> shards_;
     mutable std::mutex mutex_;
-    std::vector<std::string> rule_names_;                          // by slot; [0] is the shared one; guarded by mutex_, as are the next two
+    std::vector<std::string> rule_names_;  // by slot; [0] is the shared one; guarded by mutex_, as are the next two
     std::unordered_map<std::string, RuleSlot> rule_slots_;
-    std::vector<bool> current_;                                    // by slot: in the policy that was loaded last
+    std::vector<bool> current_;  // by slot: in the policy that was loaded last
 };
 
 }  // namespace sluice::audit

@@ -5,10 +5,10 @@
 
 #include <dirent.h>
 #include <fcntl.h>
-#include <string>
-#include <string_view>
 #include <sys/resource.h>
 #include <unistd.h>
+#include <string>
+#include <string_view>
 #include <vector>
 
 namespace sluice::audit {
@@ -40,13 +40,15 @@ std::optional<std::uint64_t> count_descriptors() {
     return entries > 0 ? entries - 1 : 0;                          // without the one that reads the directory
 }
 
-// Seconds since 1970 at which the machine started: the line "btime N" of /proc/stat, which may be longer than one small read where there are many processors.
+// Seconds since 1970 at which the machine started: the line "btime N" of /proc/stat, which may be longer than one small read where there
+// are many processors.
 std::optional<double> boot_time() {
     const int descriptor = ::open("/proc/stat", O_RDONLY | O_CLOEXEC);
     if (descriptor < 0) return std::nullopt;
     std::string text;
     char block[4096];
-    for (ssize_t got = ::read(descriptor, block, sizeof block); got > 0; got = ::read(descriptor, block, sizeof block)) text.append(block, static_cast<std::size_t>(got));
+    for (ssize_t got = ::read(descriptor, block, sizeof block); got > 0; got = ::read(descriptor, block, sizeof block))
+        text.append(block, static_cast<std::size_t>(got));
     ::close(descriptor);
     const std::size_t at = text.find("\nbtime ");
     if (at == std::string::npos) return std::nullopt;
@@ -64,11 +66,13 @@ ProcessMetrics read_process_metrics() {
     rlimit limit{};
     if (getrlimit(RLIMIT_NOFILE, &limit) == 0) out.max_descriptors = limit.rlim_cur;
     const std::string stat = read_small_file("/proc/self/stat");
-    const std::size_t after_name = stat.rfind(") ");              // the name may hold spaces and brackets
+    const std::size_t after_name = stat.rfind(") ");  // the name may hold spaces and brackets
     if (after_name == std::string::npos) return out;
     const std::vector<std::string_view> fields = split(trim(std::string_view(stat).substr(after_name + 2)), ' ');
     // proc(5) counts from 1; the first field here is number 3.
-    const auto field = [&](std::size_t number) { return number - 3 < fields.size() ? parse_decimal<std::uint64_t>(fields[number - 3]) : std::nullopt; };
+    const auto field = [&](std::size_t number) {
+        return number - 3 < fields.size() ? parse_decimal<std::uint64_t>(fields[number - 3]) : std::nullopt;
+    };
     const auto ticks = static_cast<double>(sysconf(_SC_CLK_TCK));
     if (const auto user = field(14), system = field(15); user && system) out.cpu_seconds = static_cast<double>(*user + *system) / ticks;
     out.threads = field(20);

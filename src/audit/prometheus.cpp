@@ -45,10 +45,12 @@ public:
         std::uint64_t below = 0;
         for (std::size_t i = 0; i < bounds.size(); ++i) {
             below += buckets.counts[i];
-            fmt::format_to(std::back_inserter(text_), "{}_bucket{{le=\"{}\"}} {}\n", name, seconds(static_cast<std::uint64_t>(bounds[i])), below);
+            fmt::format_to(std::back_inserter(text_), "{}_bucket{{le=\"{}\"}} {}\n", name, seconds(static_cast<std::uint64_t>(bounds[i])),
+                           below);
         }
         below += buckets.counts[bounds.size()];
-        fmt::format_to(std::back_inserter(text_), "{0}_bucket{{le=\"+Inf\"}} {1}\n{0}_sum {2}\n{0}_count {1}\n", name, below, seconds(buckets.sum));
+        fmt::format_to(std::back_inserter(text_), "{0}_bucket{{le=\"+Inf\"}} {1}\n{0}_sum {2}\n{0}_count {1}\n", name, below,
+                       seconds(buckets.sum));
     }
     std::string take() { return std::move(text_); }
 
@@ -80,9 +82,12 @@ void write_traffic(Exposition& to, const MetricsSnapshot& now) {
     to.sample("direction", "client_sent", now[Counter::bytes_client_sent]);
     to.sample("direction", "server_received", now[Counter::bytes_server_received]);
     to.sample("direction", "server_sent", now[Counter::bytes_server_sent]);
-    to.histogram("sluice_request_duration_seconds", "From a request's first byte to its response's last.", Histogram::request, now.histograms[0]);
-    to.histogram("sluice_server_connect_duration_seconds", "Connecting to a server, names already known.", Histogram::server_connect, now.histograms[1]);
-    to.histogram("sluice_policy_duration_seconds", "Deciding, over all phases of a transaction (timing.policy).", Histogram::policy, now.histograms[2]);
+    to.histogram("sluice_request_duration_seconds", "From a request's first byte to its response's last.", Histogram::request,
+                 now.histograms[0]);
+    to.histogram("sluice_server_connect_duration_seconds", "Connecting to a server, names already known.", Histogram::server_connect,
+                 now.histograms[1]);
+    to.histogram("sluice_policy_duration_seconds", "Deciding, over all phases of a transaction (timing.policy).", Histogram::policy,
+                 now.histograms[2]);
 }
 
 void write_connections(Exposition& to, const MetricsSnapshot& now) {
@@ -91,7 +96,8 @@ void write_connections(Exposition& to, const MetricsSnapshot& now) {
     to.single("sluice_server_connections", "gauge", "Server connections open now.", now[Gauge::server_connections]);
     to.single("sluice_server_connections_idle", "gauge", "Server connections open and unused now.", now[Gauge::server_connections_idle]);
     to.single("sluice_tunnels", "gauge", "Tunnels open now.", now[Gauge::tunnels]);
-    to.family("sluice_pool_connections_total", "counter", "Server connections taken: opened anew, reused, or found dead when they were to be reused.");
+    to.family("sluice_pool_connections_total", "counter",
+              "Server connections taken: opened anew, reused, or found dead when they were to be reused.");
     to.sample("result", "opened", now[Counter::pool_opened]);
     to.sample("result", "reused", now[Counter::pool_reused]);
     to.sample("result", "stale", now[Counter::pool_stale]);
@@ -126,9 +132,11 @@ void write_process(Exposition& to, const ProcessMetrics& process) {
     if (process.resident_bytes) to.single("process_resident_memory_bytes", "gauge", "Resident memory.", *process.resident_bytes);
     if (process.virtual_bytes) to.single("process_virtual_memory_bytes", "gauge", "Virtual memory.", *process.virtual_bytes);
     if (process.open_descriptors) to.single("process_open_fds", "gauge", "Open file descriptors.", *process.open_descriptors);
-    if (process.max_descriptors) to.single("process_max_fds", "gauge", "The most file descriptors that may be open.", *process.max_descriptors);
+    if (process.max_descriptors)
+        to.single("process_max_fds", "gauge", "The most file descriptors that may be open.", *process.max_descriptors);
     if (process.threads) to.single("process_threads", "gauge", "Threads.", *process.threads);
-    if (process.start_seconds) to.single("process_start_time_seconds", "gauge", "When the process started, Unix time.", *process.start_seconds);
+    if (process.start_seconds)
+        to.single("process_start_time_seconds", "gauge", "When the process started, Unix time.", *process.start_seconds);
 }
 
 }  // namespace

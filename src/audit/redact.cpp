@@ -56,9 +56,11 @@ Redaction::Range Redaction::next(std::string_view query, std::size_t from) const
         }
         std::size_t stop = start;
         bool encoded = false;
-        for (; stop < query.size() && query[stop] != '=' && !separates(query[stop]); ++stop) encoded |= query[stop] == '%' || query[stop] == '+';
+        for (; stop < query.size() && query[stop] != '=' && !separates(query[stop]); ++stop)
+            encoded |= query[stop] == '%' || query[stop] == '+';
         const bool has_value = stop < query.size() && query[stop] == '=';
-        if (has_value && names_it(query.substr(start, stop - start), encoded)) return {stop + 1, std::min(query.find('&', stop), query.size())};
+        if (has_value && names_it(query.substr(start, stop - start), encoded))
+            return {stop + 1, std::min(query.find('&', stop), query.size())};
         while (stop < query.size() && !separates(query[stop])) ++stop;
         start = stop + 1;
     }
@@ -98,7 +100,8 @@ std::string redacted_url(std::string_view url, const Redaction& redaction) {
     if (!parts.has_query) return out;
     out += '?';
     std::size_t shown = 0;
-    for (auto range = redaction.next(parts.query, 0); range.begin != std::string_view::npos; range = redaction.next(parts.query, range.end)) {
+    for (auto range = redaction.next(parts.query, 0); range.begin != std::string_view::npos;
+         range = redaction.next(parts.query, range.end)) {
         out += parts.query.substr(shown, range.begin - shown);
         out += Redaction::replacement;
         shown = range.end;

@@ -76,20 +76,21 @@ nlohmann::json json_of(const Event& event, const Redaction& redaction = {}) {
 TEST(EventJson, a_whole_event_to_the_byte) {
     const std::array<std::string_view, 2> shadows{"s1", "s\"2"};
     const std::array<std::string_view, 1> tags{"ads"};
-    EXPECT_EQ(line_of(blocked_request(shadows, tags), Redaction({"token", "password"})),
-              R"({"@timestamp":"2026-02-01T00:00:00.000Z","ecs.version":"8.11.0","event.id":"0123456789ABCDEF","event.start":"2026-01-31T23:59:59.250Z",)"
-              R"("event.end":"2026-02-01T00:00:00.000Z","event.duration":750000001,"event.kind":"event","event.category":["web"],)"
-              R"("event.type":["access","denied"],"event.outcome":"failure","event.action":"blocked","event.reason":"Advertising is blocked \"here\".",)"
-              R"("rule.name":"no-ads","rule.shadow":["s1","s\"2"],"error.type":"http_request_denied","network.protocol":"http","network.transport":"tcp",)"
-              R"("listener":"127.0.0.1:3128","client.ip":"2001:db8::1","client.port":51234,"client.bytes":412,"server.address":"ads.example.org",)"
-              R"("server.ip":"192.0.2.1","server.port":8080,"server.bytes":7,"user.name":"ann",)"
-              R"("url.full":"http://ads.example.org:8080/a/banner.js?v=1&token=REDACTED","url.scheme":"http","url.domain":"ads.example.org",)"
-              R"("url.registered_domain":"example.org","url.port":8080,"url.path":"/a/banner.js","url.query":"v=1&token=REDACTED","url.extension":"js",)"
-              R"("http.request.method":"POST","http.version":"1.1","http.request.referrer":"http://example.org/?password=REDACTED",)"
-              R"("http.request.content_type":"text/plain","http.request.body.bytes":10,"user_agent.original":"curl/7.88.1","http.response.status_code":403,)"
-              R"("http.response.content_type":"text/html","http.response.body.bytes":0,"scan.verdict":"skipped","scan.reason":"no-engine",)"
-              R"("timing.policy":420,"timing.upstream":1100000,"timing.scan":1,"tags":["ads"]})"
-              "\n");
+    EXPECT_EQ(
+        line_of(blocked_request(shadows, tags), Redaction({"token", "password"})),
+        R"({"@timestamp":"2026-02-01T00:00:00.000Z","ecs.version":"8.11.0","event.id":"0123456789ABCDEF","event.start":"2026-01-31T23:59:59.250Z",)"
+        R"("event.end":"2026-02-01T00:00:00.000Z","event.duration":750000001,"event.kind":"event","event.category":["web"],)"
+        R"("event.type":["access","denied"],"event.outcome":"failure","event.action":"blocked","event.reason":"Advertising is blocked \"here\".",)"
+        R"("rule.name":"no-ads","rule.shadow":["s1","s\"2"],"error.type":"http_request_denied","network.protocol":"http","network.transport":"tcp",)"
+        R"("listener":"127.0.0.1:3128","client.ip":"2001:db8::1","client.port":51234,"client.bytes":412,"server.address":"ads.example.org",)"
+        R"("server.ip":"192.0.2.1","server.port":8080,"server.bytes":7,"user.name":"ann",)"
+        R"("url.full":"http://ads.example.org:8080/a/banner.js?v=1&token=REDACTED","url.scheme":"http","url.domain":"ads.example.org",)"
+        R"("url.registered_domain":"example.org","url.port":8080,"url.path":"/a/banner.js","url.query":"v=1&token=REDACTED","url.extension":"js",)"
+        R"("http.request.method":"POST","http.version":"1.1","http.request.referrer":"http://example.org/?password=REDACTED",)"
+        R"("http.request.content_type":"text/plain","http.request.body.bytes":10,"user_agent.original":"curl/7.88.1","http.response.status_code":403,)"
+        R"("http.response.content_type":"text/html","http.response.body.bytes":0,"scan.verdict":"skipped","scan.reason":"no-engine",)"
+        R"("timing.policy":420,"timing.upstream":1100000,"timing.scan":1,"tags":["ads"]})"
+        "\n");
 }
 
 TEST(EventJson, a_refused_connection_has_nothing_of_http) {
@@ -99,12 +100,13 @@ TEST(EventJson, a_refused_connection_has_nothing_of_http) {
     event.action = Action::refused;
     event.reason = "the client is not allowed";
     event.client = *IpPort::parse("10.1.2.3:1");
-    EXPECT_EQ(line_of(event),
-              R"({"@timestamp":"2026-01-31T23:59:59.250Z","ecs.version":"8.11.0","event.id":"0123456789ABCDEF","event.start":"2026-01-31T23:59:59.250Z",)"
-              R"("event.end":"2026-01-31T23:59:59.250Z","event.duration":0,"event.kind":"event","event.category":["network"],"event.type":["connection","denied"],)"
-              R"("event.outcome":"failure","event.action":"refused","event.reason":"the client is not allowed","network.protocol":"http","network.transport":"tcp",)"
-              R"("client.ip":"10.1.2.3","client.port":1,"client.bytes":0})"
-              "\n");
+    EXPECT_EQ(
+        line_of(event),
+        R"({"@timestamp":"2026-01-31T23:59:59.250Z","ecs.version":"8.11.0","event.id":"0123456789ABCDEF","event.start":"2026-01-31T23:59:59.250Z",)"
+        R"("event.end":"2026-01-31T23:59:59.250Z","event.duration":0,"event.kind":"event","event.category":["network"],"event.type":["connection","denied"],)"
+        R"("event.outcome":"failure","event.action":"refused","event.reason":"the client is not allowed","network.protocol":"http","network.transport":"tcp",)"
+        R"("client.ip":"10.1.2.3","client.port":1,"client.bytes":0})"
+        "\n");
 }
 
 TEST(EventJson, type_and_outcome_follow_the_action) {
@@ -113,11 +115,13 @@ TEST(EventJson, type_and_outcome_follow_the_action) {
         std::string_view type;
         std::string_view outcome;
     };
-    for (const Row& row : {Row{Action::allowed, R"(["access","allowed"])", "success"}, Row{Action::blocked, R"(["access","denied"])", "failure"},
-                           Row{Action::reset, R"(["access","denied"])", "failure"}, Row{Action::quarantined, R"(["access","denied"])", "failure"},
-                           Row{Action::redirected, R"(["access","denied"])", "failure"}, Row{Action::limited, R"(["access","denied"])", "failure"},
-                           Row{Action::tunnelled, R"(["connection","allowed"])", "success"}, Row{Action::failed, R"(["access","allowed","error"])", "failure"},
-                           Row{Action::aborted, R"(["access","allowed"])", "failure"}, Row{Action::refused, R"(["access","denied"])", "failure"}}) {
+    for (const Row& row :
+         {Row{Action::allowed, R"(["access","allowed"])", "success"}, Row{Action::blocked, R"(["access","denied"])", "failure"},
+          Row{Action::reset, R"(["access","denied"])", "failure"}, Row{Action::quarantined, R"(["access","denied"])", "failure"},
+          Row{Action::redirected, R"(["access","denied"])", "failure"}, Row{Action::limited, R"(["access","denied"])", "failure"},
+          Row{Action::tunnelled, R"(["connection","allowed"])", "success"},
+          Row{Action::failed, R"(["access","allowed","error"])", "failure"}, Row{Action::aborted, R"(["access","allowed"])", "failure"},
+          Row{Action::refused, R"(["access","denied"])", "failure"}}) {
         Event event;
         event.method = "GET";
         event.action = row.action;
@@ -227,10 +231,26 @@ TEST(EventJson, no_line_is_longer_than_its_bound) {
             event.policy_ns = event.upstream_ns = event.scan_ns = INT64_MAX;
             event.status = 65535;
             event.url_port = 65535;
-            for (std::string_view* member :
-                 {&event.reason, &event.rule_name, &event.error_type, &event.protocol, &event.listener, &event.server_address, &event.user_name, &event.url_scheme,
-                  &event.domain, &event.registered_domain, &event.path, &event.extension, &event.method, &event.referrer, &event.user_agent, &event.http_version,
-                  &event.request_content_type, &event.response_content_type, &event.scan_verdict, &event.scan_reason})
+            for (std::string_view* member : {&event.reason,
+                                             &event.rule_name,
+                                             &event.error_type,
+                                             &event.protocol,
+                                             &event.listener,
+                                             &event.server_address,
+                                             &event.user_name,
+                                             &event.url_scheme,
+                                             &event.domain,
+                                             &event.registered_domain,
+                                             &event.path,
+                                             &event.extension,
+                                             &event.method,
+                                             &event.referrer,
+                                             &event.user_agent,
+                                             &event.http_version,
+                                             &event.request_content_type,
+                                             &event.response_content_type,
+                                             &event.scan_verdict,
+                                             &event.scan_reason})
                 *member = text();
             event.query = hides;
             if (round % 2 == 0) event.url_full = text();

@@ -29,29 +29,37 @@ TEST(Json, controls_quotes_and_backslashes_are_escaped) {
     EXPECT_EQ(escaped("\x7f/'<>"), "\x7f/'<>");
 }
 
-TEST(Json, c1_controls_cannot_drive_a_terminal) { EXPECT_EQ(escaped("\xc2\x9b" "31m \xc2\xa0"), "\\u009b31m \xc2\xa0"); }
+TEST(Json, c1_controls_cannot_drive_a_terminal) {
+    EXPECT_EQ(escaped("\xc2\x9b"
+                      "31m \xc2\xa0"),
+              "\\u009b31m \xc2\xa0");
+}
 
 TEST(Json, utf8_passes) {
-    for (const std::string_view text : {"\xc3\xa9", "\xe2\x82\xac", "\xf0\x9f\x99\x82", "\xed\x9f\xbf", "\xee\x80\x80", "\xf4\x8f\xbf\xbf"}) EXPECT_EQ(escaped(text), text);
+    for (const std::string_view text : {"\xc3\xa9", "\xe2\x82\xac", "\xf0\x9f\x99\x82", "\xed\x9f\xbf", "\xee\x80\x80", "\xf4\x8f\xbf\xbf"})
+        EXPECT_EQ(escaped(text), text);
 }
 
 TEST(Json, what_is_not_utf8_becomes_replacement_characters) {
     const std::string bad = "\xef\xbf\xbd";
     EXPECT_EQ(escaped("\x80"), bad);
-    EXPECT_EQ(escaped("\xff" "a"), bad + "a");
+    EXPECT_EQ(escaped("\xff"
+                      "a"),
+              bad + "a");
     EXPECT_EQ(escaped("\xc0\xaf"), bad + bad);                      // overlong "/"
     EXPECT_EQ(escaped("\xe0\x80\xaf"), bad + bad + bad);
     EXPECT_EQ(escaped("\xed\xa0\x80"), bad + bad + bad);            // a surrogate
     EXPECT_EQ(escaped("\xf4\x90\x80\x80"), bad + bad + bad + bad);  // beyond U+10FFFF
     EXPECT_EQ(escaped("\xe2\x82"), bad + bad);                      // cut
-    EXPECT_EQ(escaped("\xe2\x82\"") , bad + bad + "\\\"");          // cut by a quote, which must not be eaten
+    EXPECT_EQ(escaped("\xe2\x82\""), bad + bad + "\\\"");          // cut by a quote, which must not be eaten
     EXPECT_EQ(escaped("\xf0\x9f\x99"), bad + bad + bad);
 }
 
 // The fast path looks at blocks: every special character at every place of texts of every length up to some blocks.
 TEST(Json, every_special_at_every_position) {
-    const std::pair<std::string, std::string> specials[] = {
-        {"\"", "\\\""}, {"\\", "\\\\"}, {"\x1f", "\\u001f"}, {"\n", "\\n"}, {"\xc3\xa9", "\xc3\xa9"}, {"\xff", "\xef\xbf\xbd"}, {"\xc2\x85", "\\u0085"}};
+    const std::pair<std::string, std::string> specials[] = {{"\"", "\\\""},         {"\\", "\\\\"},           {"\x1f", "\\u001f"},
+                                                            {"\n", "\\n"},          {"\xc3\xa9", "\xc3\xa9"}, {"\xff", "\xef\xbf\xbd"},
+                                                            {"\xc2\x85", "\\u0085"}};
     std::string plain;
     for (int i = 0; i < 70; ++i) plain += static_cast<char>('a' + i % 26);
     for (std::size_t size = 0; size <= plain.size(); ++size) {
@@ -59,8 +67,10 @@ TEST(Json, every_special_at_every_position) {
         ASSERT_EQ(escaped(text), text);
         for (const auto& [special, shown] : specials) {
             for (std::size_t at = 0; at <= size; ++at) {
-                ASSERT_EQ(escaped(text.substr(0, at) + special + text.substr(at)), text.substr(0, at) + shown + text.substr(at)) << size << " " << at;
-                ASSERT_EQ(escaped(special + text.substr(0, at) + special + text.substr(at)), shown + text.substr(0, at) + shown + text.substr(at));
+                ASSERT_EQ(escaped(text.substr(0, at) + special + text.substr(at)), text.substr(0, at) + shown + text.substr(at))
+                    << size << " " << at;
+                ASSERT_EQ(escaped(special + text.substr(0, at) + special + text.substr(at)),
+                          shown + text.substr(0, at) + shown + text.substr(at));
             }
         }
     }

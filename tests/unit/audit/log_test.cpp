@@ -4,19 +4,19 @@
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
+#include <fcntl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
 #include <condition_variable>
 #include <csignal>
 #include <cstdlib>
-#include <fcntl.h>
 #include <filesystem>
 #include <fstream>
 #include <mutex>
 #include <sstream>
 #include <string>
-#include <sys/resource.h>
-#include <sys/stat.h>
 #include <thread>
-#include <unistd.h>
 #include <vector>
 
 namespace sluice::audit {
@@ -123,7 +123,7 @@ TEST_F(LogTest, events_reach_the_file) {
     EXPECT_EQ(got[1]["url.query"], "token=REDACTED");
     EXPECT_EQ(log.counters().written, 3U);
     EXPECT_EQ(log.counters().bytes, content(path("log")).size());
-    struct stat status {};
+    struct stat status{};
     ASSERT_EQ(stat(path("log").c_str(), &status), 0);
     EXPECT_EQ(status.st_mode & 0137U, 0U);
 }

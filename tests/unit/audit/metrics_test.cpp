@@ -128,7 +128,8 @@ TEST(Metrics, counting_and_scraping_at_once) {
     EXPECT_EQ(metrics.snapshot()[Action::allowed], 40'000U);
 }
 
-// The exposition format as its document has it: names, labels, values; HELP and TYPE once, before a family's samples; a family in one piece.
+// The exposition format as its document has it: names, labels, values; HELP and TYPE once, before a family's samples; a family in one
+// piece.
 TEST(Prometheus, the_text_is_valid) {
     Metrics metrics(1);
     const std::vector<std::string_view> names{"plain", "qu\"ote\\and\nline"};
@@ -163,7 +164,9 @@ TEST(Prometheus, the_text_is_valid) {
             ASSERT_TRUE(std::regex_match(line, match, sample)) << line;
             const std::string name = match[1];
             const bool is_histogram = types[family] == "histogram";
-            EXPECT_TRUE(name == family || (is_histogram && (name == family + "_bucket" || name == family + "_sum" || name == family + "_count"))) << line;
+            EXPECT_TRUE(name == family ||
+                        (is_histogram && (name == family + "_bucket" || name == family + "_sum" || name == family + "_count")))
+                << line;
             EXPECT_EQ(types[family] == "counter", name.ends_with("_total")) << line;
             EXPECT_TRUE(samples.emplace(line.substr(0, line.rfind(' ')), match[5]).second) << "twice: " << line;
             EXPECT_NO_THROW((void)std::stod(match[5])) << line;
@@ -180,7 +183,8 @@ TEST(Prometheus, the_text_is_valid) {
     EXPECT_EQ(samples["sluice_request_duration_seconds_sum"], "0.003");
     EXPECT_EQ(samples["sluice_request_duration_seconds_count"], "1");
     EXPECT_EQ(samples[R"(sluice_log_dropped_total{reason="full"})"], "0");
-    for (const char* name : {"process_cpu_seconds_total", "process_resident_memory_bytes", "process_open_fds", "process_max_fds", "process_start_time_seconds"})
+    for (const char* name : {"process_cpu_seconds_total", "process_resident_memory_bytes", "process_open_fds", "process_max_fds",
+                             "process_start_time_seconds"})
         EXPECT_GT(std::stod(samples[name]), std::string_view(name) == "process_cpu_seconds_total" ? -1 : 0) << name;
     const auto started = static_cast<std::time_t>(std::stod(samples["process_start_time_seconds"]));
     EXPECT_NEAR(static_cast<double>(started), static_cast<double>(std::time(nullptr)), 3600);
