@@ -46,9 +46,10 @@ std::size_t bucket_number(std::uint64_t hash, std::size_t buckets) {
 
 // One bit for each slot of the bucket whose tag it is.
 unsigned slots_with(const std::array<std::uint32_t, 8>& tags, std::uint32_t tag) {
-    unsigned out = 0;
-    for (unsigned slot = 0; slot < 8; ++slot) out |= static_cast<unsigned>(tags[slot] == tag) << slot;
-    return out;
+    using Tags = std::uint32_t __attribute__((ext_vector_type(8)));
+    using Equal = bool __attribute__((ext_vector_type(8)));
+    const auto equal = __builtin_convertvector(__builtin_bit_cast(Tags, tags) == Tags(tag), Equal);
+    return __builtin_bit_cast(std::uint8_t, equal);
 }
 
 }  // namespace

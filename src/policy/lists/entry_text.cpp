@@ -128,7 +128,7 @@ std::optional<std::string> url_entry(std::string_view text) {
     std::string out;
     url->authority.append_to(out, port);
     out += url->path;
-    if (out.ends_with('/')) out.pop_back();
+    while (out.ends_with('/')) out.pop_back();
     return out;
 }
 

@@ -61,7 +61,7 @@ bool append_domain(std::string_view text, std::string& out);
 // The 32 bytes of 64 hexadecimal digits.
 std::optional<std::array<char, 32>> sha256_bytes(std::string_view hex);
 
-// "host[:port][/path]" in canonical form, from a URL with or without scheme; query, fragment and a final "/" are left out.
+// "host[:port][/path]" in canonical form, from a URL with or without scheme; query, fragment and slashes at the end are left out.
 std::optional<std::string> url_entry(std::string_view text);
 
 }  // namespace sluice::policy

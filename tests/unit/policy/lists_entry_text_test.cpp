@@ -115,6 +115,7 @@ TEST(UrlLine, becomes_host_and_path) {
     EXPECT_EQ(url("example.com/a/b"), "example.com/a/b");
     EXPECT_EQ(url("https://Example.com/a/b/?q=1#f"), "example.com/a/b");
     EXPECT_EQ(url("HTTP://example.com:80/"), "example.com");
+    EXPECT_EQ(url("example.com/a//"), "example.com/a");
     EXPECT_EQ(url("example.com."), "example.com");
     EXPECT_EQ(url("http://example.com:8080/x"), "example.com:8080/x");
     EXPECT_EQ(url("https://example.com:80/x"), "example.com:80/x");
