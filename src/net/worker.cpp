@@ -15,7 +15,9 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <csignal>
 #include <exception>
+#include <pthread.h>
 #include <sys/eventfd.h>
 #include <system_error>
 #include <unistd.h>
@@ -26,6 +28,14 @@ namespace {
 
 // What is cancelled at the end gets so long to notice.
 constexpr std::chrono::seconds last_moment{2};
+
+// splice(2) knows no MSG_NOSIGNAL.
+void block_sigpipe() {
+    sigset_t signals;
+    sigemptyset(&signals);
+    sigaddset(&signals, SIGPIPE);
+    pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+}
 
 }  // namespace
 
@@ -99,6 +109,7 @@ void Worker::stop() {
 }
 
 void Worker::run_until(const bool& done) {
+    block_sigpipe();
     for (;;) {
         context_.poll();                                     // what was posted; the work guard keeps it from stopping
         if (done) return;

@@ -56,7 +56,7 @@ public:
     // From any thread: calls it on the worker, soon. What is posted after the worker has ended is dropped.
     void post(std::move_only_function<void()> call);
 
-    // The loop, on the calling thread, until `stop`. Then what still runs is cancelled, and given a moment to end.
+    // The loop, on the calling thread (SIGPIPE is blocked there from now on), until `stop`. Then what still runs is cancelled, and given a moment to end.
     void run();
     // The loop until that task has ended: for tests and small programs. An exception of the task comes out of it.
     void run(Task<void> task);
