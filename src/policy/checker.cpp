@@ -389,7 +389,8 @@ private:
             return {};
         }
         // Literals that a text must have to match, so that the expression need not be run on most texts.
-        for (const int length : {4, 2}) {
+        // The longest that there are: of two that it must have, the longer one is the rarer.
+        for (const int length : {12, 8, 7, 6, 5, 4, 3, 2}) {
             re2::FilteredRE2 filter(length);
             int id = 0;
             if (filter.Add(literal.text, options, &id) != RE2::NoError) break;

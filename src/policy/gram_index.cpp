@@ -3,12 +3,15 @@
 
 #include <algorithm>
 #include <bit>
+#include <limits>
 #include <unordered_map>
 
 #include "base/text.h"
 
 namespace sluice::policy {
 namespace {
+
+constexpr std::size_t longest_stride = 4;
 
 // How common a byte is in URLs and header values, roughly: a window of rare bytes wakes its literal seldom.
 int commonness(char c) {
@@ -26,34 +29,45 @@ void GramIndex::add(std::string_view literal, Anchor anchor, bool ignoring_case,
 }
 
 void GramIndex::build() {
-    build_table<4>(four_);
-    build_table<2>(two_);
+    std::size_t stride = longest_stride;
+    for (const Literal& literal : literals_)
+        if (literal.anchor == Anchor::anywhere && literal.text.size() >= 4) stride = std::min(stride, literal.text.size() - 3);
+    const auto fits = [stride](const Literal& literal) { return literal.text.size() >= stride + 3; };
+    build_table<4>(scanned_, stride, true, fits);
+    build_table<2>(short_, 1, true, [](const Literal& literal) { return literal.text.size() < 4; });
+    build_table<4>(starts_, 1, false, [&](const Literal& literal) { return literal.anchor == Anchor::start && literal.text.size() >= 4 && !fits(literal); });
+    build_table<4>(ends_, 1, false, [&](const Literal& literal) { return literal.anchor == Anchor::end && literal.text.size() >= 4 && !fits(literal); });
 }
 
-template <std::size_t N>
-void GramIndex::build_table(Table& table) {
+template <std::size_t N, class Wanted>
+void GramIndex::build_table(Table& table, std::size_t stride, bool choose, Wanted wanted) {
     std::vector<Entry> entries;
     std::unordered_map<std::uint32_t, int> uses;
     for (std::uint32_t i = 0; i < literals_.size(); ++i) {
+        if (!wanted(literals_[i])) continue;
         const std::string& text = literals_[i].text;
-        if ((text.size() >= 4) != (N == 4)) continue;
-        int best_score = 0;
-        Entry best{};
-        for (std::size_t offset = 0; offset + N <= text.size(); ++offset) {
-            const std::uint32_t gram = window<N>(text.data() + offset);
+        const std::size_t last = text.size() - N - (stride - 1);
+        std::size_t best = literals_[i].anchor == Anchor::end ? last : 0;
+        int best_score = std::numeric_limits<int>::max();
+        for (std::size_t offset = 0; choose && offset <= last; ++offset) {
             int score = 0;
-            for (std::size_t k = 0; k < N; ++k) score += commonness(text[offset + k]);
-            const auto used = uses.find(gram);
-            score += 8 * (used == uses.end() ? 0 : used->second);     // many literals behind one window are compared one by one
-            if (best_score == 0 || score < best_score) {
-                best_score = score;
-                best = {gram, static_cast<std::uint32_t>(offset), i};
+            for (std::size_t k = offset; k < offset + stride; ++k) {
+                for (std::size_t c = 0; c < N; ++c) score += commonness(text[k + c]);
+                const auto used = uses.find(window<N>(text.data() + k));
+                score += 8 * (used == uses.end() ? 0 : used->second);   // many literals behind one window are compared one by one
             }
+            if (score >= best_score) continue;
+            best_score = score;
+            best = offset;
         }
-        ++uses[best.gram];
-        entries.push_back(best);
+        for (std::size_t k = best; k < best + stride; ++k) {
+            const std::uint32_t gram = window<N>(text.data() + k);
+            ++uses[gram];
+            entries.push_back({gram, static_cast<std::uint32_t>(k), i});
+        }
     }
     if (entries.empty()) return;
+    table.stride = stride;
     const int bits = std::clamp(static_cast<int>(std::bit_width(entries.size() * 48)), 8, 20);
     table.shift = 32 - bits;
     const std::size_t buckets = std::size_t{1} << bits;

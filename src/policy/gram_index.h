@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// Finds which of many literals stand in a short text, in one pass: each literal gives one window of 4 (or, when short, 2) bytes, the rarest it
-// has; the text's windows are looked up in a bitmap that fits the first-level cache, and what hits is compared in full. Time is
-// linear in the text, whatever a peer writes; the factor depends on the rules alone. Immutable once built.
+// Finds which of many literals stand in a short text, in one pass: each literal gives windows of 4 (or, when short, 2) bytes, the rarest it
+// has; the text's windows are looked up in a bitmap that fits the first-level cache, and what hits is compared in full. Where all literals
+// are long enough, each gives several neighbouring windows, and only every second, third or fourth of the text's is looked up. Time
+// is linear in the text, whatever a peer writes; the factor depends on the rules alone. Immutable once built.
 #pragma once
 
 #include <cstddef>
@@ -24,8 +25,10 @@ public:
     // Calls found(id) for each literal that stands in the text, at least once, in no order.
     template <class F>
     void search(std::string_view text, F&& found) const {
-        if (!four_.filter.empty() && text.size() >= 4) search_table<4>(four_, text, found);
-        if (!two_.filter.empty() && text.size() >= 2) search_table<2>(two_, text, found);
+        if (!scanned_.filter.empty() && text.size() >= 4) search_table<4>(scanned_, text, found);
+        if (!short_.filter.empty() && text.size() >= 2) search_table<2>(short_, text, found);
+        if (!starts_.filter.empty() && text.size() >= 4) search_window<4>(starts_, text, 0, found);
+        if (!ends_.filter.empty() && text.size() >= 4) search_window<4>(ends_, text, text.size() - 4, found);
     }
 
 private:
@@ -42,6 +45,7 @@ private:
     };
     struct Table {
         int shift = 0;                                   // 32 - bits of the hash
+        std::size_t stride = 1;                          // of the windows that are looked up
         std::vector<std::uint64_t> filter;               // a bit for each hash that occurs
         std::vector<std::uint32_t> starts;               // by hash: its entries; one more at the end
         std::vector<Entry> entries;
@@ -64,26 +68,31 @@ private:
 
     template <std::size_t N, class F>
     void search_table(const Table& table, std::string_view text, F&& found) const {
-        const char* const begin = text.data();
-        const char* const last = begin + text.size() - N;
-        for (const char* at = begin; at <= last; ++at) {
-            const std::uint32_t gram = window<N>(at);
-            const std::uint32_t bucket = hash(gram, table.shift);
-            if ((table.filter[bucket >> 6] >> (bucket & 63) & 1) == 0) continue;
-            for (std::uint32_t i = table.starts[bucket]; i < table.starts[bucket + 1]; ++i) {
-                const Entry& entry = table.entries[i];
-                if (entry.gram == gram && stands_at(literals_[entry.literal], text, static_cast<std::size_t>(at - begin), entry.offset))
-                    found(literals_[entry.literal].id);
-            }
+        const std::size_t last = text.size() - N;
+        const std::size_t stride = table.stride;
+        for (std::size_t at = 0; at <= last; at += stride) search_window<N>(table, text, at, found);
+    }
+
+    template <std::size_t N, class F>
+    void search_window(const Table& table, std::string_view text, std::size_t at, F&& found) const {
+        const std::uint32_t gram = window<N>(text.data() + at);
+        const std::uint32_t bucket = hash(gram, table.shift);
+        if ((table.filter[bucket >> 6] >> (bucket & 63) & 1) == 0) [[likely]] return;
+        for (std::uint32_t i = table.starts[bucket]; i < table.starts[bucket + 1]; ++i) {
+            const Entry& entry = table.entries[i];
+            if (entry.gram == gram && stands_at(literals_[entry.literal], text, at, entry.offset)) found(literals_[entry.literal].id);
         }
     }
 
     static bool stands_at(const Literal& literal, std::string_view text, std::size_t position, std::size_t offset);
-    template <std::size_t N>
-    void build_table(Table& table);
+    // The windows of those literals that are `wanted`: `stride` neighbours each, the rarest if `choose`, else those at its anchored end.
+    template <std::size_t N, class Wanted>
+    void build_table(Table& table, std::size_t stride, bool choose, Wanted wanted);
 
     std::vector<Literal> literals_;
-    Table four_, two_;
+    Table scanned_;                                      // 4 bytes or longer
+    Table short_;                                        // 2 or 3 bytes
+    Table starts_, ends_;                                // anchored and too short to be among `scanned_` at its stride
 };
 
 }  // namespace sluice::policy

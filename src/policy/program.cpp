@@ -121,20 +121,25 @@ std::string_view Program::missing_field(std::uint32_t rule, const Facts& facts) 
 Program::Run::Run(const Program& program, const Judged& judged, const Facts& facts, Workspace& space)
     : program_(program), judged_(judged), facts_(facts), space_(space) {
     const std::size_t atom_words = words_for(program.hot_.size());
-    space.truth.assign(atom_words, 0);                   // none of these allocates once it has grown
-    space.known.assign(atom_words, 0);
-    space.possible.assign(atom_words, 0);
-    space.probed.assign(words_for(program.indexes_.size()), 0);
-    space.list_bits.resize(program.list_words_);
-    space.candidates.assign(judged.always.begin(), judged.always.end());
+    const std::size_t slot_words = words_for(program.indexes_.size());
+    const std::size_t cleared = 3 * atom_words + slot_words;
+    if (space.bits.size() < cleared + judged.always.size()) space.bits.resize(cleared + judged.always.size());
+    truth_ = space.bits.data();
+    known_ = truth_ + atom_words;
+    possible_ = known_ + atom_words;
+    probed_ = possible_ + atom_words;
+    candidates_ = probed_ + slot_words;
+    std::fill_n(truth_, cleared, 0);
+    std::ranges::copy(judged.always, candidates_);
+    if (space.list_bits.size() != program.list_words_) space.list_bits.resize(program.list_words_);
     for (const SlotId slot : judged.slots) probe(slot);
 }
 
 std::optional<std::uint32_t> Program::Run::next(std::uint32_t from) {
     const auto first = static_cast<std::size_t>(std::ranges::lower_bound(judged_.rules, from) - judged_.rules.begin());
-    for (std::size_t word = first / 64; word < space_.candidates.size(); ++word) {
+    for (std::size_t word = first / 64; word < judged_.always.size(); ++word) {
         std::uint64_t allowed = word == first / 64 ? ~std::uint64_t{0} << (first % 64) : ~std::uint64_t{0};
-        for (std::uint64_t rest = space_.candidates[word] & allowed; rest != 0; rest &= rest - 1) {
+        for (std::uint64_t rest = candidates_[word] & allowed; rest != 0; rest &= rest - 1) {
             const std::uint32_t rule = judged_.rules[word * 64 + static_cast<std::size_t>(__builtin_ctzll(rest))];
             if (holds(rule)) return rule;
         }
@@ -154,26 +159,26 @@ bool Program::Run::holds_atom(AtomId id) {
     const std::size_t word = id / 64;
     const std::uint64_t bit = std::uint64_t{1} << (id % 64);
     if (hot.look == Look::always) return true;
-    if (hot.look != Look::computed && (space_.probed[hot.slot / 64] >> (hot.slot % 64) & 1) == 0) probe(hot.slot);
-    if (hot.look == Look::indexed) return (space_.truth[word] & bit) != 0;
-    if (hot.look == Look::hinted && (space_.possible[word] & bit) == 0) return false;
-    if ((space_.known[word] & bit) != 0) return (space_.truth[word] & bit) != 0;
+    if (hot.look != Look::computed && (probed_[hot.slot / 64] >> (hot.slot % 64) & 1) == 0) probe(hot.slot);
+    if (hot.look == Look::indexed) return (truth_[word] & bit) != 0;
+    if (hot.look == Look::hinted && (possible_[word] & bit) == 0) return false;
+    if ((known_[word] & bit) != 0) return (truth_[word] & bit) != 0;
     const bool holds = compute(id);
     // Tags are still being added: what is false now may hold for the next rule.
     if (program_.indexes_[hot.slot].slot().field == Field::tags) return holds;
-    space_.known[word] |= bit;
-    if (holds) space_.truth[word] |= bit;
+    known_[word] |= bit;
+    if (holds) truth_[word] |= bit;
     return holds;
 }
 
 void Program::Run::fire(AtomId id) {
-    std::vector<std::uint64_t>& words = program_.hot_[id].look == Look::hinted ? space_.possible : space_.truth;
+    std::uint64_t* const words = program_.hot_[id].look == Look::hinted ? possible_ : truth_;
     const std::uint64_t bit = std::uint64_t{1} << (id % 64);
     if ((words[id / 64] & bit) != 0) return;
     words[id / 64] |= bit;
     if (judged_.posts.empty()) return;
     for (std::uint32_t i = judged_.post_starts[id]; i < judged_.post_starts[id + 1]; ++i)
-        space_.candidates[judged_.posts[i] / 64] |= std::uint64_t{1} << (judged_.posts[i] % 64);
+        candidates_[judged_.posts[i] / 64] |= std::uint64_t{1} << (judged_.posts[i] % 64);
 }
 
 void Program::Run::tags_changed() {
@@ -184,13 +189,13 @@ void Program::Run::probe(SlotId id) {
     const SlotIndex& index = program_.indexes_[id];
     const Slot& slot = index.slot();
     if (!slot.header.empty()) {
-        if ((space_.probed[id / 64] >> (id % 64) & 1) == 0) probe_headers(slot.field);
+        if ((probed_[id / 64] >> (id % 64) & 1) == 0) probe_headers(slot.field);
         return;
     }
-    space_.probed[id / 64] |= std::uint64_t{1} << (id % 64);
+    probed_[id / 64] |= std::uint64_t{1} << (id % 64);
     if (index.empty() || !facts_.has(slot.field)) return;
     const auto fire_one = [this](AtomId atom) { fire(atom); };
-    switch (info(slot.field).type) {
+    switch (index.type()) {
         case Type::string:
             each_text(slot, [&](std::string_view value) {
                 probe_value(index, value);
@@ -226,7 +231,7 @@ void Program::Run::probe_address(SlotId id, const SlotIndex& index) {
 // One pass over the fields of a head for all rules that ask for any of them.
 void Program::Run::probe_headers(Field field) {
     const Headers& headers = program_.headers_[field == Field::request_header ? 0 : 1];
-    for (const SlotId id : headers.slots) space_.probed[id / 64] |= std::uint64_t{1} << (id % 64);
+    for (const SlotId id : headers.slots) probed_[id / 64] |= std::uint64_t{1} << (id % 64);
     std::array<char, header_name_limit> lowered;
     for (const NameValue& line : facts_.headers(field)) {
         if (line.name.empty() || line.name.size() > headers.longest) continue;

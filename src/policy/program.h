@@ -30,9 +30,7 @@ using Moments = std::array<Moment, protocol_count>;
 
 // Room that an evaluation works in; belongs to a worker.
 struct Workspace {
-    std::vector<std::uint64_t> truth, known, possible;   // a bit an atom
-    std::vector<std::uint64_t> candidates;               // a bit a rule of the occasion
-    std::vector<std::uint64_t> probed;                   // a bit a slot
+    std::vector<std::uint64_t> bits;                     // for what one pass notes, see Program::Run
     std::vector<std::uint64_t> list_bits;                // a bit a list
     std::string lowered;
 
@@ -89,6 +87,12 @@ public:
         const Judged& judged_;
         const Facts& facts_;
         Workspace& space_;
+        // In `space_.bits`, cleared at once.
+        std::uint64_t* truth_;                           // a bit an atom: it holds
+        std::uint64_t* known_;                           // … it was computed
+        std::uint64_t* possible_;                        // … a hint says that it may hold
+        std::uint64_t* probed_;                          // a bit a slot: its index was asked
+        std::uint64_t* candidates_;                      // a bit a rule of the occasion
     };
 
 private:

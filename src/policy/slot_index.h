@@ -18,11 +18,12 @@ namespace sluice::policy {
 
 class SlotIndex {
 public:
-    explicit SlotIndex(const Slot& slot) : slot_(slot) {}
+    explicit SlotIndex(const Slot& slot) : slot_(slot), type_(info(slot.field).type) {}
     void add(AtomId id, const Atom& atom);               // an indexed one
     void build();
 
     const Slot& slot() const { return slot_; }
+    Type type() const { return type_; }                  // of the field
     bool empty() const { return !used_; }
 
     // Each calls fire(atom) for the atoms that hold for one value, and – for hints – for those that may. `bits`: room for a bit a list,
@@ -84,6 +85,7 @@ private:
     static void put(std::vector<AtomId>& atoms, ListId list, AtomId id);
 
     Slot slot_;
+    Type type_;
     bool used_ = false;
     AtomId exists_ = none;
     AtomId truth_ = none;
