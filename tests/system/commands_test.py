@@ -30,7 +30,7 @@ class Commands(SystemTest):
         done = run("version")
         self.assertEqual((done.returncode, done.stderr), (0, ""))
         self.assertRegex(done.stdout, r"(?i)sluice \d+\.\d+\.\d+")
-        for library in ("openssl", "boost", "c-ares", "re2", "toml"):
+        for library in ("openssl", "boost", "c-ares", "toml", "fmt"):
             self.assertIn(library, done.stdout.lower())
 
     def test_unknown_command(self):

@@ -218,12 +218,10 @@ class Shapes(SystemTest):
                 head, _ = peer.read_response()
                 self.assertEqual(head.status, 200)
                 self.assertEqual(peer.ended(), "close")
-        with Peer.connect(self.proxy.port) as peer:                                    # HTTP/1.0 that asks to stay
-            for _ in range(2):
-                peer.send(get(self.origin.url(), "Connection: keep-alive", version="1.0"))
-                head, _ = peer.read_response()
-                self.assertEqual(head.status, 200)
-                self.assertIn("keep-alive", (head.get("connection") or "").lower())
+        with Peer.connect(self.proxy.port) as peer:        # RFC 9112 9.3: a proxy never keeps a connection with an HTTP/1.0 client
+            peer.send(get(self.origin.url(), "Connection: keep-alive", version="1.0"))
+            self.assertEqual(peer.read_response()[0].status, 200)
+            self.assertEqual(peer.ended(), "close")
 
     def test_request_trailers_go_on(self):
         got = []
@@ -402,8 +400,8 @@ class ForwardedFields(SystemTest):
 
     def test_forwarded(self):
         head = self.seen("forwarded", "Forwarded: for=192.0.2.9")
-        self.assertRegex(head, r"(?i)\r\nForwarded: for=192\.0\.2\.9(, ?|\r\nForwarded: )[^\r]*for=\"?127\.0\.0\.1")
+        self.assertRegex(head, r"(?i)\r\nForwarded: for=192\.0\.2\.9(, ?|\r\n(.*\r\n)*Forwarded: )[^\r]*for=\"?127\.0\.0\.1")
 
     def test_x_forwarded_for(self):
         head = self.seen("x-forwarded-for", "X-Forwarded-For: 192.0.2.9")
-        self.assertRegex(head, r"(?i)\r\nX-Forwarded-For: 192\.0\.2\.9(, ?|\r\nX-Forwarded-For: )127\.0\.0\.1\r\n")
+        self.assertRegex(head, r"(?i)\r\nX-Forwarded-For: 192\.0\.2\.9(, ?|\r\n(.*\r\n)*X-Forwarded-For: )127\.0\.0\.1\r\n")

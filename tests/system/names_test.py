@@ -5,7 +5,7 @@ import time
 
 from dns import NameServer
 from harness import SystemTest, free_port, until
-from wire import Origin, ask, echoing
+from wire import Origin, answering, ask, echoing, response
 
 
 class Hosts(SystemTest):
@@ -47,6 +47,8 @@ class Server(SystemTest):
         self.assertEqual(event["server.ip"], "127.0.0.1")
 
     def test_and_not_longer(self):
+        # A pooled connection needs no name: this server keeps none.
+        self.origin.handle = answering(lambda head, body: response(b"ok", "200 OK", "Connection: close"))
         self.names.records["short.example"] = (1, ["127.0.0.1"])
         self.start()
         self.assertEqual(self.ask("short.example").status, 200)

@@ -128,7 +128,7 @@ class EveryAnswer(SystemTest):
             with self.subTest(body=body[:40]), Peer.connect(proxy.port) as peer:
                 peer.send(get(origin.url(), "Transfer-Encoding: chunked", method="POST") + body)
                 try:
-                    self.assertEqual(peer.read_response()[0].status, 400)
+                    self.assertIn(peer.read_response()[0].status, (400, 413, 431))
                 except Closed:
                     pass
         self.assertEqual([body for body in got if body is not None], [])
