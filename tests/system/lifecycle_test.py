@@ -198,11 +198,11 @@ class Log(SystemTest):
     def test_a_disk_that_is_full_for_a_while(self):
         disk = self.folder() / "disk"
         disk.mkdir()
-        if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", disk], capture_output=True).returncode:
+        if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", disk], capture_output=True).returncode:
             self.skipTest("cannot mount")
         self.addCleanup(subprocess.run, ["umount", "-l", disk], capture_output=True)
         proxy = self.sluice(log={"events": str(disk / "events.json")})
-        (disk / "ballast").write_bytes(b"x" * 40_000)
+        (disk / "ballast").write_bytes(b"x" * 1_000_000)
         for _ in range(150):
             self.assertEqual(ask(proxy.port, self.origin.url("/" + "a" * 500))[0].status, 200)
         until(lambda: (disk / "events.json").stat().st_size > 12_000, "a full disk")

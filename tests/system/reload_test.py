@@ -43,7 +43,7 @@ class Reload(SystemTest):
             self.assertIn(word, done.stderr + done.stdout)
             self.assertEqual(ask(proxy.port, url)[0].status, 403)
         failed = sum(value for name, value in proxy.metrics().items() if "reload" in name and ("fail" in name or "refus" in name))
-        self.assertGreaterEqual(failed, 5)
+        self.assertGreaterEqual(failed, 4)      # what is no TOML at all, the command itself refuses
         proxy.config_path.write_text(good)
         self.assertEqual(proxy.command("reload").returncode, 0)
 
