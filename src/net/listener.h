@@ -47,7 +47,7 @@ struct Accepted {
 };
 
 // Accepts on its worker. At the total of connections it leaves clients in the backlog until there is room; out of descriptors or memory it
-// pauses for 100 ms and says so.
+// pauses for 100 ms and says so. Made before the worker runs, or on it; destroyed before the worker is.
 class Listener final : private EventSource {
 public:
     using Handler = std::function<void(Accepted)>;
