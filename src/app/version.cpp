@@ -23,6 +23,7 @@ int run_version(std::ostream& out) {
     out << fmt::format("boost     {}.{}.{}\n", BOOST_VERSION / 100000, BOOST_VERSION / 100 % 1000, BOOST_VERSION % 100);
     out << fmt::format("c-ares    {}\n", ares_version(nullptr));
     out << fmt::format("openssl   {}\n", OpenSSL_version(OPENSSL_VERSION_STRING));
+    out << fmt::format("re2       {}\n", SLUICE_RE2);
     out << fmt::format("zlib      {}\n", zlibVersion());
     out << fmt::format("fmt       {}.{}.{}\n", FMT_VERSION / 10000, FMT_VERSION / 100 % 100, FMT_VERSION % 100);
     out << fmt::format("spdlog    {}.{}.{}\n", SPDLOG_VER_MAJOR, SPDLOG_VER_MINOR, SPDLOG_VER_PATCH);

@@ -42,8 +42,8 @@ public:
         std::vector<TcpStream*> pending;
     };
 
+    // The caller has counted it as running: the task may begin only when the loop comes to it.
     static Task<void> attempt(std::shared_ptr<Race> race, Worker& worker, IpPort address, Limits::Duration at_most) {
-        ++race->running;
         Result<std::unique_ptr<TcpStream>> outcome = open(worker, address);
         if (outcome) {
             TcpStream* const stream = outcome->get();
@@ -110,6 +110,7 @@ Task<Result<Dialled>> dial(Worker& worker, std::span<const IpPort> addresses, co
     while (!race->winner && whole.is_set()) {
         if (begun < addresses.size() && (race->running == 0 || !head_start.is_set())) {
             head_start.set(limits.happy_eyeballs);
+            ++race->running;
             spawn(worker, Dialler::attempt(race, worker, addresses[begun++], each));
         } else if (race->running == 0) {
             break;

@@ -103,7 +103,7 @@ net::Task<bool> Exchange::route() {
         co_return co_await answer_trace();
 
     const std::int64_t before = Service::now_ns();
-    fill_client_facts(facts_);
+    fill_client_facts(facts_, *generation_->policy);
     fill_request_facts();
     if (const Refused refused = co_await judge_accept()) co_return co_await answer(*refused);
     if (const Refused refused = co_await judge(policy::Phase::request)) co_return co_await answer(*refused);

@@ -63,8 +63,9 @@ private:
     net::Task<bool> route();
 
     // exchange_judge.cpp
-    void fill_client_facts(policy::Facts& facts) const;
+    void fill_client_facts(policy::Facts& facts, const policy::Policy& policy) const;
     void fill_request_facts();
+    void fill_request_facts(policy::Facts& facts, const policy::Policy& policy);
     void fill_response_facts();
     net::Task<Refused> judge_accept();
     net::Task<Refused> judge(policy::Phase phase);
@@ -122,7 +123,7 @@ private:
     net::Task<bool> run_connect();
     enum class Inside : std::uint8_t { http, opaque, gone };
     net::Task<Inside> look_inside();
-    net::Task<bool> run_tunnel(audit::Action action, std::string_view scan_reason);
+    net::Task<bool> run_tunnel(std::string_view scan_reason);
     net::Task<bool> upgrade();
 
     // exchange_answer.cpp

@@ -65,6 +65,7 @@ net::Task<bool> Exchange::answer(Refusal refusal) {
 // The rest of the head, and the body unless the method wants none. `out_` has what comes before.
 net::Task<bool> Exchange::send_own(std::string_view body, audit::Action action) {
     http1::HeadWriter writer(out_);
+    writer.field("Date", service_->http_date());
     writer.field("Content-Length", std::uint64_t{body.size()});
     if (!keep_client_) writer.field("Connection", "close");
     writer.end();
@@ -87,6 +88,7 @@ net::Task<bool> Exchange::answer_self() {
         out_.clear();
         http1::HeadWriter writer(out_);
         writer.status_line(204);
+        writer.field("Date", service_->http_date());
         writer.field("Allow", "GET, HEAD, POST, PUT, DELETE, CONNECT, OPTIONS, TRACE, PATCH");
         writer.field("Proxy-Status", "sluice");
         if (!keep_client_) writer.field("Connection", "close");

@@ -93,6 +93,7 @@ void Exchange::write_request_head() {
         const KnownField known = head_.fields.known(i);
         if (known == KnownField::host || known == KnownField::content_length || known == KnownField::expect) continue;
         if (known == KnownField::x_forwarded_for && adds_forwarded_for) continue;
+        if (known == KnownField::forwarded && generation_->settings->forwarded == Forwarded::forwarded) continue;
         if (head_.is_for_this_hop(i) || edits.touches(fields[i].name)) continue;
         if (known == KnownField::max_forwards && (head_.method == "TRACE" || head_.method == "OPTIONS")) {
             if (const auto hops = parse_decimal<std::uint32_t>(fields[i].value); hops && *hops > 0) writer.field(fields[i].name, std::uint64_t{*hops - 1});
@@ -122,7 +123,10 @@ void Exchange::write_request_head() {
         case Forwarded::off: break;
         case Forwarded::forwarded: {
             const IpAddress& client = session_->peer().address;
-            writer.field("Forwarded", client.is_v6() ? fmt::format("for=\"[{}]\";proto=http", client.to_string()) : fmt::format("for={};proto=http", client.to_string()));
+            std::string value;
+            head_.fields.for_each(KnownField::forwarded, [&](std::string_view before) { value += fmt::format("{}, ", before); });
+            value += client.is_v6() ? fmt::format("for=\"[{}]\";proto=http", client.to_string()) : fmt::format("for={};proto=http", client.to_string());
+            writer.field("Forwarded", value);
             break;
         }
         case Forwarded::x_forwarded_for: {
@@ -176,7 +180,7 @@ net::Task<Result<void>> Exchange::read_response_head() {
                 if (response_.status == 101 && !(head_.upgrade_websocket && response_.upgrade_websocket))
                     co_return fail(Errc::malformed, Side::server, "switched to a protocol that was not asked for");
                 if (!response_.is_interim()) co_return Result<void>{};
-                if (++interim > limits().interim_responses) co_return fail(Errc::too_large, Side::server, "too many interim responses");
+                if (++interim > limits().interim_responses) co_return fail(Errc::malformed, Side::server, "too many interim responses");
                 CO_TRY(co_await relay_interim());
                 continue;
             }

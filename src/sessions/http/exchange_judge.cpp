@@ -26,50 +26,53 @@ using policy::Field;
 using policy::Phase;
 using policy::Protocol;
 
-void Exchange::fill_client_facts(policy::Facts& facts) const {
+void Exchange::fill_client_facts(policy::Facts& facts, const policy::Policy& policy) const {
     facts.set(Field::client_ip, session_->peer().address);
     facts.set(Field::client_port, session_->peer().port);
     facts.set(Field::listener, session_->listener());
     facts.set(Field::network_protocol, std::string_view("http"));
     facts.set(Field::network_transport, std::string_view("tcp"));
-    generation_->policy->set_time(facts, service_->scratch(), service_->unix_ns(start_ns_) / 1'000'000'000);
+    policy.set_time(facts, service_->scratch(), service_->unix_ns(start_ns_) / 1'000'000'000);
     if (!session_->user().empty()) facts.set(Field::user_name, std::string_view(session_->user()));
 }
 
 void Exchange::fill_request_facts() {
     const policy::Policy& policy = *generation_->policy;
-    const auto type = head_.fields.find(KnownField::content_type);
-    if (type) assign_mime_type(request_type_, *type);
+    if (const auto type = head_.fields.find(KnownField::content_type)) assign_mime_type(request_type_, *type);
     if (!policy.has_rules(Phase::connect, Protocol::http) && !policy.has_rules(Phase::request, Protocol::http) &&
         !policy.has_rules(Phase::dial, Protocol::http) && !policy.has_rules(Phase::response, Protocol::http))
         return;
-    facts_.set(Field::request_method, head_.method);
-    facts_.set(Field::http_version, http1::to_string(head_.version));
-    facts_.set(Field::url_domain, std::string_view(url_.authority.host));
-    facts_.set(Field::server_address, std::string_view(url_.authority.host));
-    facts_.set(Field::url_port, url_.port);
-    facts_.set(Field::server_port, url_.port);
+    fill_request_facts(facts_, policy);
+}
+
+void Exchange::fill_request_facts(policy::Facts& facts, const policy::Policy& policy) {
+    facts.set(Field::request_method, head_.method);
+    facts.set(Field::http_version, http1::to_string(head_.version));
+    facts.set(Field::url_domain, std::string_view(url_.authority.host));
+    facts.set(Field::server_address, std::string_view(url_.authority.host));
+    facts.set(Field::url_port, url_.port);
+    facts.set(Field::server_port, url_.port);
     if (policy.reads(Field::url_registered_domain))
         if (const std::string_view registered = policy::registered_domain(url_.authority.host); !registered.empty())
-            facts_.set(Field::url_registered_domain, registered);
+            facts.set(Field::url_registered_domain, registered);
     if (!is_connect()) {
-        facts_.set(Field::url_scheme, std::string_view(url_.scheme));
-        facts_.set(Field::url_path, std::string_view(url_.path));
-        if (url_.has_query) facts_.set(Field::url_query, std::string_view(url_.query));
-        if (!extension_.empty()) facts_.set(Field::url_extension, std::string_view(extension_));
+        facts.set(Field::url_scheme, std::string_view(url_.scheme));
+        facts.set(Field::url_path, std::string_view(url_.path));
+        if (url_.has_query) facts.set(Field::url_query, std::string_view(url_.query));
+        if (!extension_.empty()) facts.set(Field::url_extension, std::string_view(extension_));
         if (policy.reads(Field::url_full)) {
             full_url_.clear();
             url_.append_canonical(full_url_);
-            facts_.set(Field::url_full, std::string_view(full_url_));
+            facts.set(Field::url_full, std::string_view(full_url_));
         }
     } else if (policy.reads(Field::url_full)) {
-        facts_.set(Field::url_full, std::string_view(host_key_));
+        facts.set(Field::url_full, std::string_view(host_key_));
     }
-    if (const auto agent = head_.fields.find(KnownField::user_agent)) facts_.set(Field::user_agent, *agent);
-    if (const auto referrer = head_.fields.find(KnownField::referer)) facts_.set(Field::request_referrer, *referrer);
-    if (type) facts_.set(Field::request_content_type, std::string_view(request_type_));
-    if (head_.body.kind == http1::Framing::Kind::length) facts_.set(Field::request_content_length, head_.body.length);
-    facts_.set_headers(Field::request_header, head_.fields.all());
+    if (const auto agent = head_.fields.find(KnownField::user_agent)) facts.set(Field::user_agent, *agent);
+    if (const auto referrer = head_.fields.find(KnownField::referer)) facts.set(Field::request_referrer, *referrer);
+    if (!request_type_.empty()) facts.set(Field::request_content_type, std::string_view(request_type_));
+    if (head_.body.kind == http1::Framing::Kind::length) facts.set(Field::request_content_length, head_.body.length);
+    facts.set_headers(Field::request_header, head_.fields.all());
 }
 
 void Exchange::fill_response_facts() {
@@ -93,7 +96,7 @@ net::Task<Exchange::Refused> Exchange::judge_accept() {
     if (!generation_->policy->has_rules(Phase::connect, Protocol::http)) co_return std::nullopt;
     if (at_accept.generation != generation_ || !at_accept.settled) {
         policy::Facts facts;
-        fill_client_facts(facts);
+        fill_client_facts(facts, *generation_->policy);
         const bool fresh = at_accept.generation != generation_;
         if (fresh) {
             at_accept = {};
@@ -202,7 +205,7 @@ net::Task<Exchange::Refused> Exchange::authenticate(const policy::Decision& deci
         attempts.per = {{Field::client_ip, {}}};
         attempts.identity = 0x70617373;                  // of no rule
         policy::Facts client;
-        fill_client_facts(client);
+        fill_client_facts(client, *generation_->policy);
         if (const std::int64_t wait = service_->rate_limits().take(attempts, client, Service::now_ns()); wait > 0) {
             Refusal slow = refused(429, "http_request_denied", "Too many attempts to log in: please wait a moment.");
             slow.action = audit::Action::limited;

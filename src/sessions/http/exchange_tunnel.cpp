@@ -36,7 +36,7 @@ net::Task<bool> Exchange::run_connect() {
     url_.authority.append_to(host_key_, url_.port);
 
     const std::int64_t before = Service::now_ns();
-    fill_client_facts(facts_);
+    fill_client_facts(facts_, *generation_->policy);
     fill_request_facts();
     if (const Refused refused = co_await judge_accept()) co_return co_await answer(*refused);
     if (const Refused refused = co_await judge(policy::Phase::connect)) co_return co_await answer(*refused);
@@ -79,7 +79,7 @@ net::Task<bool> Exchange::run_connect() {
             co_return true;
         case Inside::opaque: break;
     }
-    co_return co_await run_tunnel(audit::Action::tunnelled, "tunnel");
+    co_return co_await run_tunnel("tunnel");
 }
 
 // Waits for the first bytes, of whichever side. What the client sent stays in first_bytes_; where it is a request, in the session.
@@ -137,7 +137,7 @@ net::Task<Exchange::Inside> Exchange::look_inside() {
     co_return inside;
 }
 
-net::Task<bool> Exchange::run_tunnel(audit::Action action, std::string_view scan_reason) {
+net::Task<bool> Exchange::run_tunnel(std::string_view scan_reason) {
     scan_reason_ = scan_reason;
     net::Stream& client = session_->client();
     client.expires_never();
@@ -167,7 +167,7 @@ net::Task<bool> Exchange::run_tunnel(audit::Action action, std::string_view scan
     server_bytes_ += result.to_client;
 
     if (!outcome_) {
-        outcome_ = action;
+        outcome_ = audit::Action::tunnelled;
         if (result.ended == net::RelayResult::Ended::idle) reason_ = "nothing moved for limits.tunnel_idle";
         if (result.error && result.error->code != Errc::cancelled) note_error(*result.error, http::Stage::relaying);
     }
@@ -207,18 +207,25 @@ net::Task<bool> Exchange::upgrade() {
     session_->consume(first_bytes_.size());
     first_bytes_ += session_->take_pushed_back();
     client_bytes_ += first_bytes_.size();
-    co_return co_await run_tunnel(audit::Action::allowed, "upgrade");
+    co_return co_await run_tunnel("upgrade");
 }
 
 void Exchange::judge_tunnel_again(std::shared_ptr<const Generation> generation) {
-    if (trusted_ || !relay_) return;
+    if (!relay_) return;
     // A token that a `limit` rule takes here would be taken twice for one tunnel.
     policy::RateLimits no_limits(1);
-    policy::Facts facts = facts_;
-    facts.keep_tags(0);
-    facts.clear(policy::Field::server_ip);
-    policy::Effects effects;
     const policy::Policy& policy = *generation->policy;
+    policy::Facts facts;
+    policy::Effects effects;
+    bool allowed = false;
+    bool trusted = false;
+    const auto end_as = [&](audit::Action action, std::string_view error, std::string_view rule, std::string_view reason) {
+        outcome_ = action;
+        error_type_ = error;
+        rule_ = rule;
+        reason_ = reason;
+        return true;
+    };
     const auto says_no = [&](policy::Phase phase) {
         std::uint32_t from = 0;
         for (;;) {
@@ -228,28 +235,28 @@ void Exchange::judge_tunnel_again(std::shared_ptr<const Generation> generation) 
                 from = decision.next;
                 continue;
             }
-            if (decision.action == policy::Action::none || decision.action == policy::Action::allow || decision.action == policy::Action::trust) return false;
-            if (decision.action == policy::Action::limit) return false;
-            outcome_ = decision.action == policy::Action::reset ? audit::Action::reset : audit::Action::blocked;
-            error_type_ = "http_request_denied";
-            if (decision.rule) {
-                rule_ = decision.rule->name;
-                reason_ = decision.rule->reason;
-            }
-            return true;
+            trusted = trusted || decision.action == policy::Action::trust;
+            allowed = allowed || trusted || decision.action == policy::Action::allow;
+            if (decision.action == policy::Action::none || decision.action == policy::Action::limit || decision.action == policy::Action::allow ||
+                decision.action == policy::Action::trust)
+                return false;
+            return end_as(decision.action == policy::Action::reset ? audit::Action::reset : audit::Action::blocked, "http_request_denied",
+                          decision.rule->name, decision.rule->reason);
         }
     };
     bool ends = false;
     const auto& protect = generation->settings->protect_host;
     if (const auto why = protect && server_ ? protect->refuses(session_->peer().address, *server_) : std::nullopt) {
-        outcome_ = audit::Action::blocked;
-        error_type_ = "destination_ip_prohibited";
-        rule_ = "protect-host";
-        reason_ = *why;
-        ends = true;
+        ends = end_as(audit::Action::blocked, "destination_ip_prohibited", "protect-host", *why);
     } else {
-        ends = says_no(policy::Phase::connect) || says_no(policy::Phase::request);
-        if (!ends && server_) {
+        fill_client_facts(facts, policy);
+        ends = says_no(policy::Phase::connect);
+        fill_request_facts(facts, policy);
+        if (!user_.empty()) facts.set(policy::Field::user_name, std::string_view(user_));
+        ends = ends || (!trusted && is_connect() && says_no(policy::Phase::connect)) || (!trusted && says_no(policy::Phase::request));
+        if (!ends && !allowed && policy.default_action() == policy::Action::block)
+            ends = end_as(audit::Action::blocked, "http_request_denied", "", "No rule allows it.");
+        if (!ends && !trusted && server_) {
             facts.set(policy::Field::server_ip, server_->address);
             ends = says_no(policy::Phase::dial);
         }

@@ -16,13 +16,18 @@ Refusal failed(int status, std::string_view error, std::string_view what, std::s
     return refusal;
 }
 
-Refusal refusal_of_client(const Error& error) {
+Refusal refusal_of_client(const Error& error, Stage stage) {
     Refusal refusal;
     refusal.error = "http_request_error";
     refusal.reason = error.what;
     refusal.close = true;
     switch (error.code) {
         case Errc::too_large:
+            if (stage == Stage::reading_body) {          // its framing, not its length: bodies may be as long as they like
+                refusal.status = 400;
+                refusal.what = "The request's body is framed in a way that this proxy does not accept.";
+                break;
+            }
             refusal.status = error.what == http1::target_too_long ? 414 : 431;
             refusal.what = "The request is larger than this proxy accepts.";
             break;
@@ -103,7 +108,7 @@ Refusal refusal_of(const policy::Decision& decision, std::string_view method) {
 }
 
 Refusal refusal_of(const Error& error, Stage stage) {
-    if (error.side == Side::client) return refusal_of_client(error);
+    if (error.side == Side::client) return refusal_of_client(error, stage);
     switch (stage) {
         case Stage::resolving:
             if (error.code == Errc::timed_out)

@@ -1,8 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "sessions/http/service.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
+#include <array>
 #include <chrono>
+#include <ctime>
 
 #include "sessions/http/exchange.h"
 #include "sessions/http/session.h"
@@ -21,6 +25,17 @@ Service::Service(Parts parts, Generation generation)
 }
 
 Service::~Service() = default;
+
+std::string Service::http_date() const {
+    const std::time_t now = unix_ns(now_ns()) / 1'000'000'000;
+    std::tm utc{};
+    gmtime_r(&now, &utc);
+    // Not strftime: its names of days and months are the locale's.
+    static constexpr std::array<const char*, 7> days{"Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"};
+    static constexpr std::array<const char*, 12> months{"Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
+    return fmt::format("{}, {:02} {} {} {:02}:{:02}:{:02} GMT", days[static_cast<std::size_t>(utc.tm_wday)], utc.tm_mday,
+                       months[static_cast<std::size_t>(utc.tm_mon)], utc.tm_year + 1900, utc.tm_hour, utc.tm_min, utc.tm_sec);
+}
 
 void Service::on_tick() {
     const auto unix_now = std::chrono::system_clock::now().time_since_epoch();

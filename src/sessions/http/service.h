@@ -58,6 +58,8 @@ public:
     audit::MetricsShard& metrics() { return parts_.metrics; }
     policy::Scratch& scratch() { return scratch_; }
     const std::shared_ptr<const Generation>& generation() const { return generation_; }
+    // The time as a Date field has it (RFC 9110 5.6.7).
+    std::string http_date() const;
     EventId next_id(std::int64_t unix_ns) { return ids_.next(unix_ns / 1'000'000); }
     // Steady nanoseconds, and the same moment as Unix time.
     static std::int64_t now_ns();
