@@ -2,8 +2,9 @@
 """Sluice beside HAProxy, nginx and Squid: one worker each, the same origin, the same load, in turn.  scripts/bench [--rounds N] [--quick] [--only WORDS]
 
 The proxy that is measured has the first core for itself; load and origin share the second. CPU is utime + stime of all of a proxy's processes from
-/proc, divided by the requests that were answered. Every table is printed and written to build/bench/."""
+/proc, divided by the requests that succeeded; a row with failures meets no target and makes the whole run fail. Every table is printed and written to build/bench/."""
 import argparse
+import http.client
 import os
 import pathlib
 import re
@@ -27,9 +28,27 @@ TICK = os.sysconf("SC_CLK_TCK")
 MIB = 1024 * 1024
 CORES = sorted(os.sched_getaffinity(0))
 PROXY_CORE, LOAD_CORE = str(CORES[0]), str(CORES[1 % len(CORES)])
-PORTS = {"origin": 18080, "sink": 18081, "sluice": 18082, "admin": 18083, "haproxy": 18084, "haproxy_tunnel": 18085, "nginx": 18086, "nginx_tunnel": 18087,
-         "squid": 18088}
+SERVERS = ["origin", "sink", "sluice", "admin", "haproxy", "haproxy_tunnel", "nginx", "nginx_tunnel", "squid"]
 NAMES = ["sluice", "haproxy", "nginx", "squid"]
+
+
+def free_ports(names, first=18080):
+    """A port for each name that nobody listens on, below those the kernel gives to the connections of the load."""
+    ports, port = {}, first
+    for name in names:
+        while name not in ports:
+            with socket.socket() as probe:
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                try:
+                    probe.bind(("0.0.0.0", port))
+                    ports[name] = port
+                except OSError:
+                    pass
+            port += 1
+    return ports
+
+
+PORTS = free_ports(SERVERS)
 
 
 def say(text=""):
@@ -43,11 +62,13 @@ def wait_for_port(port, process=None, seconds=60):
     while True:
         try:
             socket.create_connection(("127.0.0.1", port), 1).close()
-            return
+            break
         except OSError:
             if (process and process.poll() is not None) or time.monotonic() > end:
                 sys.exit(f"nothing listens on port {port}: see {OUT}")
             time.sleep(0.02)
+    if process and process.poll() is not None:
+        sys.exit(f"port {port} is another's; the process meant for it ended: see {OUT}")
 
 
 def processes_of(pid):
@@ -99,6 +120,7 @@ class Bench:
         self.seconds = 1 if options.quick else 4
         self.rounds = options.rounds or (2 if options.quick else 5)
         self.results = {}
+        self.failed = 0
 
     def start(self, name, command, core, port, **keys):
         log = open(self.folder / f"{name}.out", "ab")
@@ -143,6 +165,19 @@ class Bench:
                 process.kill()
                 process.wait()
 
+    def check_answers(self):
+        """Each proxy must hand over the origin's very bytes before anything is measured: else only error pages would be compared."""
+        for name in ("origin", *NAMES):
+            for path in ("1k", "1m"):
+                target = f"http://127.0.0.1:{PORTS['origin']}/{path}" if name in ("sluice", "squid") else f"/{path}"
+                connection = http.client.HTTPConnection("127.0.0.1", PORTS[name], timeout=10)
+                connection.request("GET", target, headers={"Host": f"127.0.0.1:{PORTS['origin']}"})
+                answer = connection.getresponse()
+                body = answer.read()
+                connection.close()
+                if answer.status != 200 or body != (self.folder / "www" / path).read_bytes():
+                    sys.exit(f"{name} answers {answer.status} and {len(body)} bytes for {target}, not the origin's file: nothing is measured; see {OUT}")
+
     # One measurement each: (requests, seconds, p50 µs, p99 µs, failures).
 
     def wrk(self, name, path, connections, close=False, seconds=None):
@@ -179,17 +214,26 @@ class Bench:
                 before = cpu_seconds(self.processes[name].pid)
                 requests, seconds, p50, p99, failures = measure(name, None)
                 cpu = cpu_seconds(self.processes[name].pid) - before
-                samples[name].append((cpu / max(requests, 1) * 1e6, requests / seconds, p50, p99, failures))
+                good = max(requests - failures, 0)
+                samples[name].append((cpu / max(good, 1) * 1e6, good / seconds, p50, p99, failures))
         median = {name: [statistics.median(column) for column in zip(*rows)] for name, rows in samples.items()}
+        failed = {name: sum(row[4] for row in rows) for name, rows in samples.items()}
         self.results[key] = median
         say(f"\n{title}  (medians of {self.rounds} rounds)")
         say(f"{'':10}{'CPU µs/req':>12}{'req/s':>11}{'p50 µs':>10}{'p99 µs':>10}{'failed':>8}{'Sluice/it':>11}{'target':>8}")
         for name in NAMES:
-            cpu, rate, p50, p99, failures = median[name]
-            ratio = median["sluice"][0] / cpu if cpu else 0
+            cpu, rate, p50, p99, _ = median[name]
+            ratio = median["sluice"][0] / cpu if cpu else float("inf")
             target = targets.get(name)
-            mark = "" if target is None else f"{target:8.2f}" + ("  met" if ratio <= target else "  MISSED")
-            say(f"{name:10}{cpu:12.2f}{rate:11.0f}{p50:10.0f}{p99:10.0f}{failures:8.0f}{ratio:11.2f}{mark}")
+            invalid = failed[name] or failed["sluice"]
+            mark = "" if target is None else f"{target:8.2f}" + ("  INVALID" if invalid else "  met" if ratio <= target else "  MISSED")
+            say(f"{name:10}{cpu:12.2f}{rate:11.0f}{p50:10.0f}{p99:10.0f}{failed[name]:8.0f}{ratio:11.2f}{mark}")
+        for name in (name for name in NAMES if failed[name]):
+            self.failure(f"{failed[name]} requests to {name} failed: its numbers above say nothing")
+
+    def failure(self, text):
+        self.failed += 1
+        say(f"*** FAILED: {text}")
 
     def comparisons(self):
         self.compare("1k", "1 KiB response, keep-alive, 32 connections", {"haproxy": 1.0, "squid": 0.25}, lambda name, s: self.wrk(name, "/1k", 32, seconds=s))
@@ -235,11 +279,14 @@ class Bench:
         say(f"{'':28}{'failed':>8}{'p50 µs':>10}{'p99 µs':>10}{'added p50':>11}{'added p99':>11}   target: added p50 at most 150, p99 at most 1000")
         base = None
         for name, samples in rows.items():
-            _, failed, p50, p99, _, _ = [statistics.median(column) for column in zip(*samples)]
+            _, _, p50, p99, _, _ = [statistics.median(column) for column in zip(*samples)]
+            failed = sum(row[1] for row in samples)
             base = base or (p50, p99)
             added = (p50 - base[0], p99 - base[1])
-            mark = "" if name == "direct" else "  met" if added[0] <= 150 and added[1] <= 1000 else "  MISSED"
+            mark = "" if name == "direct" else "  INVALID" if failed else "  met" if added[0] <= 150 and added[1] <= 1000 else "  MISSED"
             say(f"{name:28}{failed:8.0f}{p50:10.0f}{p99:10.0f}{added[0]:11.0f}{added[1]:11.0f}{mark}")
+            if failed:
+                self.failure(f"{failed:.0f} requests {name}")
         say(f"(reloads of 1,000,000 domains in the last measurement: {reloads[0]})")
 
     def idle_connections(self):
@@ -298,6 +345,7 @@ def main():
         bench = Bench(options)
         try:
             bench.set_up()
+            bench.check_answers()
             for name in ("haproxy", "nginx", "squid"):
                 say(version(name))
             if "compare" in only:
@@ -310,7 +358,10 @@ def main():
             bench.stop()
     if "micro" in only:
         Bench.micro(argparse.Namespace(options=options))
+        if bench.failed:
+            say(f"\n*** {bench.failed} measurements had failed requests and are worth nothing")
     say(f"\nwritten to {OUT.relative_to(ROOT)}/report.txt")
+    return 1 if set(only) - {"micro"} and bench.failed else 0
 
 
 def version(name):
@@ -320,4 +371,4 @@ def version(name):
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())
