@@ -68,13 +68,18 @@ Result<bool> Exchange::Body::take(std::string_view& unread) {
         }
         case Framing::Kind::chunked:
             while (!ended) {
-                const ChunkedDecoder::Piece piece = TRY(decoder->next(unread));
-                if (piece.kind == ChunkedDecoder::Piece::Kind::need_more) break;
-                if (piece.kind == ChunkedDecoder::Piece::Kind::end) {
+                const auto piece = decoder->next(unread);
+                if (!piece) {
+                    // Without its framing, what stood before the fault would be read as framing of the sender's choice.
+                    pieces.clear();
+                    return std::unexpected(piece.error());
+                }
+                if (piece->kind == ChunkedDecoder::Piece::Kind::need_more) break;
+                if (piece->kind == ChunkedDecoder::Piece::Kind::end) {
                     ended = true;
                 } else {
-                    pieces.push_back(piece.data);
-                    size += piece.data.size();
+                    pieces.push_back(piece->data);
+                    size += piece->data.size();
                 }
             }
             break;
@@ -235,7 +240,12 @@ void Exchange::on_alarm() {
 net::Task<void> Exchange::watch_client() {
     const auto ready = co_await session_->client().wait_readable();
     std::array<char, 4096> early;                        // the next request, sent ahead
-    const auto got = ready ? session_->client().try_read(early) : Result<std::optional<std::size_t>>(std::unexpected(ready.error()));
+    const std::span<char> room = std::span(early).first(std::min(early.size(), session_->room_to_push_back()));
+    if (ready && room.empty()) {                         // it has sent so much ahead that it is surely there
+        watch_done_.open();
+        co_return;
+    }
+    const auto got = ready ? session_->client().try_read(room) : Result<std::optional<std::size_t>>(std::unexpected(ready.error()));
     if (got && *got && **got > 0) {
         session_->push_back({early.data(), **got});
     } else if (!(got && !*got) && !(!got && got.error().code == Errc::cancelled)) {

@@ -20,6 +20,8 @@ using http1::KnownField;
 
 namespace {
 
+constexpr Error client_left{Errc::closed, Side::client, "the client left before it had its answer"};
+
 bool is_idempotent(std::string_view method) {                                // RFC 9110 9.2.2
     static constexpr std::array<std::string_view, 6> methods{"GET", "HEAD", "PUT", "DELETE", "OPTIONS", "TRACE"};
     return std::ranges::find(methods, method) != methods.end();
@@ -42,6 +44,7 @@ net::Task<bool> Exchange::forward() {
         alarm_->expires_never();
         const Error error = upload_error_ && upload_error_->side == Side::client ? *upload_error_ : result.error();
         if (client_gone_) {
+            note_error(client_left, http::Stage::relaying);
             outcome_ = audit::Action::aborted;
             record(*outcome_);
             co_return false;
@@ -267,7 +270,8 @@ net::Task<bool> Exchange::relay_response() {
         record(audit::Action::allowed);
         co_return keep_client_ && upload_whole;
     }
-    const Error& error = upload_error_ && upload_error_->side == Side::client ? *upload_error_ : pumped.error();
+    Error error = upload_error_ && upload_error_->side == Side::client ? *upload_error_ : pumped.error();
+    if (client_gone_) error = client_left;
     note_error(error, http::Stage::relaying);
     // The client must see that this is not all: a reset, and no last chunk.
     session_->client().abort();

@@ -13,6 +13,12 @@
 
 namespace sluice::http {
 
+namespace {
+
+constexpr std::string_view nothing_moved = "nothing moved for limits.tunnel_idle";
+
+}  // namespace
+
 net::Task<bool> Exchange::run_connect() {
     if (session_->inside()) {
         Refusal nested = refused(403, "http_request_denied", "There is no tunnel inside a tunnel.");
@@ -119,6 +125,8 @@ net::Task<Exchange::Inside> Exchange::look_inside() {
         if (!got || *got == 0) {
             // A client that ends its half at once may still want to hear the server.
             inside = got && !first_bytes_.empty() ? Inside::opaque : Inside::gone;
+            if (!got && got.error().code == Errc::timed_out) reason_ = nothing_moved;
+            else if (!got) note_error(got.error(), http::Stage::relaying);
             break;
         }
         first_bytes_.append(more.data(), *got);
@@ -168,8 +176,8 @@ net::Task<bool> Exchange::run_tunnel(std::string_view scan_reason) {
 
     if (!outcome_) {
         outcome_ = audit::Action::tunnelled;
-        if (result.ended == net::RelayResult::Ended::idle) reason_ = "nothing moved for limits.tunnel_idle";
-        if (result.error && result.error->code != Errc::cancelled) note_error(*result.error, http::Stage::relaying);
+        if (result.ended == net::RelayResult::Ended::idle) reason_ = nothing_moved;
+        else if (result.error && result.error->code != Errc::cancelled) note_error(*result.error, http::Stage::relaying);
     }
     if (result.ended == net::RelayResult::Ended::error) client.abort();
     record(*outcome_, start_recorded_ ? audit::Stage::end : audit::Stage::whole);

@@ -49,6 +49,7 @@ bool Exchange::take_pooled() {
     upstream_ = worker_.pool().take(host_key_, [this](const net::Stream& stream) { return may_dial(stream.peer()); });
     if (!upstream_) return false;
     service_->metrics().add(audit::Counter::pool_reused);
+    service_->metrics().add(audit::Gauge::server_connections, 1);
     server_ = upstream_->peer();
     reused_ = true;
     facts_.set(policy::Field::server_ip, server_->address);

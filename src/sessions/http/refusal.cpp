@@ -41,6 +41,9 @@ Refusal refusal_of_client(const Error& error, Stage stage) {
             break;
         case Errc::closed:
         case Errc::reset:
+        case Errc::io_failed:                            // nothing that it sent is at fault, and nothing reaches it any more
+        case Errc::unreachable:
+        case Errc::cancelled:
             refusal.action = audit::Action::aborted;
             refusal.status = 0;
             refusal.error = "";

@@ -46,7 +46,8 @@ public:
     void consume(std::size_t bytes) { begin_ += bytes; }
     // Appends to what is unread, which may move (a larger buffer). 0: the client's end. too_large: no more fits.
     net::Task<Result<std::size_t>> read_more();
-    // Bytes read elsewhere that belong to the next request.
+    // Bytes read elsewhere that belong to the next request; how many more the largest buffer has room for.
+    std::size_t room_to_push_back() const { return net::BufferPool::large_size - unread().size() - pushed_back_.size(); }
     void push_back(std::string_view bytes) { pushed_back_.append(bytes); }
     std::string take_pushed_back() { return std::exchange(pushed_back_, {}); }
 
