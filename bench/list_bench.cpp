@@ -29,10 +29,12 @@ constexpr std::size_t listed = 1'000'000;
 
 // Names of the kind that lists of advertisers and trackers hold; about 20 bytes, 2 to 4 labels.
 std::string make_name(std::mt19937_64& random) {
-    static constexpr std::array<std::string_view, 40> words{"ad",    "ads",  "track", "click", "stat",  "metric", "pixel", "banner", "cdn",  "media", "shop",  "news",  "play", "game",
-                                                            "cloud", "mail", "login", "bank",  "secure", "data",  "api",   "img",    "web",  "site",  "blog",  "best",  "free", "top",
-                                                            "online", "my",  "go",    "app",   "push",  "sync",   "event", "log",    "serv", "host",  "net",   "live"};
-    static constexpr std::array<std::string_view, 12> ends{"com", "com", "com", "com", "net", "org", "ru", "de", "co.uk", "info", "xyz", "top"};
+    static constexpr std::array<std::string_view, 40> words{
+        "ad",     "ads",  "track", "click", "stat",   "metric", "pixel", "banner", "cdn",  "media", "shop", "news", "play", "game",
+        "cloud",  "mail", "login", "bank",  "secure", "data",   "api",   "img",    "web",  "site",  "blog", "best", "free", "top",
+        "online", "my",   "go",    "app",   "push",   "sync",   "event", "log",    "serv", "host",  "net",  "live"};
+    static constexpr std::array<std::string_view, 12> ends{"com", "com", "com",   "com",  "net", "org",
+                                                           "ru",  "de",  "co.uk", "info", "xyz", "top"};
     std::string out;
     if (random() % 3 == 0) out += std::string(words[random() % words.size()]) + std::to_string(random() % 100) + ".";
     out += words[random() % words.size()];
@@ -147,10 +149,11 @@ IpIndex make_networks() {
     std::mt19937_64 random(4);
     IpIndex::Builder builder;
     for (int i = 0; i < 120'000; ++i) builder.add(IpNetwork(IpAddress::v4(static_cast<std::uint32_t>(random())), 32), 0);
-    for (int i = 0; i < 42'000; ++i) builder.add(IpNetwork(IpAddress::v4(static_cast<std::uint32_t>(random())), static_cast<int>(15 + random() % 10)), 1);
+    for (int i = 0; i < 42'000; ++i)
+        builder.add(IpNetwork(IpAddress::v4(static_cast<std::uint32_t>(random())), static_cast<int>(15 + random() % 10)), 1);
     for (int i = 0; i < 8'000; ++i) {
-        std::array<std::uint8_t, 16> bytes{0x2a, static_cast<std::uint8_t>(random() % 16), static_cast<std::uint8_t>(random()), static_cast<std::uint8_t>(random()),
-                                           static_cast<std::uint8_t>(random())};
+        std::array<std::uint8_t, 16> bytes{0x2a, static_cast<std::uint8_t>(random() % 16), static_cast<std::uint8_t>(random()),
+                                           static_cast<std::uint8_t>(random()), static_cast<std::uint8_t>(random())};
         builder.add(IpNetwork(IpAddress::v6(bytes), static_cast<int>(32 + random() % 17)), 2);
     }
     return std::move(builder).build();
@@ -164,7 +167,8 @@ void address(benchmark::State& state) {
         if (state.range(0) == 4) {
             questions.push_back(IpAddress::v4(static_cast<std::uint32_t>(random())));
         } else {
-            std::array<std::uint8_t, 16> bytes{0x2a, static_cast<std::uint8_t>(random() % 16), static_cast<std::uint8_t>(random()), static_cast<std::uint8_t>(random())};
+            std::array<std::uint8_t, 16> bytes{0x2a, static_cast<std::uint8_t>(random() % 16), static_cast<std::uint8_t>(random()),
+                                               static_cast<std::uint8_t>(random())};
             bytes[15] = 1;
             questions.push_back(IpAddress::v6(bytes));
         }

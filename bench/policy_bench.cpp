@@ -66,7 +66,12 @@ struct World {
                 listed.push_back(domain(random));
                 file << listed.back() << '\n';
             }
-            ListSource list{.name = text(fmt::format("list{}", i)), .type = text("domain"), .file = text(files.back()), .values = {}, .place = {}, .source_line = {}};
+            ListSource list{.name = text(fmt::format("list{}", i)),
+                            .type = text("domain"),
+                            .file = text(files.back()),
+                            .values = {},
+                            .place = {},
+                            .source_line = {}};
             source.lists.push_back(std::move(list));
         }
         for (std::size_t i = 0; i < rule_count; ++i) source.rules.push_back(rule(i, random));
@@ -93,16 +98,26 @@ struct World {
         out.action = text("block");
         switch (i % 10) {
             // Half of these hold for any name of their list; the other half want something more, so that a listed name meets many candidates.
-            case 0: case 1: case 2: case 3:
-                out.when = text(fmt::format("url.domain in @list{} and http.request.headers[\"x-department\"] == \"d{}\"", i % list_count, i));
+            case 0:
+            case 1:
+            case 2:
+            case 3:
+                out.when =
+                    text(fmt::format("url.domain in @list{} and http.request.headers[\"x-department\"] == \"d{}\"", i % list_count, i));
                 if (i > rule_count * 9 / 10) out.when = text(fmt::format("url.domain in @list{}", i % list_count));
                 break;
             case 4: out.when = text(fmt::format("url.path contains \"/{}/\"", word(random, 5, 9))); break;
-            case 5: out.when = text(i % 20 == 5 ? fmt::format("url.path starts_with \"/{}\"", word(random, 5, 9)) : fmt::format(R"(url.path matches "/{}-[0-9]+\.exe$")", word(random, 5, 9))); break;
+            case 5:
+                out.when = text(i % 20 == 5 ? fmt::format("url.path starts_with \"/{}\"", word(random, 5, 9))
+                                            : fmt::format(R"(url.path matches "/{}-[0-9]+\.exe$")", word(random, 5, 9)));
+                break;
             case 6: out.when = text(fmt::format("http.request.method in {{\"M{}\", \"DELETE\"}} and url.port == {}", i, 1000 + i)); break;
             case 7: out.when = text(fmt::format("client.ip in 10.{}.{}.0/24 and http.request.method == \"PUT\"", i % 256, i / 256)); break;
             case 8: out.when = text(fmt::format("http.request.headers[\"x-tenant\"] == \"t{}\"", i)); break;
-            default: out.when = text(fmt::format("user_agent.original contains \"{}\" and not client.ip in 192.168.{}.0/24", word(random, 6, 10), i % 256)); break;
+            default:
+                out.when = text(
+                    fmt::format("user_agent.original contains \"{}\" and not client.ip in 192.168.{}.0/24", word(random, 6, 10), i % 256));
+                break;
         }
         return out;
     }
@@ -119,13 +134,19 @@ struct Request {
         facts.set(Field::client_port, 40'000);
         facts.set(Field::request_method, "GET");
         facts.set(Field::http_version, "1.1");
-        facts.set(Field::user_agent, "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/120.0.0.0 Safari/537.36");
+        facts.set(Field::user_agent,
+                  "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/120.0.0.0 Safari/537.36");
         facts.set(Field::url_port, 80);
         facts.set_headers(Field::request_header, headers);
     }
-    const std::vector<NameValue> headers{{"Host", "example.com"}, {"User-Agent", "Mozilla/5.0 (X11; Linux x86_64)"}, {"Accept", "text/html,application/xhtml+xml"},
-                                         {"Accept-Encoding", "gzip, deflate, br"}, {"Accept-Language", "en-US,en;q=0.5"}, {"Cookie", "session=0123456789abcdef"},
-                                         {"Referer", "http://example.com/index.html"}, {"Connection", "keep-alive"}};
+    const std::vector<NameValue> headers{{"Host", "example.com"},
+                                         {"User-Agent", "Mozilla/5.0 (X11; Linux x86_64)"},
+                                         {"Accept", "text/html,application/xhtml+xml"},
+                                         {"Accept-Encoding", "gzip, deflate, br"},
+                                         {"Accept-Language", "en-US,en;q=0.5"},
+                                         {"Cookie", "session=0123456789abcdef"},
+                                         {"Referer", "http://example.com/index.html"},
+                                         {"Connection", "keep-alive"}};
     Facts facts;
     Scratch scratch;
     Effects effects;
@@ -170,7 +191,8 @@ struct Asked {
 };
 Asked pick(const World& all, std::mt19937_64& random) {
     const std::uint64_t k = random();
-    return {k % 2 == 0 ? all.listed[(k >> 8) % all.listed.size()] : all.unlisted[(k >> 8) % all.unlisted.size()], all.paths[(k >> 40) % all.paths.size()]};
+    return {k % 2 == 0 ? all.listed[(k >> 8) % all.listed.size()] : all.unlisted[(k >> 8) % all.unlisted.size()],
+            all.paths[(k >> 40) % all.paths.size()]};
 }
 
 void decide_cold(benchmark::State& state) {

@@ -22,13 +22,15 @@ struct Connection {
     int fd = -1;
     std::int64_t due = 0;
     std::string answer;
-    std::size_t wanted = 0;                  // octets of the whole answer, once its head is there
+    std::size_t wanted = 0;  // octets of the whole answer, once its head is there
 };
 
 class Pace {
 public:
     Pace(int port, std::string_view url, double rate, int connections, double seconds)
-        : port_(port), rate_(rate), total_(static_cast<std::uint64_t>(rate * seconds)) {
+        : port_(port),
+          rate_(rate),
+          total_(static_cast<std::uint64_t>(rate * seconds)) {
         request_ = "GET " + std::string(url) + " HTTP/1.1\r\nHost: 127.0.0.1\r\nUser-Agent: paced_load\r\nAccept: */*\r\n\r\n";
         times_.reserve(total_);
         for (int i = 0; i < connections; ++i) {
@@ -66,7 +68,8 @@ public:
         }
         failed_ = total_ - times_.size();
         std::sort(times_.begin(), times_.end());
-        std::printf("%zu %llu %.1f %.1f %.1f %.1f\n", times_.size(), static_cast<unsigned long long>(failed_), at(0.5), at(0.99), at(0.999), at(1.0));
+        std::printf("%zu %llu %.1f %.1f %.1f %.1f\n", times_.size(), static_cast<unsigned long long>(failed_), at(0.5), at(0.99), at(0.999),
+                    at(1.0));
         return failed_ == 0 ? 0 : 1;
     }
 
@@ -104,7 +107,7 @@ private:
         for (int tries = 0; tries < 1000; ++tries) {
             const ssize_t sent = send(connection.fd, request_.data(), request_.size(), MSG_NOSIGNAL);
             if (sent == static_cast<ssize_t>(request_.size())) return;
-            if (sent < 0 && (errno == EAGAIN || errno == ENOTCONN)) {     // still connecting: only at the very beginning
+            if (sent < 0 && (errno == EAGAIN || errno == ENOTCONN)) {  // still connecting: only at the very beginning
                 usleep(1000);
                 continue;
             }

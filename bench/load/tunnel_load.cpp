@@ -136,7 +136,8 @@ int run(int proxy, int server, std::size_t bytes, int connections, double second
     }
     std::sort(times.begin(), times.end());
     const auto at = [&times](double share) {
-        return times.empty() ? 0.0 : static_cast<double>(times[static_cast<std::size_t>(share * static_cast<double>(times.size() - 1))]) / 1e3;
+        return times.empty() ? 0.0
+                             : static_cast<double>(times[static_cast<std::size_t>(share * static_cast<double>(times.size() - 1))]) / 1e3;
     };
     std::printf("%zu %.3f %.1f %.1f %llu\n", times.size(), static_cast<double>(now - start) / 1e9, at(0.5), at(0.99),
                 static_cast<unsigned long long>(failures));
@@ -151,8 +152,8 @@ int main(int count, char** words) {
     const auto number = [words](int index) { return std::strtol(words[index], nullptr, 10); };
     if (mode == "serve" && count == 4) return serve(static_cast<int>(number(2)), static_cast<std::size_t>(number(3)));
     if (mode == "run" && count == 8)
-        return run(static_cast<int>(number(2)), static_cast<int>(number(3)), static_cast<std::size_t>(number(4)), static_cast<int>(number(5)),
-                   std::strtod(words[6], nullptr), std::string(words[7]) == "connect");
+        return run(static_cast<int>(number(2)), static_cast<int>(number(3)), static_cast<std::size_t>(number(4)),
+                   static_cast<int>(number(5)), std::strtod(words[6], nullptr), std::string(words[7]) == "connect");
     std::fprintf(stderr, "tunnel_load serve PORT BYTES | run PROXY_PORT SERVER_PORT BYTES CONNECTIONS SECONDS connect|plain\n");
     return 2;
 }

@@ -20,8 +20,8 @@ namespace sluice::app {
 class AdminListener {
 public:
     struct Answers {
-        std::function<bool()> is_ready;                    // neither starting nor draining
-        std::function<std::string()> metrics;              // Prometheus text
+        std::function<bool()> is_ready;  // neither starting nor draining
+        std::function<std::string()> metrics;  // Prometheus text
     };
 
     AdminListener(boost::asio::io_context& context, Answers answers) : context_(context), answers_(std::move(answers)) {}

@@ -29,7 +29,8 @@ void print_table(std::ostream& out, const std::vector<Row>& rows) {
 }
 
 Row row_of(const policy::Builtin& builtin) {
-    return {std::string(builtin.name), std::string(builtin.phase), "", builtin.on ? "block" : "off", "built in: " + std::string(builtin.when)};
+    return {std::string(builtin.name), std::string(builtin.phase), "", builtin.on ? "block" : "off",
+            "built in: " + std::string(builtin.when)};
 }
 
 void print_rules(std::ostream& out, const policy::Policy& policy) {

@@ -4,9 +4,9 @@
 #include "app/commands.h"
 #include "base/text.h"
 
-#include <CLI/CLI.hpp>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
+#include <CLI/CLI.hpp>
 
 #include <array>
 #include <ostream>
@@ -40,10 +40,14 @@ void add_explain_options(CLI::App& command, ExplainOptions& explain) {
     command.add_option("--client", explain.client, "the client's address")->type_name("IP")->capture_default_str();
     command.add_option("--method", explain.method, "the request's method")->type_name("METHOD")->capture_default_str();
     command.add_option("--header", explain.headers, "a header field, 'name: value'; may be repeated")
-        ->type_name("FIELD")->expected(1)->take_all();
+        ->type_name("FIELD")
+        ->expected(1)
+        ->take_all();
     command.add_option("--user", explain.user, "who the client has said, and proved, to be")->type_name("NAME");
     command.add_option("--server-ip", explain.server_ips, "an address of the server's; may be repeated. Names are not resolved")
-        ->type_name("IP")->expected(1)->take_all();
+        ->type_name("IP")
+        ->expected(1)
+        ->take_all();
     command.add_option("--file", explain.file, "a payload; it is not scanned in this version")->type_name("PATH");
     command.add_option("--sender", explain.sender, "the sender of a mail, for mailto:")->type_name("ADDRESS");
 }

@@ -150,8 +150,7 @@ void check_together(Config& config, Diagnostics& faults) {
         if (std::ranges::find(config.http.listen, admin) != config.http.listen.end())
             fault(fmt::format("{} is both in http.listen and in admin.listen", admin.to_string()));
     if (config.limits.connect_attempt > config.limits.connect) config.limits.connect_attempt = config.limits.connect;
-    if (config.http.listen.empty())
-        fault("http.listen is empty: nothing is served but the admin listener", Diagnostic::Severity::warning);
+    if (config.http.listen.empty()) fault("http.listen is empty: nothing is served but the admin listener", Diagnostic::Severity::warning);
     if (config.limits.connections != 0 && config.limits.connections < config.limits.connections_per_client)
         config.limits.connections_per_client = config.limits.connections;
 }

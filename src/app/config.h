@@ -37,21 +37,21 @@ struct HttpConfig {
     std::vector<PortRange> connect_ports{{80, 80}, {443, 443}, {8443, 8443}};
     std::vector<IpNetwork> proxy_from;
     Forwarded forwarded = Forwarded::off;
-    std::filesystem::path page_file;                       // empty: the built-in page
-    std::filesystem::path pac_file;                        // empty: the built-in /proxy.pac
-    std::string page;                                      // the contents of those files
+    std::filesystem::path page_file;  // empty: the built-in page
+    std::filesystem::path pac_file;  // empty: the built-in /proxy.pac
+    std::string page;  // the contents of those files
     std::string pac;
     friend bool operator==(const HttpConfig&, const HttpConfig&) = default;
 };
 
 struct AdminConfig {
-    std::vector<IpPort> listen;                            // loopback only; see `default_admin_listeners`
-    std::vector<std::string> hosts;                        // Host values that /api and the console will answer to
+    std::vector<IpPort> listen;  // loopback only; see `default_admin_listeners`
+    std::vector<std::string> hosts;  // Host values that /api and the console will answer to
     friend bool operator==(const AdminConfig&, const AdminConfig&) = default;
 };
 
 struct LogConfig {
-    std::string events = "-";                              // "-": standard output; "": none; else an absolute path
+    std::string events = "-";  // "-": standard output; "": none; else an absolute path
     WhenFull when_full = WhenFull::drop;
     std::vector<std::string> redact{"token", "password"};
     Level level = Level::info;
@@ -61,21 +61,21 @@ struct LogConfig {
 struct DnsConfig {
     std::filesystem::path hosts = "/etc/hosts";
     std::filesystem::path resolv_conf = "/etc/resolv.conf";
-    std::vector<IpPort> servers;                           // instead of those of resolv.conf
+    std::vector<IpPort> servers;  // instead of those of resolv.conf
     friend bool operator==(const DnsConfig&, const DnsConfig&) = default;
 };
 
 struct Config {
-    std::vector<std::filesystem::path> files;              // what was read, in order; empty: the embedded default
-    unsigned workers = 0;                                  // 0: one a core, see `worker_count`
-    std::string user;                                      // empty: keep ours
-    std::filesystem::path state_dir;                       // absolute
+    std::vector<std::filesystem::path> files;  // what was read, in order; empty: the embedded default
+    unsigned workers = 0;  // 0: one a core, see `worker_count`
+    std::string user;  // empty: keep ours
+    std::filesystem::path state_dir;  // absolute
     HttpConfig http;
     AdminConfig admin;
     LogConfig log;
     DnsConfig dns;
     Limits limits;
-    std::string timezone;                                  // [policy] timezone, as in "Europe/Berlin"; empty: the system's
+    std::string timezone;  // [policy] timezone, as in "Europe/Berlin"; empty: the system's
     policy::PolicySource policy;
 };
 

@@ -88,8 +88,10 @@ constexpr std::array kAdmin{
                 if (!value) return;
                 for (const IpPort& at : *value)
                     if (!is_loopback(at.address))
-                        return s.fault(fmt::format("{} is not loopback: the admin listener is reached from this machine alone, as long as it "
-                                                   "does not speak TLS", at.to_string()));
+                        return s.fault(
+                            fmt::format("{} is not loopback: the admin listener is reached from this machine alone, as long as it "
+                                        "does not speak TLS",
+                                        at.to_string()));
                 c.admin.listen = std::move(*value);
             }},
     KeySpec{"hosts",
@@ -183,17 +185,17 @@ constexpr std::array kDns{
             }},
 };
 
-template <Limits::Duration Limits::*member>
+template <Limits::Duration Limits::* member>
 void read_duration(Setting& setting, Config& config) {
     if (const auto value = setting.duration(milliseconds(1))) config.limits.*member = *value;
 }
 
-template <std::size_t Limits::*member, std::uint64_t least>
+template <std::size_t Limits::* member, std::uint64_t least>
 void read_size(Setting& setting, Config& config) {
     if (const auto value = setting.size(least)) config.limits.*member = *value;
 }
 
-template <std::size_t Limits::*member, std::int64_t least, std::int64_t most>
+template <std::size_t Limits::* member, std::int64_t least, std::int64_t most>
 void read_count(Setting& setting, Config& config) {
     if (const auto value = setting.integer(least, most)) config.limits.*member = static_cast<std::size_t>(*value);
 }
@@ -227,7 +229,7 @@ constexpr std::array kLimits{
 };
 
 constexpr std::array kSections{
-    SectionSpec{"http", kHttp}, SectionSpec{"admin", kAdmin},     SectionSpec{"log", kLog},       SectionSpec{"dns", kDns},
+    SectionSpec{"http", kHttp},     SectionSpec{"admin", kAdmin},     SectionSpec{"log", kLog},       SectionSpec{"dns", kDns},
     SectionSpec{"policy", kPolicy}, SectionSpec{"builtin", kBuiltin}, SectionSpec{"limits", kLimits},
 };
 

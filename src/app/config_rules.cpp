@@ -22,19 +22,19 @@ struct RuleKey {
     void (*read)(Setting& setting, RuleSource& rule);
 };
 
-template <std::optional<Text> RuleSource::*member>
+template <std::optional<Text> RuleSource::* member>
 void read_text(Setting& setting, RuleSource& rule) {
     if (const auto value = setting.text()) rule.*member = setting.as_text(*value);
 }
 
-template <std::optional<policy::Number> RuleSource::*member>
+template <std::optional<policy::Number> RuleSource::* member>
 void read_number(Setting& setting, RuleSource& rule) {
     const auto at = setting.node().source().begin;
     if (const auto value = setting.integer(0, 1'000'000'000))
         rule.*member = policy::Number{*value, {setting.file().name, at.line, at.column}, setting.file().line(at.line)};
 }
 
-template <std::optional<policy::Flag> RuleSource::*member>
+template <std::optional<policy::Flag> RuleSource::* member>
 void read_flag(Setting& setting, RuleSource& rule) {
     const auto at = setting.node().source().begin;
     if (const auto value = setting.boolean())
@@ -56,7 +56,7 @@ std::vector<Text> texts_of(Setting& setting) {
     return out;
 }
 
-template <std::optional<std::vector<Text>> RuleSource::*member>
+template <std::optional<std::vector<Text>> RuleSource::* member>
 void read_texts(Setting& setting, RuleSource& rule) {
     rule.*member = texts_of(setting);
 }
@@ -170,8 +170,7 @@ void read_list(Reading& reading, const SourceFile& file, const toml::key& name, 
         }
     }
     if (!has_type) list.fault_at_key("a list needs a type: domain, ip, sha256, url or string");
-    if (source.file.has_value() == has_values && !has_errors(reading.faults))
-        list.fault_at_key("a list needs either a file or values");
+    if (source.file.has_value() == has_values && !has_errors(reading.faults)) list.fault_at_key("a list needs either a file or values");
     if (!source.type.value.empty()) config.policy.lists.push_back(std::move(source));
 }
 

@@ -22,8 +22,8 @@ struct SectionSpec {
     std::string_view not_done = {};
 };
 
-std::span<const KeySpec> top_level_keys();                // workers, user, state_dir; `include` is read apart
-std::span<const SectionSpec> sections();                  // those with fixed keys: not [lists], not [[rule]]
+std::span<const KeySpec> top_level_keys();  // workers, user, state_dir; `include` is read apart
+std::span<const SectionSpec> sections();  // those with fixed keys: not [lists], not [[rule]]
 
 // [ftp], [smtp], [tls], [inspect], [quarantine]: their keys are checked, so that one file serves all versions. What would switch on something that is
 // not here is a fault; what would not is accepted.

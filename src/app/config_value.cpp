@@ -17,9 +17,8 @@ struct Unit {
 
 constexpr std::array kDurations{Unit{"ms", 1}, Unit{"s", 1000}, Unit{"m", 60'000}, Unit{"h", 3'600'000}, Unit{"d", 86'400'000}};
 constexpr std::array kSizes{
-    Unit{"B", 1},
-    Unit{"KiB", 1ULL << 10}, Unit{"MiB", 1ULL << 20}, Unit{"GiB", 1ULL << 30}, Unit{"TiB", 1ULL << 40},
-    Unit{"kB", 1'000}, Unit{"KB", 1'000}, Unit{"MB", 1'000'000}, Unit{"GB", 1'000'000'000}, Unit{"TB", 1'000'000'000'000},
+    Unit{"B", 1},      Unit{"KiB", 1ULL << 10}, Unit{"MiB", 1ULL << 20}, Unit{"GiB", 1ULL << 30},   Unit{"TiB", 1ULL << 40},
+    Unit{"kB", 1'000}, Unit{"KB", 1'000},       Unit{"MB", 1'000'000},   Unit{"GB", 1'000'000'000}, Unit{"TB", 1'000'000'000'000},
 };
 
 std::optional<std::uint64_t> parse_with_unit(std::string_view text, std::span<const Unit> units) {

@@ -3,6 +3,7 @@
 
 #include "app/counted.h"
 
+#include <fmt/format.h>
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
@@ -12,7 +13,6 @@
 #include <boost/asio/use_awaitable.hpp>
 #include <boost/asio/write.hpp>
 #include <boost/json.hpp>
-#include <fmt/format.h>
 
 #include <fcntl.h>
 #include <sys/socket.h>
@@ -134,7 +134,8 @@ asio::awaitable<void> ControlSocket::serve(Protocol::socket accepted) {
         boost::system::error_code ignored;
         if (!cancelled) shared->close(ignored);
     });
-    co_await asio::async_read_until(socket, asio::dynamic_buffer(text, kRequestMost), '\n', asio::redirect_error(asio::use_awaitable, error));
+    co_await asio::async_read_until(socket, asio::dynamic_buffer(text, kRequestMost), '\n',
+                                    asio::redirect_error(asio::use_awaitable, error));
     deadline.cancel();
     if (error) co_return;
 

@@ -11,13 +11,13 @@
 #include <boost/asio/local/stream_protocol.hpp>
 #include <boost/json/object.hpp>
 
+#include <sys/types.h>
 #include <expected>
 #include <filesystem>
 #include <functional>
 #include <memory>
 #include <optional>
 #include <string>
-#include <sys/types.h>
 
 namespace sluice::app {
 
@@ -41,8 +41,8 @@ public:
     // Makes the folder where it is missing, and the socket; both belong to `owner` where one is given. A dead instance's socket is replaced; a
     // live one is the error "already running".
     std::expected<void, std::string> open(const std::filesystem::path& state_dir, std::optional<std::pair<uid_t, gid_t>> owner);
-    void start();                                                  // accept: after privileges were dropped
-    void close();                                                  // and take the socket's name away
+    void start();  // accept: after privileges were dropped
+    void close();  // and take the socket's name away
 
 private:
     using Protocol = boost::asio::local::stream_protocol;
@@ -57,6 +57,7 @@ private:
 };
 
 // The client's end: asks, and waits for the answer. `until_end`: then waits until the instance has closed the connection.
-std::expected<boost::json::object, std::string> ask_instance(const std::filesystem::path& state_dir, const std::string& command, bool until_end);
+std::expected<boost::json::object, std::string> ask_instance(const std::filesystem::path& state_dir, const std::string& command,
+                                                             bool until_end);
 
 }  // namespace sluice::app

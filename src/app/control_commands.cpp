@@ -6,8 +6,8 @@
 #include "app/control.h"
 #include "app/loaded.h"
 
-#include <boost/json.hpp>
 #include <fmt/format.h>
+#include <boost/json.hpp>
 
 #include <ostream>
 

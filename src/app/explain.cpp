@@ -8,8 +8,8 @@
 #include "policy/registered_domain.h"
 #include "sessions/http/ports.h"
 
-#include <boost/json.hpp>
 #include <fmt/format.h>
+#include <boost/json.hpp>
 
 #include <ctime>
 #include <deque>
@@ -135,7 +135,8 @@ bool Explainer::judge(Phase phase, Protocol protocol, Facts& facts, std::string 
     // Of several that let it through the first is what a person asks about; one that does not ends the walk.
     const bool goes_on = rule.action == Action::allow || rule.action == Action::trust;
     if (!goes_on || !verdict_)
-        verdict_ = Verdict{std::string(policy::to_string(rule.action)), "rule", rule.name, std::string(policy::to_string(phase)), rule.reason, rule.place};
+        verdict_ = Verdict{std::string(policy::to_string(rule.action)), "rule",      rule.name,
+                           std::string(policy::to_string(phase)),       rule.reason, rule.place};
     return goes_on;
 }
 
@@ -287,13 +288,16 @@ void Explainer::print_text(std::ostream& out) const {
         out << step.title << "\n";
         if (!step.note.empty()) out << "  " << step.note << "\n";
         for (const RuleTrace& trace : step.rules) {
-            out << fmt::format("  {:<{}}  {:<12}  {}", trace.rule->name, width, policy::to_string(trace.rule->action), policy::to_string(trace.outcome));
+            out << fmt::format("  {:<{}}  {:<12}  {}", trace.rule->name, width, policy::to_string(trace.rule->action),
+                               policy::to_string(trace.outcome));
             if (!trace.missing.empty()) out << fmt::format(" ({} is not known)", trace.missing);
             out << "\n";
         }
     }
     out << "decision: " << verdict_->action;
-    if (verdict_->by == "rule") out << fmt::format(", by rule \"{}\" in phase {}, {}:{}", verdict_->name, verdict_->phase, verdict_->place.file, verdict_->place.line);
+    if (verdict_->by == "rule")
+        out << fmt::format(", by rule \"{}\" in phase {}, {}:{}", verdict_->name, verdict_->phase, verdict_->place.file,
+                           verdict_->place.line);
     else if (verdict_->by == "default") out << ", by [policy] default";
     else if (!verdict_->name.empty()) out << fmt::format(", by {}", verdict_->name);
     if (!verdict_->reason.empty()) out << ": " << verdict_->reason;

@@ -20,7 +20,6 @@
 #include <cstdlib>
 #include <cstring>
 #include <ctime>
-#include <iostream>
 
 namespace sluice::app {
 
@@ -170,7 +169,7 @@ bool Instance::start_workers() {
     passwords_ = std::make_unique<http::PasswordChecker>();
     try {
         runtime_ = std::make_unique<net::Runtime>(workers, config_.limits, resolver);
-    } catch (const std::exception& error) {                // epoll and event descriptors: the system has none left
+    } catch (const std::exception& error) {  // epoll and event descriptors: the system has none left
         say(fmt::format("sluice: cannot start {} workers: {}", workers, error.what()));
         return false;
     }
@@ -192,8 +191,8 @@ bool Instance::start_workers() {
     runtime_->reload_name_files_if_changed();
     runtime_->start();
     admin_ = std::make_unique<AdminListener>(
-        main_, AdminListener::Answers{[this] { return is_ready_; },
-                                      [this] { return audit::prometheus_text(metrics_, log_.get(), version()); }});
+        main_,
+        AdminListener::Answers{[this] { return is_ready_; }, [this] { return audit::prometheus_text(metrics_, log_.get(), version()); }});
     admin_->start(std::move(admin_sockets_));
     admin_sockets_.clear();
     control_.start();
@@ -307,14 +306,15 @@ std::string Instance::reopen() {
         spdlog::info("event log reopened");
         return {};
     }
-    const std::string error = fmt::format("log.events: {}: {}; the old file stays in use", config_.log.events, std::strerror(done.error().cause));
+    const std::string error =
+        fmt::format("log.events: {}: {}; the old file stays in use", config_.log.events, std::strerror(done.error().cause));
     spdlog::error("{}", error);
     return error;
 }
 
 int run_instance(const std::string& config_option) {
     Loaded loaded = load(config_option, nullptr);
-    std::cerr << to_string(loaded.faults) << std::flush;
+    fmt::print(stderr, "{}", to_string(loaded.faults));
     if (!loaded.is_usable()) return exit_fault;
     Instance instance(config_option, std::move(loaded));
     return instance.run();

@@ -36,7 +36,7 @@ public:
     Instance(const Instance&) = delete;
     Instance& operator=(const Instance&) = delete;
 
-    int run();                                             // the exit code
+    int run();  // the exit code
 
 private:
     using Clock = std::chrono::steady_clock;
@@ -60,10 +60,10 @@ private:
 
     void reload(ReloadDone done);
     void finish_reload(Loaded loaded);
-    std::string apply(Loaded& loaded);                     // empty, or why not
+    std::string apply(Loaded& loaded);  // empty, or why not
     void use_generation();
     void publish_gauges();
-    std::string reopen();                                  // empty, or why not
+    std::string reopen();  // empty, or why not
 
     void every_other_second();
     void drain();
@@ -73,7 +73,8 @@ private:
     const std::string config_option_;
     Config config_;
     std::shared_ptr<const policy::Policy> policy_;
-    std::vector<std::shared_ptr<const policy::Policy>> retired_;   // until no worker uses them: a worker must not be the one that frees a large one
+    std::vector<std::shared_ptr<const policy::Policy>>
+        retired_;  // until no worker uses them: a worker must not be the one that frees a large one
     Surroundings surroundings_;
     const Clock::time_point started_ = Clock::now();
 
@@ -83,7 +84,7 @@ private:
     boost::asio::steady_timer draining_timer_{main_};
     ControlSocket control_;
     std::vector<net::ListenSocket> admin_sockets_;
-    std::vector<std::vector<net::ListenSocket>> http_sockets_;     // by address, then by worker
+    std::vector<std::vector<net::ListenSocket>> http_sockets_;  // by address, then by worker
 
     // Destroyed from the last to the first.
     audit::Metrics metrics_;
@@ -93,15 +94,15 @@ private:
     std::unique_ptr<audit::Log> log_;
     std::unique_ptr<http::PasswordChecker> passwords_;
     std::unique_ptr<net::Runtime> runtime_;
-    std::vector<std::unique_ptr<http::Service>> services_;         // by worker
-    std::vector<std::unique_ptr<net::Listener>> listeners_;        // several a worker
+    std::vector<std::unique_ptr<http::Service>> services_;  // by worker
+    std::vector<std::unique_ptr<net::Listener>> listeners_;  // several a worker
 
     std::thread reloader_;
-    std::vector<ReloadDone> waiting_for_reload_;                   // of the one under way
-    std::vector<ReloadDone> waiting_for_next_;                     // asked for since then
+    std::vector<ReloadDone> waiting_for_reload_;  // of the one under way
+    std::vector<ReloadDone> waiting_for_next_;  // asked for since then
     std::string last_reload_ = "none";
     std::optional<Clock::time_point> drain_until_;
-    std::size_t connections_ = 0;                          // in all: as configured, or as many as there are descriptors for
+    std::size_t connections_ = 0;  // in all: as configured, or as many as there are descriptors for
     bool is_ready_ = false;
     bool is_finished_ = false;
 };

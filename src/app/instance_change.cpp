@@ -4,11 +4,11 @@
 
 #include "app/diagnostics_log.h"
 
-#include <boost/asio/post.hpp>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 #include <spdlog/spdlog.h>
 #include <systemd/sd-daemon.h>
+#include <boost/asio/post.hpp>
 
 #include <cstdlib>
 #include <cstring>
@@ -82,7 +82,7 @@ void Instance::every_other_second() {
     auto addresses = policy::interface_addresses();
     if (addresses != surroundings_.interface_addresses && !drain_until_) {
         surroundings_.interface_addresses = std::move(addresses);
-        use_generation();                                  // protect-host knows this machine's addresses
+        use_generation();  // protect-host knows this machine's addresses
     }
     std::erase_if(retired_, [](const std::shared_ptr<const policy::Policy>& old) { return old.use_count() == 1; });
     watch_.expires_after(std::chrono::seconds(2));
@@ -93,7 +93,8 @@ void Instance::every_other_second() {
 
 void Instance::drain() {
     sd_notify(0, "STOPPING=1");
-    spdlog::info("draining: no new connections, at most {} s", std::chrono::duration_cast<std::chrono::seconds>(config_.limits.drain).count());
+    spdlog::info("draining: no new connections, at most {} s",
+                 std::chrono::duration_cast<std::chrono::seconds>(config_.limits.drain).count());
     drain_until_ = Clock::now() + config_.limits.drain;
     is_ready_ = false;
     publish_gauges();

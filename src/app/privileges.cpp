@@ -36,7 +36,8 @@ std::expected<void, std::string> become(const std::string& name, const UserIds& 
     const bool changed = real == ids.uid && effective == ids.uid && saved == ids.uid && real_group == ids.gid &&
                          effective_group == ids.gid && saved_group == ids.gid;
     // The way back must be shut: that this fails is the point.
-    if (!known || !changed || (ids.uid != 0 && setuid(0) == 0)) return std::unexpected(fmt::format("user: cannot become \"{}\" for good", name));
+    if (!known || !changed || (ids.uid != 0 && setuid(0) == 0))
+        return std::unexpected(fmt::format("user: cannot become \"{}\" for good", name));
     return {};
 }
 

@@ -2,11 +2,11 @@
 // What the process may do, given up in sight: once the listeners are bound, nothing needs root.
 #pragma once
 
+#include <sys/types.h>
 #include <cstddef>
 #include <expected>
 #include <optional>
 #include <string>
-#include <sys/types.h>
 
 namespace sluice::app {
 

@@ -13,7 +13,9 @@
 namespace sluice::app {
 
 SourceFile::SourceFile(std::string file_name, std::string contents, std::filesystem::path in)
-    : name(std::move(file_name)), text(std::move(contents)), folder(std::move(in)) {
+    : name(std::move(file_name)),
+      text(std::move(contents)),
+      folder(std::move(in)) {
     line_starts_.push_back(0);
     for (std::size_t i = 0; i < text.size(); ++i)
         if (text[i] == '\n') line_starts_.push_back(i + 1);
@@ -86,9 +88,7 @@ void Setting::fault_at(const toml::node& part, std::string message) {
     reading_.fault(file_, part.source().begin, fmt::format("{}: {}", path_, message));
 }
 
-void Setting::fault_at_key(std::string message) {
-    reading_.fault(file_, key_.source().begin, fmt::format("{}: {}", path_, message));
-}
+void Setting::fault_at_key(std::string message) { reading_.fault(file_, key_.source().begin, fmt::format("{}: {}", path_, message)); }
 
 std::optional<bool> Setting::boolean() {
     if (const auto* value = node_.as_boolean()) return value->get();
@@ -104,7 +104,7 @@ std::optional<std::int64_t> Setting::integer(std::int64_t least, std::int64_t mo
     }
     if (value->get() >= least && value->get() <= most) return value->get();
     fault(most == std::numeric_limits<std::int64_t>::max() ? fmt::format("{} is less than {}", value->get(), least)
-                                                          : fmt::format("{} is not between {} and {}", value->get(), least, most));
+                                                           : fmt::format("{} is not between {} and {}", value->get(), least, most));
     return std::nullopt;
 }
 
@@ -173,7 +173,8 @@ std::optional<std::size_t> Setting::choice(std::span<const std::string_view> wor
             if (words[i] == value->get()) return i;
     std::string message = fmt::format("one of \"{}\" is expected", fmt::join(words, "\", \""));
     if (value != nullptr)
-        if (const auto nearest = nearest_name(value->get(), words); !nearest.empty()) message += fmt::format("; did you mean \"{}\"?", nearest);
+        if (const auto nearest = nearest_name(value->get(), words); !nearest.empty())
+            message += fmt::format("; did you mean \"{}\"?", nearest);
     fault(std::move(message));
     return std::nullopt;
 }

@@ -48,7 +48,11 @@ class Setting {
 public:
     // `path`: "http.listen". All references outlive the setting.
     Setting(Reading& reading, const SourceFile& file, std::string path, const toml::key& key, const toml::node& node)
-        : reading_(reading), file_(file), path_(std::move(path)), key_(key), node_(node) {}
+        : reading_(reading),
+          file_(file),
+          path_(std::move(path)),
+          key_(key),
+          node_(node) {}
 
     std::string_view name() const { return key_.str(); }
     const std::string& path() const { return path_; }
@@ -79,7 +83,6 @@ public:
     void has_no_effect() { reading_.without_effect = true; }
 
 private:
-
     Reading& reading_;
     const SourceFile& file_;
     std::string path_;

@@ -2,11 +2,11 @@
 #include "app/commands.h"
 #include "app/config.h"
 
-#include <boost/version.hpp>
 #include <fmt/core.h>
 #include <openssl/crypto.h>
 #include <spdlog/version.h>
 #include <toml++/toml.h>
+#include <boost/version.hpp>
 
 #include <ares.h>
 #include <zlib.h>

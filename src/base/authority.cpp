@@ -93,7 +93,8 @@ bool ends_in_number(std::string_view name) {
     const std::string_view last = dot == std::string_view::npos ? name : name.substr(dot + 1);
     if (last.empty() || !is_digit(last.front())) return false;
     if (std::ranges::all_of(last, is_digit)) return true;
-    return last.size() >= 2 && last[0] == '0' && to_lower(last[1]) == 'x' && std::ranges::all_of(last.substr(2), [](char c) { return hex_value(c) >= 0; });
+    return last.size() >= 2 && last[0] == '0' && to_lower(last[1]) == 'x' &&
+           std::ranges::all_of(last.substr(2), [](char c) { return hex_value(c) >= 0; });
 }
 
 // The last number fills all octets that are left.

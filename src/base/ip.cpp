@@ -108,8 +108,10 @@ IpNetwork::IpNetwork(IpAddress address, int prefix) : prefix_(prefix) {
     auto bytes = address.bytes();
     for (int bit = prefix; bit < address.bits(); ++bit)
         bytes[static_cast<std::size_t>(bit / 8)] &= static_cast<std::uint8_t>(~(0x80U >> (bit % 8)));
-    address_ = address.is_v6() ? IpAddress::v6(bytes)
-                               : IpAddress::v4((std::uint32_t{bytes[0]} << 24) | (std::uint32_t{bytes[1]} << 16) | (std::uint32_t{bytes[2]} << 8) | bytes[3]);
+    address_ =
+        address.is_v6()
+            ? IpAddress::v6(bytes)
+            : IpAddress::v4((std::uint32_t{bytes[0]} << 24) | (std::uint32_t{bytes[1]} << 16) | (std::uint32_t{bytes[2]} << 8) | bytes[3]);
 }
 
 std::optional<IpNetwork> IpNetwork::parse(std::string_view text) {

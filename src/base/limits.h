@@ -58,16 +58,16 @@ struct Limits {
     std::size_t addresses_per_name = 16;
 
     // The event log.
-    std::size_t log_text = 32'766;             // octets of one text (a URL, a User-Agent) in an event: the longest term that Lucene indexes
-    std::size_t log_queue = 4 * 1024 * 1024;   // of lines that wait for the writer, per worker
-    std::size_t rule_names = 65'536;           // different names of rules that are counted, over all reloads
+    std::size_t log_text = 32'766;  // octets of one text (a URL, a User-Agent) in an event: the longest term that Lucene indexes
+    std::size_t log_queue = 4 * 1024 * 1024;  // of lines that wait for the writer, per worker
+    std::size_t rule_names = 65'536;  // different names of rules that are counted, over all reloads
 
     // Credentials.
-    std::size_t credentials = 1024;            // octets of a Basic credential, encoded
-    std::size_t password_queue = 1024;         // verifications that wait for a thread
+    std::size_t credentials = 1024;  // octets of a Basic credential, encoded
+    std::size_t password_queue = 1024;  // verifications that wait for a thread
     std::size_t remembered_credentials = 64 * 1024;  // good ones, per worker
-    Duration credential_memory{300'000};       // how long a good one is remembered
-    std::size_t password_attempts = 20;        // a client's verifications a minute; beyond: 429
+    Duration credential_memory{300'000};  // how long a good one is remembered
+    std::size_t password_attempts = 20;  // a client's verifications a minute; beyond: 429
 
     // Buckets of `limit` rules, all together: peers choose the keys. About 64 bytes each.
     std::size_t rate_limit_buckets = 256 * 1024;

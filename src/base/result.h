@@ -58,15 +58,15 @@ T unwrap(std::expected<T, Error>&& result) {
 }  // namespace sluice
 
 // The value of a Result, or leave the function (or coroutine) with its error. A statement expression: `auto x = TRY(f());`
-#define TRY(expression)                                                    \
-    ({                                                                     \
-        auto try_result_ = (expression);                                   \
-        if (!try_result_) return std::unexpected(try_result_.error());     \
-        ::sluice::detail::unwrap(std::move(try_result_));                  \
+#define TRY(expression) \
+    ({ \
+        auto try_result_ = (expression); \
+        if (!try_result_) return std::unexpected(try_result_.error()); \
+        ::sluice::detail::unwrap(std::move(try_result_)); \
     })
-#define CO_TRY(expression)                                                 \
-    ({                                                                     \
-        auto try_result_ = (expression);                                   \
-        if (!try_result_) co_return std::unexpected(try_result_.error());  \
-        ::sluice::detail::unwrap(std::move(try_result_));                  \
+#define CO_TRY(expression) \
+    ({ \
+        auto try_result_ = (expression); \
+        if (!try_result_) co_return std::unexpected(try_result_.error()); \
+        ::sluice::detail::unwrap(std::move(try_result_)); \
     })

@@ -49,7 +49,10 @@ void for_each_list_element(std::string_view list, F&& each) {
             else if (list[i] == '"') quoted = false;
             continue;
         }
-        if (i < list.size() && list[i] == '"') { quoted = true; continue; }
+        if (i < list.size() && list[i] == '"') {
+            quoted = true;
+            continue;
+        }
         if (i == list.size() || list[i] == ',') {
             if (start < list.size()) {
                 const std::string_view element = trim(list.substr(start, i - start));

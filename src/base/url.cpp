@@ -86,7 +86,8 @@ void remove_dot_segments(std::string& path) {
             if (last) path[written++] = '/';
         } else {
             const std::size_t length = end - i;
-            if (written != i) std::copy_n(path.begin() + static_cast<std::ptrdiff_t>(i), length, path.begin() + static_cast<std::ptrdiff_t>(written));
+            if (written != i)
+                std::copy_n(path.begin() + static_cast<std::ptrdiff_t>(i), length, path.begin() + static_cast<std::ptrdiff_t>(written));
             written += length;
         }
         i = end;

@@ -15,11 +15,11 @@ namespace sluice {
 
 // The "who" of a URL, or of a CONNECT.
 struct Authority {
-    std::string host;                    // lower case ASCII (IDNA), percent-decoded, no final dot; an IPv6 address without brackets, as RFC 5952 writes it
-    bool is_ip_literal = false;          // it came in brackets: an IPv6 address
-    std::optional<IpAddress> address;    // the host is an address: also for 0x7f.1, 2130706433, 0177.0.0.1 and 127.1, which all are 127.0.0.1
-    std::uint16_t port = 0;              // 0: none given
-    std::string userinfo;                // as it came, without the "@"
+    std::string host;  // lower case ASCII (IDNA), percent-decoded, no final dot; an IPv6 address without brackets, as RFC 5952 writes it
+    bool is_ip_literal = false;  // it came in brackets: an IPv6 address
+    std::optional<IpAddress> address;  // the host is an address: also for 0x7f.1, 2130706433, 0177.0.0.1 and 127.1, which all are 127.0.0.1
+    std::uint16_t port = 0;  // 0: none given
+    std::string userinfo;  // as it came, without the "@"
 
     // "host", "[2001:db8::1]", and ":port" unless `written_port` is 0.
     void append_to(std::string& out, std::uint16_t written_port) const;
@@ -35,13 +35,13 @@ Result<std::string> canonical_host(std::string_view host);
 
 // An http, https or ftp URL. Parse into the same object again and again: nothing is allocated once its strings have their size.
 struct Url {
-    std::string scheme;                  // "http", "https" or "ftp"
+    std::string scheme;  // "http", "https" or "ftp"
     Authority authority;
-    std::uint16_t port = 0;              // the one given, or the scheme's
-    std::string path;                    // canonical (RFC 3986 6.2.2): no dot segments, no needless escapes, upper-case triplets, never empty
-    std::string query;                   // canonical, without the "?"
+    std::uint16_t port = 0;  // the one given, or the scheme's
+    std::string path;  // canonical (RFC 3986 6.2.2): no dot segments, no needless escapes, upper-case triplets, never empty
+    std::string query;  // canonical, without the "?"
     bool has_query = false;
-    std::string raw_target;              // path and query as they came, valid, for the request line: never empty, starts with "/"
+    std::string raw_target;  // path and query as they came, valid, for the request line: never empty, starts with "/"
 
     // For `url.full`: no userinfo, no default port, canonical throughout.
     std::string canonical() const;

@@ -21,7 +21,9 @@ class ConnectionPermit {
 public:
     ConnectionPermit() = default;
     ConnectionPermit(ConnectionPermit&& other) noexcept
-        : limits_(std::exchange(other.limits_, nullptr)), client_(std::exchange(other.client_, std::nullopt)), within_(other.within_) {}
+        : limits_(std::exchange(other.limits_, nullptr)),
+          client_(std::exchange(other.client_, std::nullopt)),
+          within_(other.within_) {}
     ConnectionPermit& operator=(ConnectionPermit&& other) noexcept;
     ~ConnectionPermit() { release(); }
 

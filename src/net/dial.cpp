@@ -6,10 +6,10 @@
 #include "net/timer.h"
 #include "net/worker.h"
 
-#include <cerrno>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/socket.h>
+#include <cerrno>
 
 namespace sluice::net {
 

@@ -5,12 +5,12 @@
 
 #include <boost/asio/post.hpp>
 
+#include <netinet/in.h>
+#include <sys/time.h>
 #include <algorithm>
 #include <array>
 #include <cstring>
-#include <netinet/in.h>
 #include <optional>
-#include <sys/time.h>
 
 namespace sluice::net {
 
@@ -68,8 +68,7 @@ DnsAnswer read_answer(bool v6, int status, const unsigned char* message, int len
     }
     if (answer.status == ARES_SUCCESS && answer.addresses.empty()) answer.status = ARES_ENODATA;
     if (answer.status == ARES_SUCCESS) answer.ttl = std::chrono::seconds(ttl);
-    else if (message && length > 0)
-        answer.ttl = negative_ttl({reinterpret_cast<const char*>(message), static_cast<std::size_t>(length)});
+    else if (message && length > 0) answer.ttl = negative_ttl({reinterpret_cast<const char*>(message), static_cast<std::size_t>(length)});
     return answer;
 }
 
@@ -106,7 +105,8 @@ private:
 };
 
 DnsChannel::DnsChannel(Worker& worker, const ResolvConf& conf)
-    : worker_(worker), timer_(worker.timers(), [this] { process(ARES_SOCKET_BAD, ARES_SOCKET_BAD); }) {
+    : worker_(worker),
+      timer_(worker.timers(), [this] { process(ARES_SOCKET_BAD, ARES_SOCKET_BAD); }) {
     ares_options options{};
     in_addr placeholder{htonl(INADDR_LOOPBACK)};
     char lookups[] = "b";

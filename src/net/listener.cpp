@@ -5,12 +5,12 @@
 #include "net/socket_address.h"
 #include "net/worker.h"
 
-#include <algorithm>
-#include <cerrno>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/socket.h>
 #include <unistd.h>
+#include <algorithm>
+#include <cerrno>
 
 namespace sluice::net {
 
@@ -54,8 +54,13 @@ ListenSocket::~ListenSocket() {
 }
 
 Listener::Listener(Worker& worker, ListenSocket socket, ConnectionLimits& limits, Handler handler, Trouble trouble)
-    : worker_(worker), socket_(std::move(socket)), local_(socket_->local()), limits_(limits), handler_(std::move(handler)),
-      trouble_(std::move(trouble)), resume_(worker.timers(), [this] { watch(); }) {
+    : worker_(worker),
+      socket_(std::move(socket)),
+      local_(socket_->local()),
+      limits_(limits),
+      handler_(std::move(handler)),
+      trouble_(std::move(trouble)),
+      resume_(worker.timers(), [this] { watch(); }) {
     worker_.listeners_.push_back(this);
     watch();
 }

@@ -41,8 +41,8 @@ private:
 };
 
 struct Accepted {
-    std::unique_ptr<TcpStream> stream;               // TCP_NODELAY; side client; its peer unmapped
-    ConnectionPermit permit;                         // keep it as long as the connection
+    std::unique_ptr<TcpStream> stream;  // TCP_NODELAY; side client; its peer unmapped
+    ConnectionPermit permit;  // keep it as long as the connection
     IpPort listener;
 };
 
@@ -51,7 +51,7 @@ struct Accepted {
 class Listener final : private EventSource {
 public:
     using Handler = std::function<void(Accepted)>;
-    using Trouble = std::function<void(const Error&)>;   // accepting failed and pauses; called on the worker
+    using Trouble = std::function<void(const Error&)>;  // accepting failed and pauses; called on the worker
 
     Listener(Worker& worker, ListenSocket socket, ConnectionLimits& limits, Handler handler, Trouble trouble = {});
     ~Listener();
@@ -61,12 +61,12 @@ public:
     void close();
     bool is_accepting() const { return watching_; }
     const IpPort& local() const { return local_; }
-    std::uint64_t pauses() const { return pauses_; }     // for want of descriptors or memory
-    std::uint64_t waits() const { return waits_; }       // at the total of connections
+    std::uint64_t pauses() const { return pauses_; }  // for want of descriptors or memory
+    std::uint64_t waits() const { return waits_; }  // at the total of connections
 
 private:
     void on_ready(std::uint32_t events) override;
-    bool accept_one();                                   // false: nothing more for now
+    bool accept_one();  // false: nothing more for now
     void watch();
     void unwatch();
     void pause();

@@ -6,7 +6,7 @@
 namespace sluice::net {
 
 std::pair<std::unique_ptr<MemoryStream>, std::unique_ptr<MemoryStream>> memory_pair(Worker& worker, const IpPort& first_peer,
-                                                                                   const IpPort& second_peer) {
+                                                                                    const IpPort& second_peer) {
     std::unique_ptr<MemoryStream> first(new MemoryStream(worker, Side::client, first_peer, second_peer));
     std::unique_ptr<MemoryStream> second(new MemoryStream(worker, Side::server, second_peer, first_peer));
     first->other_ = second.get();

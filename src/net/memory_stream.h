@@ -62,6 +62,6 @@ private:
 
 // The first has side `client` (it is what a session would read requests from), the second `server`.
 std::pair<std::unique_ptr<MemoryStream>, std::unique_ptr<MemoryStream>> memory_pair(Worker& worker, const IpPort& first_peer = {},
-                                                                                   const IpPort& second_peer = {});
+                                                                                    const IpPort& second_peer = {});
 
 }  // namespace sluice::net

@@ -3,10 +3,10 @@
 
 #include "base/text.h"
 
+#include <sys/stat.h>
 #include <algorithm>
 #include <fstream>
 #include <iterator>
-#include <sys/stat.h>
 
 namespace sluice::net {
 
@@ -81,8 +81,8 @@ ResolvConf parse_resolv_conf(std::string_view text) {
 NameFiles::Stamp NameFiles::stamp_of(const std::string& path) {
     struct stat status{};
     if (::stat(path.c_str(), &status) != 0) return {};
-    return {{status.st_mtim.tv_sec, status.st_mtim.tv_nsec, static_cast<std::int64_t>(status.st_size), static_cast<std::int64_t>(status.st_ino),
-             static_cast<std::int64_t>(status.st_dev)}};
+    return {{status.st_mtim.tv_sec, status.st_mtim.tv_nsec, static_cast<std::int64_t>(status.st_size),
+             static_cast<std::int64_t>(status.st_ino), static_cast<std::int64_t>(status.st_dev)}};
 }
 
 bool NameFiles::read_if_changed() {

@@ -28,8 +28,8 @@ using HostsMap = NameMap<std::vector<IpAddress>>;                    // names in
 HostsMap parse_hosts(std::string_view text);
 
 struct ResolvConf {
-    std::vector<std::string> servers;                                // as ares_set_servers_ports_csv takes them: "192.0.2.1:53", "[::1]:53"
-    std::chrono::milliseconds timeout{1'500};                        // of the first round; it doubles
+    std::vector<std::string> servers;  // as ares_set_servers_ports_csv takes them: "192.0.2.1:53", "[::1]:53"
+    std::chrono::milliseconds timeout{1'500};  // of the first round; it doubles
     int attempts = 3;
     bool rotate = false;
     friend bool operator==(const ResolvConf&, const ResolvConf&) = default;
@@ -41,7 +41,7 @@ ResolvConf parse_resolv_conf(std::string_view text);
 struct ResolverConfig {
     std::string hosts_path = "/etc/hosts";
     std::string resolv_conf_path = "/etc/resolv.conf";
-    std::vector<std::string> servers;                                // "address:port": in place of those of resolv.conf
+    std::vector<std::string> servers;  // "address:port": in place of those of resolv.conf
 };
 
 // What a resolver works with.

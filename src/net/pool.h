@@ -36,8 +36,8 @@ public:
 
     struct Counters {
         std::uint64_t reused = 0;
-        std::uint64_t missed = 0;                // nothing was there: the caller opened one
-        std::uint64_t stale = 0;                 // found closed, or with bytes that nobody asked for
+        std::uint64_t missed = 0;  // nothing was there: the caller opened one
+        std::uint64_t stale = 0;  // found closed, or with bytes that nobody asked for
         std::uint64_t expired = 0;
         std::uint64_t surplus = 0;
     };
@@ -47,10 +47,10 @@ public:
 private:
     struct Idle {
         std::unique_ptr<Stream> stream;
-        std::uint64_t since;                     // in ticks of the wheel
-        std::uint64_t order;                     // of all that were put
+        std::uint64_t since;  // in ticks of the wheel
+        std::uint64_t order;  // of all that were put
     };
-    using Origin = std::vector<Idle>;            // the last: used last
+    using Origin = std::vector<Idle>;  // the last: used last
     void sweep();
     void drop_oldest();
 

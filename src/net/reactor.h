@@ -3,9 +3,9 @@
 // `epoll_ctl` and no posted completion, which Asio's reactor does not offer.
 #pragma once
 
+#include <sys/epoll.h>
 #include <array>
 #include <cstdint>
-#include <sys/epoll.h>
 
 namespace sluice::net {
 

@@ -7,8 +7,8 @@
 #include "net/tcp_stream.h"
 #include "net/worker.h"
 
-#include <cerrno>
 #include <fcntl.h>
+#include <cerrno>
 
 namespace sluice::net {
 
@@ -17,7 +17,10 @@ namespace {
 class IdleDeadline final : public Deadline {
 public:
     IdleDeadline(Wheel& wheel, Limits::Duration idle, Stream& client, Stream& server)
-        : Deadline(wheel), idle_(idle), client_(client), server_(server) {
+        : Deadline(wheel),
+          idle_(idle),
+          client_(client),
+          server_(server) {
         touch();
     }
     void touch() { expires_in(idle_); }
@@ -67,7 +70,11 @@ private:
 class Relay {
 public:
     Relay(Worker& worker, Stream& client, Stream& server, Limits::Duration idle, RelayControl& control)
-        : worker_(worker), client_(client), server_(server), control_(control), idle_(worker.wheel(), idle, client, server) {
+        : worker_(worker),
+          client_(client),
+          server_(server),
+          control_(control),
+          idle_(worker.wheel(), idle, client, server) {
         control_.client_ = &client;
         control_.server_ = &server;
     }
@@ -98,7 +105,7 @@ private:
         }
         if (result_.error) return;
         result_.error = outcome.error();
-        result_.ended = idle_.has_passed()                           ? RelayResult::Ended::idle
+        result_.ended = idle_.has_passed()                        ? RelayResult::Ended::idle
                         : outcome.error().code == Errc::cancelled ? RelayResult::Ended::cancelled
                                                                   : RelayResult::Ended::error;
         client_.cancel();

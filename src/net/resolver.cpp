@@ -60,7 +60,9 @@ struct Resolver::State {
     // One name on the wire, and all who wait for it.
     struct Lookup {
         Lookup(Worker& worker, std::string host)
-            : name(std::move(host)), other_family(worker.timers(), [this] { on_time(); }), limit(worker.timers(), [this] { on_time(); }) {}
+            : name(std::move(host)),
+              other_family(worker.timers(), [this] { on_time(); }),
+              limit(worker.timers(), [this] { on_time(); }) {}
         std::string name;
         std::optional<DnsAnswer> v6;
         std::optional<DnsAnswer> v4;

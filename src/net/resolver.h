@@ -37,7 +37,7 @@ public:
     Task<Result<std::shared_ptr<const Addresses>>> resolve(std::string_view host);
 
     struct Counters {
-        std::uint64_t queries = 0;               // names asked for on the wire
+        std::uint64_t queries = 0;  // names asked for on the wire
         std::uint64_t cache_hits = 0;
         std::uint64_t failures = 0;
     };

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "net/runtime.h"
 
-#include <csignal>
 #include <pthread.h>
+#include <csignal>
 
 namespace sluice::net {
 

@@ -33,8 +33,8 @@ public:
     // Draining: close the listeners; wait until `live` is 0 (or enough time has passed); `cancel_all`; `stop`.
     void stop_accepting();
     void cancel_all();
-    std::size_t live() const;                                // tasks, all workers
-    void stop();                                             // ends the loops and joins the threads
+    std::size_t live() const;  // tasks, all workers
+    void stop();  // ends the loops and joins the threads
 
 private:
     NameFiles name_files_;

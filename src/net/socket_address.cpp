@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "net/socket_address.h"
 
-#include <cstring>
 #include <netinet/in.h>
+#include <cstring>
 
 namespace sluice::net {
 

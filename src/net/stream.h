@@ -51,7 +51,7 @@ public:
     virtual void shutdown_write() = 0;
     // Pending operations end with `cancelled`.
     virtual void close() = 0;
-    virtual void abort() = 0;                                  // as close, but the peer gets a reset
+    virtual void abort() = 0;  // as close, but the peer gets a reset
     virtual bool is_open() const = 0;
 
     // Pending operations end with that error, and so do later ones until `rearm`.
@@ -77,7 +77,7 @@ public:
     // A PROXY protocol header says who the peer really is.
     void set_peer(const IpPort& peer) { peer_ = peer; }
     virtual IpPort local() const = 0;
-    virtual int native_handle() const { return -1; }           // a plain socket's descriptor: may be spliced
+    virtual int native_handle() const { return -1; }  // a plain socket's descriptor: may be spliced
 
 protected:
     Stream(Worker& worker, Side side, const IpPort& peer);
@@ -114,14 +114,14 @@ private:
 
     Worker& worker_;
     StreamDeadline deadline_;
-    StreamDeadline patience_;                                  // of read_or_release
+    StreamDeadline patience_;  // of read_or_release
     IpPort peer_;
     Side side_;
     Errc reason_ = Errc::cancelled;
     bool cancelled_ = false;
     bool timed_out_ = false;
     bool impatient_ = false;
-    Stream* next_ = nullptr;                                   // all streams of the worker, so that a forced end finds them
+    Stream* next_ = nullptr;  // all streams of the worker, so that a forced end finds them
     Stream** link_ = nullptr;
 };
 

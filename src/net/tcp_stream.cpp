@@ -5,11 +5,11 @@
 #include "net/socket_address.h"
 #include "net/worker.h"
 
-#include <array>
-#include <cerrno>
 #include <sys/socket.h>
 #include <sys/uio.h>
 #include <unistd.h>
+#include <array>
+#include <cerrno>
 
 namespace sluice::net {
 
@@ -19,8 +19,7 @@ constexpr std::size_t pieces_at_once = 32;
 
 }  // namespace
 
-TcpStream::TcpStream(Worker& worker, int descriptor, Side side, const IpPort& peer)
-    : Stream(worker, side, peer), descriptor_(descriptor) {}
+TcpStream::TcpStream(Worker& worker, int descriptor, Side side, const IpPort& peer) : Stream(worker, side, peer), descriptor_(descriptor) {}
 
 TcpStream::~TcpStream() { close(); }
 
@@ -85,7 +84,7 @@ Result<std::size_t> TcpStream::try_write(std::span<const std::string_view> piece
 
 bool TcpStream::is_quiet() {
     if (!is_open() || failure()) return false;
-    if (registered_ == 0) {                          // never told of anything: look, and be told from now on
+    if (registered_ == 0) {  // never told of anything: look, and be told from now on
         readable_ = true;
         if (!arm_read()) return false;
     }

@@ -28,8 +28,8 @@ public:
 
     // `co_await waiter.wait();`
     auto wait() {
-        return asio::async_initiate<const asio::deferred_t&, void()>(
-            [](auto handler, Waiter* self) { self->keep(std::move(handler)); }, asio::deferred, this);
+        return asio::async_initiate<const asio::deferred_t&, void()>([](auto handler, Waiter* self) { self->keep(std::move(handler)); },
+                                                                     asio::deferred, this);
     }
 
     // Goes on in this call. Only from the worker's loop, where no coroutine is running.

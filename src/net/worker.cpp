@@ -13,14 +13,14 @@
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/post.hpp>
 
+#include <pthread.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
 #include <algorithm>
 #include <cerrno>
 #include <csignal>
 #include <exception>
-#include <pthread.h>
-#include <sys/eventfd.h>
 #include <system_error>
-#include <unistd.h>
 
 namespace sluice::net {
 
@@ -81,8 +81,12 @@ private:
 };
 
 Worker::Worker(const Limits& limits, std::size_t index)
-    : limits_(limits), index_(index), pipes_(std::make_unique<PipePool>()), inbox_(std::make_unique<Inbox>(reactor_)),
-      resolver_(std::make_unique<Resolver>(*this)), pool_(std::make_unique<UpstreamPool>(*this)) {}
+    : limits_(limits),
+      index_(index),
+      pipes_(std::make_unique<PipePool>()),
+      inbox_(std::make_unique<Inbox>(reactor_)),
+      resolver_(std::make_unique<Resolver>(*this)),
+      pool_(std::make_unique<UpstreamPool>(*this)) {}
 
 Worker::~Worker() { end(); }
 
@@ -172,9 +176,7 @@ void spawn(Worker& worker, Task<void> task) {
         worker.task_faults_.fetch_add(1, std::memory_order_relaxed);
         try {
             std::rethrow_exception(error);
-        } catch (const std::exception& exception) {
-            spdlog::error("a task ended by an exception: {}", exception.what());
-        } catch (...) {
+        } catch (const std::exception& exception) { spdlog::error("a task ended by an exception: {}", exception.what()); } catch (...) {
             spdlog::error("a task ended by an exception of an unknown kind");
         }
     });

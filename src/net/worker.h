@@ -33,14 +33,14 @@ class Worker {
 public:
     using Clock = std::chrono::steady_clock;
 
-    explicit Worker(const Limits& limits = {}, std::size_t index = 0);       // throws std::system_error where the system has nothing left
-    ~Worker();                                                               // ends what still runs; on the thread that ran it, or after it
+    explicit Worker(const Limits& limits = {}, std::size_t index = 0);  // throws std::system_error where the system has nothing left
+    ~Worker();  // ends what still runs; on the thread that ran it, or after it
     Worker(const Worker&) = delete;
     Worker& operator=(const Worker&) = delete;
 
     std::size_t index() const { return index_; }
     const Limits& limits() const { return limits_; }
-    void set_limits(const Limits& limits) { limits_ = limits; }              // on the worker
+    void set_limits(const Limits& limits) { limits_ = limits; }  // on the worker
     Executor executor() { return context_.get_executor(); }
     Reactor& reactor() { return reactor_; }
     Wheel& wheel() { return wheel_; }
@@ -60,7 +60,7 @@ public:
     void run();
     // The loop until that task has ended: for tests and small programs. An exception of the task comes out of it.
     void run(Task<void> task);
-    void stop();                                                             // from any thread
+    void stop();  // from any thread
 
     // Waits about so long (exact to a few milliseconds). Ends early when the worker ends.
     Task<void> sleep(std::chrono::milliseconds duration);
@@ -92,7 +92,7 @@ private:
     Clock::time_point next_tick_ = started_ + Wheel::tick;
     bool ending_ = false;
     bool stopped_ = false;
-    bool* on_last_end_ = nullptr;                                            // set to true when `live_` becomes 0
+    bool* on_last_end_ = nullptr;  // set to true when `live_` becomes 0
     std::atomic<std::size_t> live_{0};
     std::atomic<std::uint64_t> task_faults_{0};
     Reactor reactor_;

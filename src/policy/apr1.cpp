@@ -56,7 +56,8 @@ std::string apr1(std::string_view password, std::string_view setting) {
     outer.add(password);
     outer.add(magic);
     outer.add(salt);
-    for (std::size_t left = password.size(); left > 0; left -= std::min<std::size_t>(left, 16)) outer.add(digest, std::min<std::size_t>(left, 16));
+    for (std::size_t left = password.size(); left > 0; left -= std::min<std::size_t>(left, 16))
+        outer.add(digest, std::min<std::size_t>(left, 16));
     for (std::size_t i = password.size(); i != 0; i >>= 1) outer.add((i & 1) != 0 ? std::string_view("\0", 1) : password.substr(0, 1));
     if (!outer.finish(digest)) return {};
 
@@ -74,7 +75,8 @@ std::string apr1(std::string_view password, std::string_view setting) {
     std::string out(magic);
     out += salt;
     out += '$';
-    for (const auto& [a, b, c] : {std::array{0, 6, 12}, std::array{1, 7, 13}, std::array{2, 8, 14}, std::array{3, 9, 15}, std::array{4, 10, 5}})
+    for (const auto& [a, b, c] :
+         {std::array{0, 6, 12}, std::array{1, 7, 13}, std::array{2, 8, 14}, std::array{3, 9, 15}, std::array{4, 10, 5}})
         encode(out, digest[static_cast<std::size_t>(a)], digest[static_cast<std::size_t>(b)], digest[static_cast<std::size_t>(c)], 4);
     encode(out, 0, 0, digest[11], 2);
     return out;

@@ -24,9 +24,8 @@ constexpr std::int64_t expression_memory = 2 << 20;
 bool is_header_field(Field field) { return field == Field::request_header || field == Field::response_header; }
 
 bool is_token(std::string_view text) {                   // RFC 9110 5.6.2
-    return !text.empty() && std::ranges::all_of(text, [](char c) {
-        return is_alpha(c) || is_digit(c) || std::string_view("!#$%&'*+-.^_`|~").contains(c);
-    });
+    return !text.empty() &&
+           std::ranges::all_of(text, [](char c) { return is_alpha(c) || is_digit(c) || std::string_view("!#$%&'*+-.^_`|~").contains(c); });
 }
 
 bool is_name_field(Field field) {
@@ -63,13 +62,19 @@ struct Subject {
 
 class Checker {
 public:
-    Checker(std::span<const ListName> lists, AtomTable& table, std::vector<Fault>& faults) : lists_(lists), table_(table), faults_(faults) {}
+    Checker(std::span<const ListName> lists, AtomTable& table, std::vector<Fault>& faults)
+        : lists_(lists),
+          table_(table),
+          faults_(faults) {}
 
     Term check(const Node& node) {
         switch (node.kind) {
             case Node::Kind::any:
             case Node::Kind::every: {
-                Term term{.kind = node.kind == Node::Kind::any ? Term::Kind::any : Term::Kind::every, .atom = 0, .negated = false, .children = {}};
+                Term term{.kind = node.kind == Node::Kind::any ? Term::Kind::any : Term::Kind::every,
+                          .atom = 0,
+                          .negated = false,
+                          .children = {}};
                 for (const Node& child : node.children) term.children.push_back(check(child));
                 return term;
             }
@@ -116,7 +121,8 @@ private:
                 out.all = info(out.slot.field).many;     // of one value: the value
             } else {
                 const std::string_view name = *function == Function::lower ? "lower" : "len";
-                if (out.type != Type::string) return refuse(fmt::format("{}(…) takes a string; {} is {}", name, out.shown, to_string(out.type)));
+                if (out.type != Type::string)
+                    return refuse(fmt::format("{}(…) takes a string; {} is {}", name, out.shown, to_string(out.type)));
                 if (*function == Function::lower) {
                     out.slot.lowered = true;
                 } else {
@@ -144,7 +150,8 @@ private:
         const auto subject = this->subject(node.operand);
         if (!subject) return {};
         if (subject->type != Type::boolean) {
-            fault(subject->position, fmt::format("{} is {}, not a condition: compare it, or ask exists(…)", subject->shown, to_string(subject->type)));
+            fault(subject->position,
+                  fmt::format("{} is {}, not a condition: compare it, or ask exists(…)", subject->shown, to_string(subject->type)));
             return {};
         }
         if (subject->slot.field == Field::tags) condition.reads_any_tag = true;
@@ -182,8 +189,9 @@ private:
     }
 
     void note_tags(const Node& node, const Subject& subject) {
-        const bool by_name = (node.comparison == Comparison::equal || node.comparison == Comparison::not_equal || node.comparison == Comparison::in) &&
-                             node.list.empty() && !subject.slot.length && !subject.slot.lowered && !subject.all;
+        const bool by_name =
+            (node.comparison == Comparison::equal || node.comparison == Comparison::not_equal || node.comparison == Comparison::in) &&
+            node.list.empty() && !subject.slot.length && !subject.slot.lowered && !subject.all;
         if (!by_name) condition.reads_any_tag = true;
         else
             for (const Literal& literal : node.literals) condition.tags.push_back(literal.text);
@@ -192,7 +200,8 @@ private:
     Term boolean(const Node& node, const Subject& subject) {
         const Literal& literal = node.literals[0];
         if (literal.kind != Literal::Kind::boolean) {
-            fault(literal.position, fmt::format("{} is a boolean: `true` or `false` is expected, not {}", subject.shown, describe(literal.kind)));
+            fault(literal.position,
+                  fmt::format("{} is a boolean: `true` or `false` is expected, not {}", subject.shown, describe(literal.kind)));
             return {};
         }
         const AtomId is_true = table_.atom(atom_of(subject.exists ? Atom::Kind::exists : Atom::Kind::truth, subject));
@@ -243,8 +252,10 @@ private:
         const std::int64_t n = literal.number;
         if (type == Type::time_of_day && literal.kind == integer && n <= 24) return std::pair(n * 60, n * 60 + 59);
         if (type == Type::weekday && literal.kind == integer && n <= 7) return std::pair(n == 0 ? 7 : n, n == 0 ? 7 : n);
-        const bool fits = (type == Type::integer && literal.kind == integer) || (type == Type::size && (literal.kind == integer || literal.kind == size)) ||
-                          (type == Type::duration && literal.kind == duration) || (type == Type::time_of_day && literal.kind == time_of_day);
+        const bool fits = (type == Type::integer && literal.kind == integer) ||
+                          (type == Type::size && (literal.kind == integer || literal.kind == size)) ||
+                          (type == Type::duration && literal.kind == duration) ||
+                          (type == Type::time_of_day && literal.kind == time_of_day);
         if (fits) return std::pair(n, n);
         std::string_view example;
         switch (type) {
@@ -254,7 +265,8 @@ private:
             case Type::weekday: example = ": \"monday\", or 1 (Monday) to 7"; break;
             default: break;
         }
-        fault(position, fmt::format("{} is {}: {}{} is expected, not {}", subject.shown, to_string(type), to_string(type), example, describe(literal.kind)));
+        fault(position, fmt::format("{} is {}: {}{} is expected, not {}", subject.shown, to_string(type), to_string(type), example,
+                                    describe(literal.kind)));
         return std::nullopt;
     }
 
@@ -264,7 +276,8 @@ private:
         for (std::size_t i = 0; i < days.size(); ++i)
             if (name == days[i] || name == days[i].substr(0, 3)) return std::pair<std::int64_t, std::int64_t>(i + 1, i + 1);
         const std::string_view nearest = nearest_name(name, days);
-        fault(literal.position, fmt::format("`{}` is no day of the week{}", literal.text, nearest.empty() ? "" : fmt::format("; did you mean `{}`?", nearest)));
+        fault(literal.position, fmt::format("`{}` is no day of the week{}", literal.text,
+                                            nearest.empty() ? "" : fmt::format("; did you mean `{}`?", nearest)));
         return std::nullopt;
     }
 
@@ -277,7 +290,8 @@ private:
                 if (auto bare = parse_bare_literal(literal.text)) literal = *bare;
             }
             if (literal.kind != Literal::Kind::ip) {
-                fault(position, fmt::format("{} is an IP address: an address or network is expected, not {}", subject.shown, describe(literal.kind)));
+                fault(position,
+                      fmt::format("{} is an IP address: an address or network is expected, not {}", subject.shown, describe(literal.kind)));
                 continue;
             }
             if (node.comparison != Comparison::in && literal.network.prefix() != literal.network.address().bits())
@@ -301,8 +315,8 @@ private:
         if (!found->type) return {};
         const Field field = subject.slot.field;
         const auto refuse = [&](std::string_view need) {
-            fault(node.value_position, fmt::format("`{}` is a list of type {}, which goes with {}; {} is {}", node.list, to_string(*found->type), need,
-                                                   subject.shown, to_string(subject.type)));
+            fault(node.value_position, fmt::format("`{}` is a list of type {}, which goes with {}; {} is {}", node.list,
+                                                   to_string(*found->type), need, subject.shown, to_string(subject.type)));
             return Term{};
         };
         Atom::Kind kind = Atom::Kind::string_list;
@@ -312,7 +326,8 @@ private:
                 kind = Atom::Kind::ip_list;
                 break;
             case ListType::domain:
-                if (!is_name_field(field) && !is_mail_address(field)) return refuse("url.domain, server.address, tls.client.server_name and mail addresses");
+                if (!is_name_field(field) && !is_mail_address(field))
+                    return refuse("url.domain, server.address, tls.client.server_name and mail addresses");
                 kind = Atom::Kind::domain_list;
                 break;
             case ListType::url:
@@ -337,17 +352,20 @@ private:
         Atom atom = atom_of(Atom::Kind::equals, subject);
         for (const Literal& literal : node.literals) {
             if (literal.kind != Literal::Kind::string) {
-                fault(literal.position, fmt::format("{} is a string: text in quotes is expected, not {}", subject.shown, describe(literal.kind)));
+                fault(literal.position,
+                      fmt::format("{} is a string: text in quotes is expected, not {}", subject.shown, describe(literal.kind)));
                 continue;
             }
             atom.values.push_back(node.comparison == Comparison::matches ? literal.text : literal_text(literal, node, subject));
         }
         if (atom.values.empty()) return {};
         if (node.comparison == Comparison::matches) return expression(node, std::move(atom));
-        const bool whole = node.comparison == Comparison::equal || node.comparison == Comparison::not_equal || node.comparison == Comparison::in;
+        const bool whole =
+            node.comparison == Comparison::equal || node.comparison == Comparison::not_equal || node.comparison == Comparison::in;
         if (!whole) {
-            atom.kind = node.comparison == Comparison::contains ? Atom::Kind::contains
-                        : node.comparison == Comparison::starts_with ? Atom::Kind::starts_with : Atom::Kind::ends_with;
+            atom.kind = node.comparison == Comparison::contains      ? Atom::Kind::contains
+                        : node.comparison == Comparison::starts_with ? Atom::Kind::starts_with
+                                                                     : Atom::Kind::ends_with;
             if (atom.values[0].empty()) {                // every value has it
                 atom.kind = Atom::Kind::exists;
                 atom.all = false;
@@ -365,13 +383,15 @@ private:
         std::string value = literal.text;
         const bool canonical = info(subject.slot.field).lower_case;
         if (canonical) value = lower(value);
-        const bool whole = node.comparison == Comparison::equal || node.comparison == Comparison::not_equal || node.comparison == Comparison::in;
+        const bool whole =
+            node.comparison == Comparison::equal || node.comparison == Comparison::not_equal || node.comparison == Comparison::in;
         if (is_name_field(subject.slot.field)) {
             if (std::ranges::any_of(value, [](char c) { return static_cast<unsigned char>(c) >= 0x80; }))
                 fault(literal.position, fmt::format("{} is always ASCII: write international names as xn--…", subject.shown));
             if (whole && value.size() > 1 && value.ends_with('.')) value.pop_back();
             if (whole && value.starts_with("*."))
-                faults_.push_back({literal.position, "`*` stands for itself here; `ends_with` or a domain list takes the names below", true});
+                faults_.push_back(
+                    {literal.position, "`*` stands for itself here; `ends_with` or a domain list takes the names below", true});
         }
         if (subject.slot.lowered && lower(value) != value)
             faults_.push_back({literal.position, fmt::format("{} has no capitals: this never holds", subject.shown), true});
@@ -417,12 +437,14 @@ std::optional<FieldReference> resolve_field(const Operand& operand, std::vector<
     };
     const auto field = find_field(operand.field);
     if (!field) {
-        if (is_log_only(operand.field)) return fault(operand.field_position, fmt::format("`{}` is written to the log; no rule can read it", operand.field));
+        if (is_log_only(operand.field))
+            return fault(operand.field_position, fmt::format("`{}` is written to the log; no rule can read it", operand.field));
         std::vector<std::string_view> names;
         for (const FieldInfo& candidate : fields()) names.push_back(candidate.name);
         const std::string_view nearest = nearest_name(operand.field, names);
-        return fault(operand.field_position, nearest.empty() ? fmt::format("unknown field `{}`", operand.field)
-                                                             : fmt::format("unknown field `{}`; did you mean `{}`?", operand.field, nearest));
+        return fault(operand.field_position, nearest.empty()
+                                                 ? fmt::format("unknown field `{}`", operand.field)
+                                                 : fmt::format("unknown field `{}`; did you mean `{}`?", operand.field, nearest));
     }
     if (is_header_field(*field) != operand.has_header)
         return fault(operand.field_position, operand.has_header ? fmt::format("`{}` has no named parts", operand.field)

@@ -16,7 +16,7 @@ namespace sluice::policy {
 // A list that rules may name. Its type is known even where its content could not be loaded.
 struct ListName {
     std::string name;
-    std::optional<ListType> type;                        // empty: its own fault was said already
+    std::optional<ListType> type;  // empty: its own fault was said already
     ListId id = 0;
 };
 

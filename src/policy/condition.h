@@ -27,7 +27,7 @@ using AtomId = std::uint32_t;
 // A value that atoms look at: a field, one header of a message, or what lower() or len() makes of it.
 struct Slot {
     Field field = Field::client_ip;
-    std::string header;                                  // lower case; of a header field
+    std::string header;  // lower case; of a header field
     bool lowered = false;
     bool length = false;
 };
@@ -35,24 +35,30 @@ struct Slot {
 struct Atom {
     enum class Kind : std::uint8_t {
         always,
-        exists,                                          // the slot has a value
-        truth,                                           // a boolean is true
-        equals,                                          // one of `values`
-        contains, starts_with, ends_with,                // values[0], not empty
-        matches,                                         // `expression`
-        number,                                          // in one of `ranges`
-        network,                                         // in one of `networks`
-        domain_list, ip_list, string_list, url_list, sha256_list,
+        exists,  // the slot has a value
+        truth,  // a boolean is true
+        equals,  // one of `values`
+        contains,
+        starts_with,
+        ends_with,  // values[0], not empty
+        matches,  // `expression`
+        number,  // in one of `ranges`
+        network,  // in one of `networks`
+        domain_list,
+        ip_list,
+        string_list,
+        url_list,
+        sha256_list,
     };
     Kind kind = Kind::always;
     SlotId slot = 0;
-    bool all = false;                                    // every value must pass, and there is one; else one is enough
+    bool all = false;  // every value must pass, and there is one; else one is enough
     std::vector<std::string> values;
     std::vector<std::pair<std::int64_t, std::int64_t>> ranges;  // both ends included
     std::vector<IpNetwork> networks;
     ListId list = 0;
     std::shared_ptr<const RE2> expression;
-    std::vector<std::string> hints;                      // of `matches`: without one of these (lower case, case ignored) it cannot match
+    std::vector<std::string> hints;  // of `matches`: without one of these (lower case, case ignored) it cannot match
 
     // An index of the slot says that it holds (or, for a hinted `matches`, that it may): rules that need it are found by it.
     bool indexed() const;
@@ -68,19 +74,19 @@ struct Step {
 };
 
 struct Condition {
-    std::vector<Step> steps;                             // never empty
+    std::vector<Step> steps;  // never empty
     // Where it holds, at least one of these does. Not `selective`: it has to be tried always.
     std::vector<AtomId> access;
     bool selective = false;
     std::bitset<field_count> reads;
-    std::vector<std::string> tags;                       // those it compares `tags` with
-    bool reads_any_tag = false;                          // it looks at `tags` in another way
+    std::vector<std::string> tags;  // those it compares `tags` with
+    bool reads_any_tag = false;  // it looks at `tags` in another way
 };
 
 // All atoms and slots of a policy, each once.
 class AtomTable {
 public:
-    AtomTable();                                         // atom 0 is `always`
+    AtomTable();  // atom 0 is `always`
     SlotId slot(Slot slot);
     AtomId atom(Atom atom);
     const std::vector<Slot>& slots() const { return slots_; }

@@ -42,12 +42,25 @@ struct Operand {
     std::size_t field_position = 0;
 };
 
-enum class Comparison : std::uint8_t { equal, not_equal, less, less_equal, greater, greater_equal, in, contains, starts_with, ends_with, matches };
+enum class Comparison : std::uint8_t {
+    equal,
+    not_equal,
+    less,
+    less_equal,
+    greater,
+    greater_equal,
+    in,
+    contains,
+    starts_with,
+    ends_with,
+    matches
+};
 std::string_view to_string(Comparison comparison);
 
 struct Node {
     enum class Kind : std::uint8_t {
-        any, every,                                      // or, and: over `children`
+        any,
+        every,                                      // or, and: over `children`
         negation,                                        // of children[0]
         constant,                                        // true, false: literals[0]
         bare,                                            // an operand alone: a boolean field, or exists(f)

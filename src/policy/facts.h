@@ -27,9 +27,13 @@ public:
     void set(Field field, std::string_view text) { put(field, text.data(), text.size(), false); }
     template <std::integral I>
         requires(!std::same_as<I, bool>)
-    void set(Field field, I number) { put(field, nullptr, static_cast<std::uint64_t>(static_cast<std::int64_t>(number)), false); }
+    void set(Field field, I number) {
+        put(field, nullptr, static_cast<std::uint64_t>(static_cast<std::int64_t>(number)), false);
+    }
     template <std::same_as<bool> B>
-    void set(Field field, B value) { put(field, nullptr, value ? 1 : 0, false); }
+    void set(Field field, B value) {
+        put(field, nullptr, value ? 1 : 0, false);
+    }
     // `address` unmapped. Only client.ip and server.ip.
     void set(Field field, const IpAddress& address) {
         ip_[ip_index(field)] = address;
@@ -64,7 +68,7 @@ public:
     // Tags set by `tag` rules: views into the policy that set them, each once. A session that judges several transactions of one connection
     // keeps those of phase `connect`: `keep_tags(tags().size() then)`.
     std::span<const std::string_view> tags() const { return tags_; }
-    bool add_tag(std::string_view tag) {                 // false: it was there
+    bool add_tag(std::string_view tag) {  // false: it was there
         if (std::ranges::find(tags_, tag) != tags_.end()) return false;
         tags_.push_back(tag);
         return true;

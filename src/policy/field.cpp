@@ -106,9 +106,7 @@ constexpr std::array<std::string_view, phase_count> phase_names{"connect", "tls"
 
 }  // namespace
 
-Phase phase_of(Moment moment) {
-    return moment <= named ? Phase::connect : static_cast<Phase>(static_cast<int>(moment) - 1);
-}
+Phase phase_of(Moment moment) { return moment <= named ? Phase::connect : static_cast<Phase>(static_cast<int>(moment) - 1); }
 
 Moment moment_of(Phase phase) { return static_cast<Moment>(static_cast<int>(phase) + 1); }
 

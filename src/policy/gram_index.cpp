@@ -35,8 +35,10 @@ void GramIndex::build() {
     const auto fits = [stride](const Literal& literal) { return literal.text.size() >= stride + 3; };
     build_table<4>(scanned_, stride, true, fits);
     build_table<2>(short_, 1, true, [](const Literal& literal) { return literal.text.size() < 4; });
-    build_table<4>(starts_, 1, false, [&](const Literal& literal) { return literal.anchor == Anchor::start && literal.text.size() >= 4 && !fits(literal); });
-    build_table<4>(ends_, 1, false, [&](const Literal& literal) { return literal.anchor == Anchor::end && literal.text.size() >= 4 && !fits(literal); });
+    build_table<4>(starts_, 1, false,
+                   [&](const Literal& literal) { return literal.anchor == Anchor::start && literal.text.size() >= 4 && !fits(literal); });
+    build_table<4>(ends_, 1, false,
+                   [&](const Literal& literal) { return literal.anchor == Anchor::end && literal.text.size() >= 4 && !fits(literal); });
 }
 
 template <std::size_t N, class Wanted>

@@ -39,15 +39,15 @@ private:
         std::uint32_t id = 0;
     };
     struct Entry {
-        std::uint32_t gram = 0;                          // folded
-        std::uint32_t offset = 0;                        // of the window in the literal
+        std::uint32_t gram = 0;  // folded
+        std::uint32_t offset = 0;  // of the window in the literal
         std::uint32_t literal = 0;
     };
     struct Table {
-        int shift = 0;                                   // 32 - bits of the hash
-        std::size_t stride = 1;                          // of the windows that are looked up
-        std::vector<std::uint64_t> filter;               // a bit for each hash that occurs
-        std::vector<std::uint32_t> starts;               // by hash: its entries; one more at the end
+        int shift = 0;  // 32 - bits of the hash
+        std::size_t stride = 1;  // of the windows that are looked up
+        std::vector<std::uint64_t> filter;  // a bit for each hash that occurs
+        std::vector<std::uint32_t> starts;  // by hash: its entries; one more at the end
         std::vector<Entry> entries;
     };
 
@@ -77,7 +77,8 @@ private:
     void search_window(const Table& table, std::string_view text, std::size_t at, F&& found) const {
         const std::uint32_t gram = window<N>(text.data() + at);
         const std::uint32_t bucket = hash(gram, table.shift);
-        if ((table.filter[bucket >> 6] >> (bucket & 63) & 1) == 0) [[likely]] return;
+        if ((table.filter[bucket >> 6] >> (bucket & 63) & 1) == 0) [[likely]]
+            return;
         for (std::uint32_t i = table.starts[bucket]; i < table.starts[bucket + 1]; ++i) {
             const Entry& entry = table.entries[i];
             if (entry.gram == gram && stands_at(literals_[entry.literal], text, at, entry.offset)) found(literals_[entry.literal].id);
@@ -90,9 +91,9 @@ private:
     void build_table(Table& table, std::size_t stride, bool choose, Wanted wanted);
 
     std::vector<Literal> literals_;
-    Table scanned_;                                      // 4 bytes or longer
-    Table short_;                                        // 2 or 3 bytes
-    Table starts_, ends_;                                // anchored and too short to be among `scanned_` at its stride
+    Table scanned_;  // 4 bytes or longer
+    Table short_;  // 2 or 3 bytes
+    Table starts_, ends_;  // anchored and too short to be among `scanned_` at its stride
 };
 
 }  // namespace sluice::policy

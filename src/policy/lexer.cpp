@@ -17,10 +17,25 @@ struct Unit {
     std::string_view name;
     std::int64_t factor;
 };
-constexpr std::array<Unit, 12> sizes{{{"B", 1}, {"KiB", 1 << 10}, {"MiB", 1 << 20}, {"GiB", 1 << 30}, {"TiB", std::int64_t{1} << 40}, {"kB", 1000},
-                                      {"KB", 1000}, {"MB", 1000'000}, {"GB", 1000'000'000}, {"TB", 1000'000'000'000}, {"k", 1000}, {"M", 1000'000}}};
-constexpr std::array<Unit, 7> durations{{{"ns", 1}, {"us", 1000}, {"ms", 1000'000}, {"s", 1000'000'000}, {"m", 60'000'000'000},
-                                         {"h", 3600'000'000'000}, {"d", 86'400'000'000'000}}};
+constexpr std::array<Unit, 12> sizes{{{"B", 1},
+                                      {"KiB", 1 << 10},
+                                      {"MiB", 1 << 20},
+                                      {"GiB", 1 << 30},
+                                      {"TiB", std::int64_t{1} << 40},
+                                      {"kB", 1000},
+                                      {"KB", 1000},
+                                      {"MB", 1000'000},
+                                      {"GB", 1000'000'000},
+                                      {"TB", 1000'000'000'000},
+                                      {"k", 1000},
+                                      {"M", 1000'000}}};
+constexpr std::array<Unit, 7> durations{{{"ns", 1},
+                                         {"us", 1000},
+                                         {"ms", 1000'000},
+                                         {"s", 1000'000'000},
+                                         {"m", 60'000'000'000},
+                                         {"h", 3600'000'000'000},
+                                         {"d", 86'400'000'000'000}}};
 
 std::optional<std::int64_t> with_unit(std::string_view word, std::span<const Unit> units) {
     std::size_t digits = 0;
@@ -51,7 +66,9 @@ std::optional<std::int64_t> time_of_day(std::string_view word) {
 std::optional<std::int64_t> parse_duration(std::string_view text) { return with_unit(text, durations); }
 
 std::optional<Literal> parse_bare_literal(std::string_view word) {
-    const auto of = [](Literal::Kind kind, std::int64_t number) { return Literal{.kind = kind, .text = {}, .number = number, .network = {}}; };
+    const auto of = [](Literal::Kind kind, std::int64_t number) {
+        return Literal{.kind = kind, .text = {}, .number = number, .network = {}};
+    };
     if (const auto number = parse_decimal<std::int64_t>(word)) return of(Literal::Kind::integer, *number);
     if (const auto size = with_unit(word, sizes)) return of(Literal::Kind::size, *size);
     if (const auto duration = parse_duration(word)) return of(Literal::Kind::duration, *duration);
@@ -59,7 +76,8 @@ std::optional<Literal> parse_bare_literal(std::string_view word) {
     if (const auto network = IpNetwork::parse(word)) {
         Literal literal{.kind = Literal::Kind::ip, .text = {}, .number = 0, .network = *network};
         // The other side is unmapped before it is compared, so the same address written mapped must mean the same.
-        if (network->prefix() == network->address().bits()) literal.network = IpNetwork(network->address().unmapped(), network->address().unmapped().bits());
+        if (network->prefix() == network->address().bits())
+            literal.network = IpNetwork(network->address().unmapped(), network->address().unmapped().bits());
         return literal;
     }
     return std::nullopt;
@@ -77,7 +95,9 @@ Token Lexer::next() {
     if (is_word(c)) return word();
     if (c == '@') {
         ++at_;
-        while (at_ < text_.size() && (is_alpha(text_[at_]) || is_digit(text_[at_]) || text_[at_] == '_' || text_[at_] == '-' || text_[at_] == '.')) ++at_;
+        while (at_ < text_.size() &&
+               (is_alpha(text_[at_]) || is_digit(text_[at_]) || text_[at_] == '_' || text_[at_] == '-' || text_[at_] == '.'))
+            ++at_;
         if (at_ == start + 1) return token(Token::Kind::bad, "a list's name is expected after @");
         return token(Token::Kind::list, std::string(text_.substr(start + 1, at_ - start - 1)));
     }
@@ -100,7 +120,8 @@ Token Lexer::next() {
         return token(Token::Kind::symbol, std::string(1, c));
     }
     const auto byte = static_cast<unsigned char>(c);
-    if (byte < 0x20 || byte >= 0x7f) return token(Token::Kind::bad, fmt::format("the byte 0x{:02x} stands here; text belongs into quotes", byte));
+    if (byte < 0x20 || byte >= 0x7f)
+        return token(Token::Kind::bad, fmt::format("the byte 0x{:02x} stands here; text belongs into quotes", byte));
     return token(Token::Kind::bad, fmt::format("`{}` means nothing here", c));
 }
 
@@ -132,7 +153,8 @@ Token Lexer::word() {
     if (name) {
         if (word == "true" || word == "false") {
             token.kind = Token::Kind::literal;
-            token.literal = {.kind = Literal::Kind::boolean, .text = {}, .number = word == "true" ? 1 : 0, .network = {}, .position = start};
+            token.literal = {
+                .kind = Literal::Kind::boolean, .text = {}, .number = word == "true" ? 1 : 0, .network = {}, .position = start};
         }
         return token;
     }
@@ -143,7 +165,8 @@ Token Lexer::word() {
         return token;
     }
     token.kind = Token::Kind::bad;
-    token.text = fmt::format("`{}` is no number, size (10MiB), duration (30s), time (22:00), address or network; text stands in quotes", word);
+    token.text =
+        fmt::format("`{}` is no number, size (10MiB), duration (30s), time (22:00), address or network; text stands in quotes", word);
     return token;
 }
 

@@ -18,17 +18,25 @@ struct Operator {
     std::string_view name;
     Comparison comparison;
 };
-constexpr std::array<Operator, 11> operators{{{"==", Comparison::equal}, {"!=", Comparison::not_equal}, {"<", Comparison::less},
-                                              {"<=", Comparison::less_equal}, {">", Comparison::greater}, {">=", Comparison::greater_equal},
-                                              {"in", Comparison::in}, {"contains", Comparison::contains},
-                                              {"starts_with", Comparison::starts_with}, {"ends_with", Comparison::ends_with},
+constexpr std::array<Operator, 11> operators{{{"==", Comparison::equal},
+                                              {"!=", Comparison::not_equal},
+                                              {"<", Comparison::less},
+                                              {"<=", Comparison::less_equal},
+                                              {">", Comparison::greater},
+                                              {">=", Comparison::greater_equal},
+                                              {"in", Comparison::in},
+                                              {"contains", Comparison::contains},
+                                              {"starts_with", Comparison::starts_with},
+                                              {"ends_with", Comparison::ends_with},
                                               {"matches", Comparison::matches}}};
 constexpr std::array<std::string_view, 4> function_names{"exists", "lower", "len", "all"};
 
 class Parser {
 public:
     Parser(std::string_view text, std::vector<Fault>& faults, const ExpressionLimits& limits)
-        : lexer_(text), faults_(faults), limits_(limits) {
+        : lexer_(text),
+          faults_(faults),
+          limits_(limits) {
         advance();
     }
 
@@ -167,7 +175,8 @@ private:
     void literal(Node& node) {
         if (token_.kind == Token::Kind::list) return fail(token_.position, "a list stands alone, not in a set: `in @a or … in @b`");
         if (token_.kind != Token::Kind::literal) {
-            if (token_.kind == Token::Kind::name) return fail(token_.position, fmt::format("a value is expected here; text stands in quotes: \"{}\"", token_.text));
+            if (token_.kind == Token::Kind::name)
+                return fail(token_.position, fmt::format("a value is expected here; text stands in quotes: \"{}\"", token_.text));
             return unexpected("a value");
         }
         node.literals.push_back(token_.literal);
@@ -233,7 +242,8 @@ private:
     }
 
     void count() {
-        if (++nodes_ > limits_.nodes) fail(token_.position, fmt::format("more than {} comparisons; a list or a set `in {{…}}` does it better", limits_.nodes));
+        if (++nodes_ > limits_.nodes)
+            fail(token_.position, fmt::format("more than {} comparisons; a list or a set `in {{…}}` does it better", limits_.nodes));
     }
 
     void unexpected(std::string_view expected) {
@@ -258,9 +268,7 @@ private:
 
 }  // namespace
 
-std::string_view to_string(Comparison comparison) {
-    return std::ranges::find(operators, comparison, &Operator::comparison)->name;
-}
+std::string_view to_string(Comparison comparison) { return std::ranges::find(operators, comparison, &Operator::comparison)->name; }
 
 Node parse_expression(std::string_view text, std::vector<Fault>& faults, const ExpressionLimits& limits) {
     if (text.size() > limits.bytes) {

@@ -63,7 +63,8 @@ Moment own_moment(const PlacementInput& input, Protocol protocol) {
 bool sets_tag_read_by(const Rule& setter, const Condition& reader) {
     if (setter.action != Action::tag || setter.shadow) return false;
     if (reader.reads_any_tag) return true;
-    return std::ranges::any_of(setter.tags, [&](const std::string& tag) { return std::ranges::find(reader.tags, tag) != reader.tags.end(); });
+    return std::ranges::any_of(setter.tags,
+                               [&](const std::string& tag) { return std::ranges::find(reader.tags, tag) != reader.tags.end(); });
 }
 
 // A rule that reads tags: not before those that set them, which may read tags themselves. Moments only grow, so this ends.
@@ -110,8 +111,8 @@ void apply_asked_phase(const PlacementInput& input, std::size_t index, Moments& 
         const std::string_view field = field_known_at(input, protocol, moments[p]);
         const std::string why = field.empty() ? std::string("this rule is decided") : fmt::format("`{}` is known only", field);
         faults.push_back({index, PlacementFault::Key::phase,
-                          fmt::format("{} in phase `{}` of {}: a rule cannot be moved before that, to `{}`", why, to_string(phase_of(moments[p])),
-                                      to_string(protocol), to_string(*input.asked)),
+                          fmt::format("{} in phase `{}` of {}: a rule cannot be moved before that, to `{}`", why,
+                                      to_string(phase_of(moments[p])), to_string(protocol), to_string(*input.asked)),
                           false});
         return;
     }
@@ -122,10 +123,11 @@ void check_lateness(const PlacementInput& input, std::size_t index, const Moment
         const auto protocol = static_cast<Protocol>(p);
         if (moments[p] == never || !comes_before(protocol, latest(input.rule->action), moments[p])) continue;
         const std::string_view field = field_known_at(input, protocol, moments[p]);
-        faults.push_back({index, PlacementFault::Key::action,
-                          fmt::format("`{}` in phase `{}`{} is too late: {}", to_string(input.rule->action), to_string(phase_of(moments[p])),
-                                      field.empty() ? "" : fmt::format(" (where `{}` is known)", field), say_late(input.rule->action)),
-                          false});
+        faults.push_back(
+            {index, PlacementFault::Key::action,
+             fmt::format("`{}` in phase `{}`{} is too late: {}", to_string(input.rule->action), to_string(phase_of(moments[p])),
+                         field.empty() ? "" : fmt::format(" (where `{}` is known)", field), say_late(input.rule->action)),
+             false});
         return;
     }
 }
@@ -138,7 +140,8 @@ void warn_of_idleness(std::size_t index, const Moments& moments, std::vector<Pla
     const Moment http = moments[0];
     if (http == never) return warn("this rule has no effect in this version, which carries HTTP alone: it reads fields of other protocols");
     if (http == tls || http == payload || http == verdict)
-        warn(fmt::format("this rule has no effect in this version: it belongs to phase `{}`, which does not occur yet", to_string(phase_of(http))));
+        warn(fmt::format("this rule has no effect in this version: it belongs to phase `{}`, which does not occur yet",
+                         to_string(phase_of(http))));
 }
 
 void warn_of_late_setters(std::span<const PlacementInput> rules, std::span<const Moments> moments, std::vector<PlacementFault>& faults) {
@@ -147,7 +150,9 @@ void warn_of_late_setters(std::span<const PlacementInput> rules, std::span<const
         for (std::size_t setter = reader + 1; setter < rules.size(); ++setter) {
             if (!sets_tag_read_by(*rules[setter].rule, *rules[reader].condition) || moments[setter][0] != moments[reader][0]) continue;
             faults.push_back({reader, PlacementFault::Key::when,
-                              fmt::format("this rule reads tags that `{}` sets, which is written below it and decided in the same phase", rules[setter].rule->name), true});
+                              fmt::format("this rule reads tags that `{}` sets, which is written below it and decided in the same phase",
+                                          rules[setter].rule->name),
+                              true});
             break;
         }
     }
@@ -192,8 +197,8 @@ void warn_of_overtaking(std::span<const PlacementInput> rules, std::span<const M
         std::size_t rule = 0;
         bool any = false;
     };
-    std::array<std::array<std::array<First, 2>, 2>, moment_count> first{};   // [moment][reads no path][…]
-    const auto lacks_path = [&](std::size_t rule) {      // could be true of a CONNECT
+    std::array<std::array<std::array<First, 2>, 2>, moment_count> first{};  // [moment][reads no path][…]
+    const auto lacks_path = [&](std::size_t rule) {  // could be true of a CONNECT
         return std::ranges::none_of(fields(), [&](const FieldInfo& field) {
             return !field.in_connect && rules[rule].condition->reads.test(static_cast<std::size_t>(field.field));
         });
@@ -210,11 +215,12 @@ void warn_of_overtaking(std::span<const PlacementInput> rules, std::span<const M
         }
         if (overtaken < rules.size()) {
             const bool for_connect = moments[i][0] == named;
-            faults.push_back({i, PlacementFault::Key::rule,
-                              fmt::format("this rule is decided in phase `{}`{}, before `{}`, which is written above it but decided in `{}`",
-                                          to_string(phase_of(moments[i][0])), for_connect ? " for a CONNECT" : "", rules[overtaken].rule->name,
-                                          moments[overtaken][0] == named ? "request" : to_string(phase_of(moments[overtaken][0]))),
-                              true});
+            faults.push_back(
+                {i, PlacementFault::Key::rule,
+                 fmt::format("this rule is decided in phase `{}`{}, before `{}`, which is written above it but decided in `{}`",
+                             to_string(phase_of(moments[i][0])), for_connect ? " for a CONNECT" : "", rules[overtaken].rule->name,
+                             moments[overtaken][0] == named ? "request" : to_string(phase_of(moments[overtaken][0]))),
+                 true});
         }
         auto& here = first[static_cast<std::size_t>(moments[i][0])][lacks_path(i) ? 1 : 0];
         if (!here[0].any) here[0] = {i, true};

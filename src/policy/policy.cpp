@@ -32,12 +32,18 @@ ListNames name_lists(const PolicySource& source, Diagnostics& diagnostics) {
         if (!name.type) {
             constexpr std::array<std::string_view, 5> types{"domain", "ip", "sha256", "url", "string"};
             const std::string_view nearest = nearest_name(list.type.value, types);
-            diagnostics.push_back(at(list.type, 0, fmt::format("unknown type of list `{}`{}", list.type.value,
-                                                               nearest.empty() ? "; there are domain, ip, sha256, url and string"
-                                                                               : fmt::format("; did you mean `{}`?", nearest))));
+            diagnostics.push_back(at(list.type, 0,
+                                     fmt::format("unknown type of list `{}`{}", list.type.value,
+                                                 nearest.empty() ? "; there are domain, ip, sha256, url and string"
+                                                                 : fmt::format("; did you mean `{}`?", nearest))));
         }
         if (name.type && !twice) {
-            ListSpec spec{.name = name.name, .type = *name.type, .file = list.file ? list.file->value : "", .values = {}, .place = list.place, .source_line = list.source_line};
+            ListSpec spec{.name = name.name,
+                          .type = *name.type,
+                          .file = list.file ? list.file->value : "",
+                          .values = {},
+                          .place = list.place,
+                          .source_line = list.source_line};
             for (const Text& value : list.values) spec.values.push_back(value.value);
             out.specs.push_back(std::move(spec));
         }
@@ -58,7 +64,8 @@ void report(const PlacementFault& fault, const RuleSource& source, Diagnostics& 
 
 Action default_action(const PolicySource& source, Diagnostics& diagnostics) {
     if (!source.default_action || source.default_action->value == "allow") return Action::allow;
-    if (source.default_action->value != "block") diagnostics.push_back(at(*source.default_action, 0, "the default is \"allow\" or \"block\""));
+    if (source.default_action->value != "block")
+        diagnostics.push_back(at(*source.default_action, 0, "the default is \"allow\" or \"block\""));
     return Action::block;
 }
 
@@ -100,10 +107,12 @@ std::shared_ptr<const Policy> Policy::compile(const PolicySource& source, Diagno
     const auto before = errors();
     std::shared_ptr<Policy> policy(new Policy);
     policy->default_action_ = sluice::policy::default_action(source, diagnostics);
-    policy->builtins_ = {{"protect-host", "the address is this machine, its networks' own, cloud metadata, multicast or a listener of Sluice", "dial, before your rules",
-                          source.protect_host},
-                         {"malware", "scan.verdict == \"infected\"", "verdict, after your rules", source.malware},
-                         {"unscanned", "scan.verdict == \"unscannable\", for reasons that no benign payload has", "verdict, after your rules", source.unscanned}};
+    policy->builtins_ = {
+        {"protect-host", "the address is this machine, its networks' own, cloud metadata, multicast or a listener of Sluice",
+         "dial, before your rules", source.protect_host},
+        {"malware", "scan.verdict == \"infected\"", "verdict, after your rules", source.malware},
+        {"unscanned", "scan.verdict == \"unscannable\", for reasons that no benign payload has", "verdict, after your rules",
+         source.unscanned}};
 
     ListNames lists = name_lists(source, diagnostics);
     policy->lists_ = Lists::load(lists.specs, diagnostics, previous == nullptr ? nullptr : &previous->lists());
@@ -111,18 +120,15 @@ std::shared_ptr<const Policy> Policy::compile(const PolicySource& source, Diagno
 
     AtomTable table;
     std::vector<CompiledRule> compiled;
-    for (const RuleSource& rule : source.rules) {
-        compiled.push_back(compile_rule(rule, lists.names, table, diagnostics));
-    }
+    for (const RuleSource& rule : source.rules) { compiled.push_back(compile_rule(rule, lists.names, table, diagnostics)); }
     std::vector<std::string_view> names;
-    for (std::size_t i = 0; i < compiled.size(); ++i) {
-        names.push_back(compiled[i].rule.name);
-    }
+    for (std::size_t i = 0; i < compiled.size(); ++i) { names.push_back(compiled[i].rule.name); }
     std::ranges::sort(names);
     for (std::size_t i = 0; i < compiled.size(); ++i) {
         const std::string& name = compiled[i].rule.name;
         if (name.empty() || std::ranges::upper_bound(names, name) - std::ranges::lower_bound(names, name) < 2) continue;
-        const bool first = std::ranges::find(compiled, name, [](const CompiledRule& rule) { return std::string_view(rule.rule.name); }) == compiled.begin() + static_cast<std::ptrdiff_t>(i);
+        const bool first = std::ranges::find(compiled, name, [](const CompiledRule& rule) { return std::string_view(rule.rule.name); }) ==
+                           compiled.begin() + static_cast<std::ptrdiff_t>(i);
         if (!first) diagnostics.push_back(at(*source.rules[i].name, 0, fmt::format("there is a rule of the name `{}` above", name)));
     }
 
@@ -247,7 +253,8 @@ std::vector<RuleTrace> Policy::trace(Phase phase, Protocol protocol, Facts& fact
             trace.outcome = Outcome::effect;
             for (const std::string& tag : rule.tags) facts.add_tag(tag);
             run.tags_changed();
-        } else if (is_edit(rule.action) || rule.action == Action::limit || (rule.action == Action::authenticate && facts.has(Field::user_name))) {
+        } else if (is_edit(rule.action) || rule.action == Action::limit ||
+                   (rule.action == Action::authenticate && facts.has(Field::user_name))) {
             trace.outcome = Outcome::effect;
         } else {
             trace.outcome = Outcome::decided;

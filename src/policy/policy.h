@@ -29,17 +29,17 @@ namespace sluice::policy {
 
 // A forgotten assignment fails closed.
 struct [[nodiscard]] Decision {
-    Action action = Action::block;                       // none: no rule decided
-    const Rule* rule = nullptr;                          // lives as long as the policy; null for none
-    std::uint32_t next = 0;                              // after `authenticate` with good credentials: evaluate again `from` here
-    std::int64_t retry_after_seconds = 0;                // of `limit`, at least 1
+    Action action = Action::block;  // none: no rule decided
+    const Rule* rule = nullptr;  // lives as long as the policy; null for none
+    std::uint32_t next = 0;  // after `authenticate` with good credentials: evaluate again `from` here
+    std::int64_t retry_after_seconds = 0;  // of `limit`, at least 1
 };
 
 // What rules did that do not decide, over all phases of one transaction; reused for the next one. In the order of the rules.
 struct Effects {
-    std::vector<const Rule*> header_edits;               // set_… and remove_…, of both directions, to be applied in order
-    std::vector<const Rule*> tags;                       // `tag` rules that held (the tags themselves are in Facts::tags)
-    std::vector<const Rule*> shadows;                    // rules in shadow mode that would have acted
+    std::vector<const Rule*> header_edits;  // set_… and remove_…, of both directions, to be applied in order
+    std::vector<const Rule*> tags;  // `tag` rules that held (the tags themselves are in Facts::tags)
+    std::vector<const Rule*> shadows;  // rules in shadow mode that would have acted
     void clear() {
         header_edits.clear();
         tags.clear();
@@ -50,28 +50,28 @@ struct Effects {
 // How one rule came out, for `sluice explain`.
 struct RuleTrace {
     enum class Outcome : std::uint8_t {
-        decided,                                         // this one
-        effect,                                          // held, and does not decide
-        shadow,                                          // held, in shadow mode
-        no_match,                                        // false; `missing` names a field it reads that is not known, if any
-        not_reached,                                     // an earlier rule had decided
-        other_protocol,                                  // does not apply to this protocol
+        decided,  // this one
+        effect,  // held, and does not decide
+        shadow,  // held, in shadow mode
+        no_match,  // false; `missing` names a field it reads that is not known, if any
+        not_reached,  // an earlier rule had decided
+        other_protocol,  // does not apply to this protocol
     };
     const Rule* rule = nullptr;
     Outcome outcome = Outcome::no_match;
-    std::string_view missing;                            // a field's name, or empty
+    std::string_view missing;  // a field's name, or empty
 };
 std::string_view to_string(RuleTrace::Outcome outcome);
 
 // One of the checks that are always there unless turned off by name.
 struct Builtin {
     std::string_view name;
-    std::string_view when;                               // in words, or as a rule would say it
+    std::string_view when;  // in words, or as a rule would say it
     std::string_view phase;
     bool on = true;
 };
 
-class Program;                                           // policy/program.h: conditions and their indexes
+class Program;  // policy/program.h: conditions and their indexes
 
 // A worker's memory for evaluating. Works with any policy, one call at a time; grows to what a policy needs at the first use.
 class Scratch {
@@ -108,11 +108,11 @@ public:
     // Sets time.hour and time.weekday in local time (TZ), if a rule reads them.
     void set_time(Facts& facts, Scratch& scratch, std::int64_t unix_seconds) const;
 
-    Action default_action() const { return default_action_; }        // allow or block
-    std::span<const Rule> rules() const { return rules_; }           // in file order
+    Action default_action() const { return default_action_; }  // allow or block
+    std::span<const Rule> rules() const { return rules_; }  // in file order
     std::span<const Builtin> builtins() const { return builtins_; }
     bool protect_host() const { return builtins_[0].on; }
-    const Lists& lists() const { return *lists_; }                   // with a report for each: entries, bad lines, whether it was kept
+    const Lists& lists() const { return *lists_; }  // with a report for each: entries, bad lines, whether it was kept
 
     // Every rule of the phase and how it comes out; nothing is counted against a limit. Adds tags to `facts` as `evaluate` does.
     // `authenticate` lets pass where user.name is set.

@@ -44,7 +44,8 @@ Occasion occasion_of(Phase phase, Protocol protocol, const Facts& facts) {
         }
         case Phase::tls: return Occasion::tls;
         case Phase::request: {
-            const bool connect = protocol == Protocol::http && facts.has(Field::request_method) && facts.text(Field::request_method) == "CONNECT";
+            const bool connect =
+                protocol == Protocol::http && facts.has(Field::request_method) && facts.text(Field::request_method) == "CONNECT";
             return connect ? Occasion::connected : Occasion::request;
         }
         case Phase::dial: return Occasion::dial;
@@ -56,7 +57,10 @@ Occasion occasion_of(Phase phase, Protocol protocol, const Facts& facts) {
 }
 
 Program::Program(AtomTable table, std::vector<Condition> conditions, std::span<const Moments> moments, std::shared_ptr<const Lists> lists)
-    : table_(std::move(table)), conditions_(std::move(conditions)), lists_(std::move(lists)), serial_(next_serial()) {
+    : table_(std::move(table)),
+      conditions_(std::move(conditions)),
+      lists_(std::move(lists)),
+      serial_(next_serial()) {
     for (const Slot& slot : table_.slots()) indexes_.emplace_back(slot);
     for (AtomId id = 0; id < table_.atoms().size(); ++id) {
         const Atom& atom = table_.atoms()[id];
@@ -119,7 +123,10 @@ std::string_view Program::missing_field(std::uint32_t rule, const Facts& facts) 
 }
 
 Program::Run::Run(const Program& program, const Judged& judged, const Facts& facts, Workspace& space)
-    : program_(program), judged_(judged), facts_(facts), space_(space) {
+    : program_(program),
+      judged_(judged),
+      facts_(facts),
+      space_(space) {
     const std::size_t atom_words = words_for(program.hot_.size());
     const std::size_t slot_words = words_for(program.indexes_.size());
     const std::size_t cleared = 3 * atom_words + slot_words;
@@ -248,8 +255,9 @@ bool Program::Run::each_text(const Slot& slot, F&& each) {
     const auto all_of = [&](std::span<const std::string_view> values) { return std::ranges::all_of(values, each); };
     if (slot.field == Field::tags) return all_of(facts_.tags());
     if (!slot.header.empty()) {
-        return std::ranges::all_of(facts_.headers(slot.field),
-                                   [&](const NameValue& line) { return !equals_ignoring_case(line.name, slot.header) || each(line.value); });
+        return std::ranges::all_of(facts_.headers(slot.field), [&](const NameValue& line) {
+            return !equals_ignoring_case(line.name, slot.header) || each(line.value);
+        });
     }
     if (!facts_.has(slot.field)) return true;
     if (facts_.is_many(slot.field)) return all_of(facts_.many(slot.field));
@@ -284,7 +292,8 @@ bool Program::Run::test(const Atom& atom, const Slot& slot, std::string_view raw
     const std::string_view value = as_slot(slot, raw);
     switch (atom.kind) {
         case Kind::exists: return true;
-        case Kind::equals: return std::ranges::binary_search(atom.values, value, std::ranges::less{}, [](const auto& v) { return std::string_view(v); });
+        case Kind::equals:
+            return std::ranges::binary_search(atom.values, value, std::ranges::less{}, [](const auto& v) { return std::string_view(v); });
         case Kind::contains: return value.contains(atom.values[0]);
         case Kind::starts_with: return value.starts_with(atom.values[0]);
         case Kind::ends_with: return value.ends_with(atom.values[0]);

@@ -30,13 +30,13 @@ using Moments = std::array<Moment, protocol_count>;
 
 // Room that an evaluation works in; belongs to a worker.
 struct Workspace {
-    std::vector<std::uint64_t> bits;                     // for what one pass notes, see Program::Run
-    std::vector<std::uint64_t> list_bits;                // a bit a list
+    std::vector<std::uint64_t> bits;  // for what one pass notes, see Program::Run
+    std::vector<std::uint64_t> list_bits;  // a bit a list
     std::string lowered;
 
     // The atoms that held for the last address of each of the two address fields: clients ask more than once.
     struct Remembered {
-        std::uint64_t program = 0;                       // its serial; 0: nothing is remembered
+        std::uint64_t program = 0;  // its serial; 0: nothing is remembered
         SlotId slot = 0;
         IpAddress address;
         std::vector<AtomId> atoms;
@@ -49,11 +49,11 @@ public:
     // Rules by their index in the file.
     Program(AtomTable table, std::vector<Condition> conditions, std::span<const Moments> moments, std::shared_ptr<const Lists> lists);
 
-    struct Judged {                                      // the rules of one occasion
-        std::vector<std::uint32_t> rules;                // indexes in the file, ascending
-        std::vector<std::uint64_t> always;               // a bit for each of `rules` that no index finds
-        std::vector<std::uint32_t> post_starts, posts;   // by atom: the places in `rules` that it makes candidates
-        std::vector<SlotId> slots;                       // those that are looked at first
+    struct Judged {  // the rules of one occasion
+        std::vector<std::uint32_t> rules;  // indexes in the file, ascending
+        std::vector<std::uint64_t> always;  // a bit for each of `rules` that no index finds
+        std::vector<std::uint32_t> post_starts, posts;  // by atom: the places in `rules` that it makes candidates
+        std::vector<SlotId> slots;  // those that are looked at first
     };
     const Judged& judged(Protocol protocol, Occasion occasion) const {
         return judged_[static_cast<std::size_t>(protocol)][static_cast<std::size_t>(occasion)];
@@ -67,7 +67,7 @@ public:
         Run(const Program& program, const Judged& judged, const Facts& facts, Workspace& space);
         // The next rule (its index in the file) not before `from` whose condition holds.
         std::optional<std::uint32_t> next(std::uint32_t from);
-        bool holds(std::uint32_t rule);                  // tried in any case, for traces
+        bool holds(std::uint32_t rule);  // tried in any case, for traces
         void tags_changed();
 
     private:
@@ -88,11 +88,11 @@ public:
         const Facts& facts_;
         Workspace& space_;
         // In `space_.bits`, cleared at once.
-        std::uint64_t* truth_;                           // a bit an atom: it holds
-        std::uint64_t* known_;                           // … it was computed
-        std::uint64_t* possible_;                        // … a hint says that it may hold
-        std::uint64_t* probed_;                          // a bit a slot: its index was asked
-        std::uint64_t* candidates_;                      // a bit a rule of the occasion
+        std::uint64_t* truth_;  // a bit an atom: it holds
+        std::uint64_t* known_;  // … it was computed
+        std::uint64_t* possible_;  // … a hint says that it may hold
+        std::uint64_t* probed_;  // a bit a slot: its index was asked
+        std::uint64_t* candidates_;  // a bit a rule of the occasion
     };
 
 private:
@@ -103,9 +103,9 @@ private:
     };
     // From a header's name to its slots.
     struct Headers {
-        EqualityIndex names;                             // ids are slots
+        EqualityIndex names;  // ids are slots
         std::vector<SlotId> slots;
-        std::uint64_t first_bytes = 0;                   // of names, folded to 64
+        std::uint64_t first_bytes = 0;  // of names, folded to 64
         std::size_t longest = 0;
     };
 
@@ -113,14 +113,14 @@ private:
 
     AtomTable table_;
     std::vector<Condition> conditions_;
-    std::vector<Hot> hot_;                               // by atom
-    std::vector<SlotIndex> indexes_;                     // by slot
-    std::array<Headers, 2> headers_;                     // request, response
+    std::vector<Hot> hot_;  // by atom
+    std::vector<SlotIndex> indexes_;  // by slot
+    std::array<Headers, 2> headers_;  // request, response
     std::vector<SlotId> tags_slots_;
     std::shared_ptr<const Lists> lists_;
     std::size_t list_words_ = 0;
     std::array<std::array<Judged, occasion_count>, protocol_count> judged_;
-    std::uint64_t serial_;                               // of this program in the process
+    std::uint64_t serial_;  // of this program in the process
 };
 
 }  // namespace sluice::policy

@@ -15,8 +15,8 @@ namespace sluice::policy {
 class ProtectHost {
 public:
     struct Self {
-        std::vector<IpAddress> interface_addresses;             // see interface_addresses()
-        std::vector<IpPort> listeners;                          // Sluice's own; one on 0.0.0.0 or [::] listens on every address of this machine
+        std::vector<IpAddress> interface_addresses;  // see interface_addresses()
+        std::vector<IpPort> listeners;  // Sluice's own; one on 0.0.0.0 or [::] listens on every address of this machine
     };
 
     explicit ProtectHost(Self self);
@@ -30,7 +30,7 @@ private:
     std::optional<std::string_view> judge(const IpAddress& address, std::uint16_t port, bool client_on_loopback) const;
     bool is_local(const IpAddress& address) const;
 
-    std::vector<IpAddress> interface_addresses_;                // sorted
+    std::vector<IpAddress> interface_addresses_;  // sorted
     std::vector<IpPort> listeners_;
 };
 

@@ -85,7 +85,7 @@ constexpr int eviction_steps = 16;
 struct RateLimits::Shard {
     std::mutex mutex;
     std::unordered_map<Key, std::int64_t, KeyHash> full_at;
-    std::size_t hand = 0;                                // where the next look for full buckets begins
+    std::size_t hand = 0;  // where the next look for full buckets begins
 
     void make_room(std::int64_t now) {
         for (int step = 0; step < eviction_steps && !full_at.empty(); ++step) {
@@ -100,7 +100,9 @@ struct RateLimits::Shard {
 };
 
 RateLimits::RateLimits(std::size_t max_buckets)
-    : shards_(std::make_unique<std::array<Shard, shard_count>>()), max_per_shard_(std::max<std::size_t>(1, max_buckets / shard_count)), seed_{} {
+    : shards_(std::make_unique<std::array<Shard, shard_count>>()),
+      max_per_shard_(std::max<std::size_t>(1, max_buckets / shard_count)),
+      seed_{} {
     // Without randomness a peer could aim at a shard, but not get past a limit: the seed stays what it is then.
     (void)RAND_bytes(reinterpret_cast<unsigned char*>(seed_.data()), static_cast<int>(sizeof seed_));
 }
@@ -132,6 +134,17 @@ std::int64_t RateLimits::take(const RateLimit& limit, const Facts& facts, std::i
     if (full_at - now_ns > depth) return full_at - depth - now_ns;
     bucket->second = full_at;
     return 0;
+}
+
+void RateLimits::give_back(const RateLimit& limit, const Facts& facts) {
+    KeyMaker maker(seed_);
+    maker.add(limit.identity);
+    for (const RateLimit::Key& part : limit.per) add_value(maker, part, facts);
+    const Key key = maker.key();
+    Shard& shard = (*shards_)[key.high % shard_count];
+    const std::lock_guard lock(shard.mutex);
+    if (const auto bucket = shard.full_at.find(key); bucket != shard.full_at.end())
+        bucket->second -= std::max<std::int64_t>(1, limit.period_ns / limit.rate);
 }
 
 std::size_t RateLimits::size() const {

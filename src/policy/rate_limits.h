@@ -26,14 +26,16 @@ public:
 
     // Takes one token of the bucket that the facts name. 0: there was one; else the nanoseconds until there is one (nothing was taken).
     std::int64_t take(const RateLimit& limit, const Facts& facts, std::int64_t now_ns);
-    std::size_t size() const;                            // buckets; for metrics and tests
+    // The token that `take` took was not deserved: it goes back into the same bucket.
+    void give_back(const RateLimit& limit, const Facts& facts);
+    std::size_t size() const;  // buckets; for metrics and tests
 
 private:
     struct Shard;
     static constexpr std::size_t shard_count = 64;
     std::unique_ptr<std::array<Shard, shard_count>> shards_;
     std::size_t max_per_shard_;
-    std::array<std::uint64_t, 4> seed_;                  // peers choose the keys, not where they land
+    std::array<std::uint64_t, 4> seed_;  // peers choose the keys, not where they land
 };
 
 }  // namespace sluice::policy

@@ -6,9 +6,23 @@
 namespace sluice::policy {
 namespace {
 
-constexpr std::array<std::string_view, 17> action_names{"none", "allow", "block", "reset", "trust", "redirect", "authenticate", "limit", "tag",
-                                                        "set_request_header", "remove_request_header", "set_response_header", "remove_response_header",
-                                                        "quarantine", "intercept", "tunnel", "inspect"};
+constexpr std::array<std::string_view, 17> action_names{"none",
+                                                        "allow",
+                                                        "block",
+                                                        "reset",
+                                                        "trust",
+                                                        "redirect",
+                                                        "authenticate",
+                                                        "limit",
+                                                        "tag",
+                                                        "set_request_header",
+                                                        "remove_request_header",
+                                                        "set_response_header",
+                                                        "remove_response_header",
+                                                        "quarantine",
+                                                        "intercept",
+                                                        "tunnel",
+                                                        "inspect"};
 
 std::string describe(const Rule& rule, Protocol protocol) {
     const auto phase = rule.phase(protocol);

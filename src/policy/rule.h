@@ -19,9 +19,22 @@ class UserFile;
 
 enum class Action : std::uint8_t {
     none,                                                // no rule decided
-    allow, block, reset, trust, redirect, authenticate, limit,
-    tag, set_request_header, remove_request_header, set_response_header, remove_response_header,   // these do not decide
-    quarantine, intercept, tunnel, inspect,              // known to the language; a load error in this version
+    allow,
+    block,
+    reset,
+    trust,
+    redirect,
+    authenticate,
+    limit,
+    tag,
+    set_request_header,
+    remove_request_header,
+    set_response_header,
+    remove_response_header,   // these do not decide
+    quarantine,
+    intercept,
+    tunnel,
+    inspect,              // known to the language; a load error in this version
 };
 std::string_view to_string(Action action);
 std::optional<Action> find_action(std::string_view name);
@@ -54,21 +67,21 @@ struct Rule {
     // HTTP only: reads nothing later than the name and port of a CONNECT. Then a CONNECT is judged by it in `connect` (when it comes, not
     // at accept), and any other request in `request`, which is what `phases` says.
     bool connect_judges_connect = false;
-    Direction direction = Direction::either;             // of `payload` and `verdict`
+    Direction direction = Direction::either;  // of `payload` and `verdict`
 
-    int status = 403;                                    // block
-    std::string reason;                                  // in the refusal and the log
+    int status = 403;  // block
+    std::string reason;  // in the refusal and the log
     std::string redirect_to;
-    std::string realm;                                   // authenticate
+    std::string realm;  // authenticate
     std::shared_ptr<const UserFile> users;
     HeaderEdit edit;
     RateLimit limit;
     std::vector<std::string> tags;
-    bool tags_as_header = false;                         // SMTP: X-Sluice-Tags
+    bool tags_as_header = false;  // SMTP: X-Sluice-Tags
 
-    std::string when;                                    // as it was written
+    std::string when;  // as it was written
     Place place;
-    bool reads_scan = false;                             // an `allow` of it lifts `malware` and `unscanned`
+    bool reads_scan = false;  // an `allow` of it lifts `malware` and `unscanned`
 
     std::optional<Phase> phase(Protocol protocol) const { return phases[static_cast<std::size_t>(protocol)]; }
 };

@@ -19,11 +19,30 @@ constexpr std::size_t name_limit = 128;                  // bytes: it goes into 
 constexpr std::int64_t burst_limit = 1'000'000'000;
 
 // Names that frame a message, name its host, or speak of one connection (RFC 9110 7.6.1): not a rule's to touch.
-constexpr std::array<std::string_view, 13> untouchable{"content-length", "transfer-encoding", "host", "connection", "proxy-connection", "keep-alive", "te",
-                                                       "trailer", "upgrade", "proxy-authenticate", "proxy-authorization", "proxy-authentication-info",
+constexpr std::array<std::string_view, 13> untouchable{"content-length",
+                                                       "transfer-encoding",
+                                                       "host",
+                                                       "connection",
+                                                       "proxy-connection",
+                                                       "keep-alive",
+                                                       "te",
+                                                       "trailer",
+                                                       "upgrade",
+                                                       "proxy-authenticate",
+                                                       "proxy-authorization",
+                                                       "proxy-authentication-info",
                                                        "http2-settings"};
-constexpr std::array<std::string_view, 12> usable_actions{"allow", "block", "reset", "trust", "redirect", "authenticate", "limit", "tag",
-                                                          "set_request_header", "remove_request_header", "set_response_header",
+constexpr std::array<std::string_view, 12> usable_actions{"allow",
+                                                          "block",
+                                                          "reset",
+                                                          "trust",
+                                                          "redirect",
+                                                          "authenticate",
+                                                          "limit",
+                                                          "tag",
+                                                          "set_request_header",
+                                                          "remove_request_header",
+                                                          "set_response_header",
                                                           "remove_response_header"};
 
 bool is_token_char(char c) { return is_alpha(c) || is_digit(c) || std::string_view("!#$%&'*+-.^_`|~").contains(c); }
@@ -35,7 +54,10 @@ bool is_set(Action action) { return action == Action::set_request_header || acti
 class RuleCompiler {
 public:
     RuleCompiler(const RuleSource& source, std::span<const ListName> lists, AtomTable& table, Diagnostics& diagnostics)
-        : source_(source), lists_(lists), table_(table), diagnostics_(diagnostics) {}
+        : source_(source),
+          lists_(lists),
+          table_(table),
+          diagnostics_(diagnostics) {}
 
     CompiledRule compile() {
         const auto before = errors();
@@ -56,7 +78,9 @@ public:
 private:
     std::ptrdiff_t errors() const { return std::ranges::count(diagnostics_, Diagnostic::Severity::error, &Diagnostic::severity); }
     void fault(const Text& text, std::string message) { diagnostics_.push_back(at(text, 0, std::move(message))); }
-    void fault(const Place& place, const std::string& line, std::string message) { diagnostics_.push_back({place, std::move(message), line}); }
+    void fault(const Place& place, const std::string& line, std::string message) {
+        diagnostics_.push_back({place, std::move(message), line});
+    }
     void fault_of_rule(std::string message) { fault(source_.place, source_.source_line, std::move(message)); }
 
     void name() {
@@ -64,7 +88,8 @@ private:
         const std::string& name = source_.name->value;
         if (name.empty() || name.size() > name_limit) return fault(*source_.name, fmt::format("a name has 1 to {} bytes", name_limit));
         if (std::ranges::any_of(name, is_control)) return fault(*source_.name, "a name has no control characters");
-        if (name == "protect-host" || name == "malware" || name == "unscanned") fault(*source_.name, fmt::format("`{}` is a built-in rule's name", name));
+        if (name == "protect-host" || name == "malware" || name == "unscanned")
+            fault(*source_.name, fmt::format("`{}` is a built-in rule's name", name));
         out_.rule.name = name;
     }
 
@@ -77,7 +102,8 @@ private:
         const auto action = find_action(name);
         if (!action) {
             const std::string_view nearest = nearest_name(name, usable_actions);
-            fault(*source_.action, nearest.empty() ? fmt::format("unknown action `{}`", name) : fmt::format("unknown action `{}`; did you mean `{}`?", name, nearest));
+            fault(*source_.action, nearest.empty() ? fmt::format("unknown action `{}`", name)
+                                                   : fmt::format("unknown action `{}`; did you mean `{}`?", name, nearest));
             return false;
         }
         out_.rule.action = *action;
@@ -114,7 +140,9 @@ private:
     void mode_and_phase() {
         if (source_.mode) {
             if (source_.mode->value == "shadow") out_.rule.shadow = true;
-            else if (source_.mode->value != "enforce") fault(*source_.mode, fmt::format("unknown mode `{}`; there are \"shadow\" and, without the key, \"enforce\"", source_.mode->value));
+            else if (source_.mode->value != "enforce")
+                fault(*source_.mode,
+                      fmt::format("unknown mode `{}`; there are \"shadow\" and, without the key, \"enforce\"", source_.mode->value));
         }
         if (!source_.phase) return;
         out_.asked_phase = find_phase(source_.phase->value);
@@ -134,8 +162,7 @@ private:
                 if (!source_.status) break;
                 if (source_.status->value < 400 || source_.status->value > 599)
                     fault(source_.status->place, source_.status->source_line, "`status` of a refusal is from 400 to 599");
-                else
-                    rule.status = static_cast<int>(source_.status->value);
+                else rule.status = static_cast<int>(source_.status->value);
                 break;
             case Action::redirect: redirect(); break;
             case Action::authenticate: authenticate(); break;
@@ -151,7 +178,9 @@ private:
         const std::size_t scheme = to.starts_with("http://") ? 7 : to.starts_with("https://") ? 8 : 0;
         if (scheme == 0 || to.size() == scheme || to[scheme] == '/') return fault(*source_.to, "`to` is a URL: http://… or https://…");
         for (std::size_t i = 0; i < to.size(); ++i) {    // it goes into a header field as it is
-            if (static_cast<unsigned char>(to[i]) > 0x20 && static_cast<unsigned char>(to[i]) < 0x7f && !std::string_view("\"<>\\^`{|}").contains(to[i])) continue;
+            if (static_cast<unsigned char>(to[i]) > 0x20 && static_cast<unsigned char>(to[i]) < 0x7f &&
+                !std::string_view("\"<>\\^`{|}").contains(to[i]))
+                continue;
             diagnostics_.push_back(at(*source_.to, i, "this character stands in no URL: it is written with % and two digits"));
             return;
         }
@@ -186,16 +215,19 @@ private:
             period = parse_duration(unit);
         }
         if (!count || *count < 1 || *count > burst_limit || !period || *period < 1'000'000 || *period > 366 * 86'400'000'000'000)
-            return fault(*source_.rate, fmt::format("`{}` is no rate: a number, `/` and a time, such as \"10/s\", \"100/m\" or \"5/10s\"", rate));
+            return fault(*source_.rate,
+                         fmt::format("`{}` is no rate: a number, `/` and a time, such as \"10/s\", \"100/m\" or \"5/10s\"", rate));
         limit.rate = *count;
         limit.period_ns = *period;
         limit.burst = *count;
         if (source_.burst) {
-            if (source_.burst->value < 1 || source_.burst->value > burst_limit) fault(source_.burst->place, source_.burst->source_line, "`burst` is at least 1");
+            if (source_.burst->value < 1 || source_.burst->value > burst_limit)
+                fault(source_.burst->place, source_.burst->source_line, "`burst` is at least 1");
             else limit.burst = source_.burst->value;
         }
         if (limit.period_ns / limit.rate < 1) fault(*source_.rate, "this is more than one in a nanosecond");
-        if (__int128{limit.period_ns / limit.rate} * limit.burst > __int128{1} << 62) fault_of_rule("this `burst` takes longer than a century to fill");
+        if (__int128{limit.period_ns / limit.rate} * limit.burst > __int128{1} << 62)
+            fault_of_rule("this `burst` takes longer than a century to fill");
         std::string identity = fmt::format("{}\n{}\n{}\n{}", out_.rule.name, limit.rate, limit.period_ns, limit.burst);
         if (source_.per) {
             for (const Text& text : *source_.per) {
@@ -213,10 +245,12 @@ private:
         const Node node = parse_expression("exists(" + text.value + ")", faults);
         constexpr std::size_t prefix = 7;
         std::optional<FieldReference> reference;
-        if (faults.empty() && node.kind == Node::Kind::bare && node.operand.functions.size() == 1) reference = resolve_field(node.operand, faults);
+        if (faults.empty() && node.kind == Node::Kind::bare && node.operand.functions.size() == 1)
+            reference = resolve_field(node.operand, faults);
         else if (faults.empty()) faults.push_back({prefix, "`per` names fields, such as \"client.ip\""});
         for (Fault& fault : faults)
-            diagnostics_.push_back(at(text, std::min(fault.position < prefix ? 0 : fault.position - prefix, text.value.size()), std::move(fault.message)));
+            diagnostics_.push_back(
+                at(text, std::min(fault.position < prefix ? 0 : fault.position - prefix, text.value.size()), std::move(fault.message)));
         if (reference) out_.rule.limit.per.push_back({reference->field, reference->header});
     }
 
@@ -242,7 +276,8 @@ private:
             if (edit.name.empty() || edit.name.size() > header_name_limit || !std::ranges::all_of(edit.name, is_token_char))
                 fault(*source_.header, fmt::format("`{}` is not a header's name", edit.name));
             else if (std::ranges::find(untouchable, lower(edit.name)) != untouchable.end())
-                fault(*source_.header, fmt::format("`{}` frames the message, names the host or speaks of one connection: no rule may touch it", edit.name));
+                fault(*source_.header,
+                      fmt::format("`{}` frames the message, names the host or speaks of one connection: no rule may touch it", edit.name));
         }
         if (!is_set(out_.rule.action)) return;
         if (!source_.value) return fault_of_rule(fmt::format("`{}` needs `value`", action));

@@ -67,7 +67,7 @@ public:
     static bool in_list(const Atom& atom, const Slot& slot, std::string_view value, const Lists& lists);
 
 private:
-    static constexpr AtomId none = 0;                    // atom 0 is `always`, which is in no index
+    static constexpr AtomId none = 0;  // atom 0 is `always`, which is in no index
     static void clear(std::span<std::uint64_t> bits) {
         for (std::uint64_t& word : bits) word = 0;
     }
@@ -94,7 +94,7 @@ private:
     IntervalIndex<std::int64_t> numbers_;
     IntervalIndex<std::uint32_t> v4_;
     IntervalIndex<std::array<std::uint8_t, 16>> v6_;
-    std::vector<AtomId> domain_lists_, ip_lists_, other_lists_;   // by list; others: of strings, URLs and hashes
+    std::vector<AtomId> domain_lists_, ip_lists_, other_lists_;  // by list; others: of strings, URLs and hashes
 };
 
 }  // namespace sluice::policy

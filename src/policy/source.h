@@ -40,26 +40,26 @@ struct RuleSource {
     std::optional<Text> name, when, action;
     std::optional<Text> phase, mode;
     std::optional<Text> reason;
-    std::optional<Number> status;                                     // block
-    std::optional<Text> to;                                           // redirect
-    std::optional<Text> realm, users;                                 // authenticate; `users`: an absolute path
-    std::optional<Text> rate;                                         // limit
+    std::optional<Number> status;  // block
+    std::optional<Text> to;  // redirect
+    std::optional<Text> realm, users;  // authenticate; `users`: an absolute path
+    std::optional<Text> rate;  // limit
     std::optional<Number> burst;
     std::optional<std::vector<Text>> per;
-    std::optional<std::vector<Text>> tags;                            // tag; the key `header` as a boolean is header_flag
+    std::optional<std::vector<Text>> tags;  // tag; the key `header` as a boolean is header_flag
     std::optional<Flag> header_flag;
-    std::optional<Text> header, value;                                // set_request_header …
-    std::optional<Flag> accept;                                       // quarantine
-    std::optional<std::vector<Text>> engines;                         // inspect
+    std::optional<Text> header, value;  // set_request_header …
+    std::optional<Flag> accept;  // quarantine
+    std::optional<std::vector<Text>> engines;  // inspect
     std::optional<Text> deliver, ranges, max_size;
     std::optional<Flag> whole;
 };
 
 // One key of [lists].
 struct ListSource {
-    Text name;                                                        // "ads"
-    Text type;                                                        // "domain", "ip", "sha256", "url", "string"
-    std::optional<Text> file;                                         // an absolute path
+    Text name;  // "ads"
+    Text type;  // "domain", "ip", "sha256", "url", "string"
+    std::optional<Text> file;  // an absolute path
     std::vector<Text> values;
     Place place;
     std::string source_line;
@@ -68,8 +68,8 @@ struct ListSource {
 struct PolicySource {
     std::vector<RuleSource> rules;
     std::vector<ListSource> lists;
-    std::optional<Text> default_action;                               // [policy] default: "allow" or "block"; allow without it
-    bool protect_host = true, malware = true, unscanned = true;       // [builtin]
+    std::optional<Text> default_action;  // [policy] default: "allow" or "block"; allow without it
+    bool protect_host = true, malware = true, unscanned = true;  // [builtin]
 };
 
 }  // namespace sluice::policy

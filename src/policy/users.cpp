@@ -30,7 +30,8 @@ Kind kind_of(std::string_view hash) {
     const auto body_of = [&](std::size_t digest) {       // after the salt: exactly the digest, in crypt's alphabet
         const std::size_t dollar = hash.rfind('$');
         const std::string_view body = hash.substr(dollar + 1);
-        return body.size() == digest && std::ranges::all_of(body, [](char c) { return is_alpha(c) || is_digit(c) || c == '.' || c == '/'; });
+        return body.size() == digest &&
+               std::ranges::all_of(body, [](char c) { return is_alpha(c) || is_digit(c) || c == '.' || c == '/'; });
     };
     const auto dollars = std::ranges::count(hash, '$');
     if (hash.starts_with("{SHA}")) return hash.size() == 5 + 28 && hash.ends_with('=') ? Kind::sha1 : Kind::unknown;
@@ -108,7 +109,8 @@ std::shared_ptr<const UserFile> UserFile::parse(std::string_view text, const std
         const std::string hash(line.substr(colon + 1));
         const Kind kind = kind_of(hash);
         if (kind == Kind::unknown) {
-            fault(fmt::format("the hash of `{}` is of no known kind; there are bcrypt, SHA-512, SHA-256 and MD5 crypt, $apr1$ and {{SHA}}", user));
+            fault(fmt::format("the hash of `{}` is of no known kind; there are bcrypt, SHA-512, SHA-256 and MD5 crypt, $apr1$ and {{SHA}}",
+                              user));
             continue;
         }
         if (!users->hashes_.try_emplace(std::string(user), hash).second) fault(fmt::format("`{}` is in this file twice", user));

@@ -21,11 +21,12 @@ public:
 
     // Slow by design (tens to hundreds of ms): never on a worker. Thread-safe. An unknown user costs the time of a known one.
     bool verify(std::string_view user, std::string_view password) const;
+    bool has(std::string_view user) const { return hashes_.contains(std::string(user)); }
     std::size_t size() const { return hashes_.size(); }
 
 private:
     std::unordered_map<std::string, std::string> hashes_;
-    std::string decoy_;                                  // what unknown users are measured against: a hash of the file's costliest kind
+    std::string decoy_;  // what unknown users are measured against: a hash of the file's costliest kind
 };
 
 }  // namespace sluice::policy

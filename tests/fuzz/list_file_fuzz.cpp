@@ -61,7 +61,8 @@ void ask(Collector&& collected) {
         for (const IpAddress& address : collected.addresses) require(index.contains(address, 1) && !index.contains(address, 0));
     } else if (collected.type == ListType::domain) {
         const DomainIndex index = std::move(collected.domains).build();
-        for (const std::string& name : collected.texts) require(index.contains(name, 1) && index.contains("x." + name, 1) && !index.contains(name, 0));
+        for (const std::string& name : collected.texts)
+            require(index.contains(name, 1) && index.contains("x." + name, 1) && !index.contains(name, 0));
     } else if (collected.type == ListType::url) {
         const UrlIndex index = std::move(collected.urls).build();
         for (const std::string& entry : collected.texts) {

@@ -17,12 +17,14 @@ void require(bool condition) {
 }
 
 bool same(const RequestHead& a, const RequestHead& b) {
-    if (a.method != b.method || a.target != b.target || a.form != b.form || a.version != b.version || a.body != b.body || a.keep_alive != b.keep_alive ||
-        a.expects_continue != b.expects_continue || a.unknown_expectation != b.unknown_expectation || a.upgrade_websocket != b.upgrade_websocket ||
-        a.connection.names != b.connection.names || a.fields.size() != b.fields.size())
+    if (a.method != b.method || a.target != b.target || a.form != b.form || a.version != b.version || a.body != b.body ||
+        a.keep_alive != b.keep_alive || a.expects_continue != b.expects_continue || a.unknown_expectation != b.unknown_expectation ||
+        a.upgrade_websocket != b.upgrade_websocket || a.connection.names != b.connection.names || a.fields.size() != b.fields.size())
         return false;
     for (std::size_t i = 0; i < a.fields.size(); ++i)
-        if (a.fields.all()[i].name != b.fields.all()[i].name || a.fields.all()[i].value != b.fields.all()[i].value || a.fields.known(i) != b.fields.known(i)) return false;
+        if (a.fields.all()[i].name != b.fields.all()[i].name || a.fields.all()[i].value != b.fields.all()[i].value ||
+            a.fields.known(i) != b.fields.known(i))
+            return false;
     return true;
 }
 

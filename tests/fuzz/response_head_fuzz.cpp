@@ -17,8 +17,9 @@ void require(bool condition) {
 }
 
 bool same(const ResponseHead& a, const ResponseHead& b) {
-    if (a.status != b.status || a.reason != b.reason || a.version != b.version || a.body != b.body || a.content_length != b.content_length ||
-        a.keep_alive != b.keep_alive || a.upgrade_websocket != b.upgrade_websocket || a.connection.names != b.connection.names || a.fields.size() != b.fields.size())
+    if (a.status != b.status || a.reason != b.reason || a.version != b.version || a.body != b.body ||
+        a.content_length != b.content_length || a.keep_alive != b.keep_alive || a.upgrade_websocket != b.upgrade_websocket ||
+        a.connection.names != b.connection.names || a.fields.size() != b.fields.size())
         return false;
     for (std::size_t i = 0; i < a.fields.size(); ++i)
         if (a.fields.all()[i].name != b.fields.all()[i].name || a.fields.all()[i].value != b.fields.all()[i].value) return false;

@@ -27,7 +27,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     rule.phase = text("response");
     source.rules.push_back(rule);
     ListSource names{.name = text("ads"), .type = text("domain"), .file = {}, .values = {text("ads.test")}, .place = {}, .source_line = {}};
-    ListSource addresses{.name = text("drop"), .type = text("ip"), .file = {}, .values = {text("192.0.2.0/24")}, .place = {}, .source_line = {}};
+    ListSource addresses{
+        .name = text("drop"), .type = text("ip"), .file = {}, .values = {text("192.0.2.0/24")}, .place = {}, .source_line = {}};
     source.lists = {names, addresses};
     sluice::Diagnostics diagnostics;
     const auto policy = Policy::compile(source, diagnostics, nullptr);

@@ -18,7 +18,8 @@ void check(const Url& url) {
     for (const std::string* part : {&url.path, &url.query, &url.raw_target})
         for (const char c : *part) require(static_cast<unsigned char>(c) > ' ' && c != 0x7f && c != '#');
     for (const char c : url.path + url.query) require(static_cast<unsigned char>(c) < 0x80);
-    for (const char c : url.authority.host) require(static_cast<unsigned char>(c) > ' ' && static_cast<unsigned char>(c) < 0x7f && !(c >= 'A' && c <= 'Z'));
+    for (const char c : url.authority.host)
+        require(static_cast<unsigned char>(c) > ' ' && static_cast<unsigned char>(c) < 0x7f && !(c >= 'A' && c <= 'Z'));
     const std::string closed = url.path + "/";
     require(closed.find("/./") == std::string::npos && closed.find("/../") == std::string::npos);
     require(url.port != 0);
@@ -26,7 +27,8 @@ void check(const Url& url) {
     const std::string canonical = url.canonical();
     const auto again = parse_url(canonical);
     require(again.has_value());
-    require(again->canonical() == canonical && again->path == url.path && again->query == url.query && again->authority.host == url.authority.host);
+    require(again->canonical() == canonical && again->path == url.path && again->query == url.query &&
+            again->authority.host == url.authority.host);
     require(again->authority.address == url.authority.address && again->extension() == url.extension());
     // What the server gets means the same to us as what the rules saw.
     Url other = *again;

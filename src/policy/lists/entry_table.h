@@ -34,8 +34,16 @@ inline std::uint64_t fold(std::uint64_t a, std::uint64_t b) {
 inline std::uint64_t hash_piece(const HashSeed& seed, std::uint64_t state, std::string_view piece) {
     const char* at = piece.data();
     std::size_t left = piece.size();
-    const auto load64 = [](const char* from) { std::uint64_t word; std::memcpy(&word, from, 8); return word; };
-    const auto load32 = [](const char* from) { std::uint32_t word; std::memcpy(&word, from, 4); return std::uint64_t{word}; };
+    const auto load64 = [](const char* from) {
+        std::uint64_t word;
+        std::memcpy(&word, from, 8);
+        return word;
+    };
+    const auto load32 = [](const char* from) {
+        std::uint32_t word;
+        std::memcpy(&word, from, 4);
+        return std::uint64_t{word};
+    };
     const auto load8 = [](const char* from) { return std::uint64_t{static_cast<unsigned char>(*from)}; };
     for (; left > 8; left -= 8, at += 8) state = fold(state ^ load64(at), seed.key[1]);
     std::uint64_t last = 0;

@@ -48,10 +48,15 @@ constexpr std::array<char, 256> name_characters = [] {
 
 // Names by which a hosts file means the machine itself or its links.
 bool is_own_name(std::string_view name) {
-    static constexpr std::array<std::string_view, 17> known{
-        "localhost",      "localhost.localdomain",  "localhost4",      "localhost4.localdomain4", "localhost6",    "localhost6.localdomain6",
-        "local",          "localdomain",            "broadcasthost",   "ip6-localhost",           "ip6-loopback",  "ip6-localnet",
-        "ip6-mcastprefix", "ip6-allnodes",          "ip6-allrouters",  "ip6-allhosts",            "loopback"};
+    static constexpr std::array<std::string_view, 17> known{"localhost",       "localhost.localdomain",
+                                                            "localhost4",      "localhost4.localdomain4",
+                                                            "localhost6",      "localhost6.localdomain6",
+                                                            "local",           "localdomain",
+                                                            "broadcasthost",   "ip6-localhost",
+                                                            "ip6-loopback",    "ip6-localnet",
+                                                            "ip6-mcastprefix", "ip6-allnodes",
+                                                            "ip6-allrouters",  "ip6-allhosts",
+                                                            "loopback"};
     return std::ranges::find(known, name) != known.end();
 }
 
@@ -67,7 +72,8 @@ bool is_address(std::string_view text) {
 // What may follow "$" for a filter that still means the whole domain.
 bool means_whole_domain(std::string_view options) {
     static constexpr std::array<std::string_view, 4> harmless{"important", "all", "document", "doc"};
-    return std::ranges::all_of(split(options, ','), [](std::string_view option) { return std::ranges::find(harmless, option) != harmless.end(); });
+    return std::ranges::all_of(split(options, ','),
+                               [](std::string_view option) { return std::ranges::find(harmless, option) != harmless.end(); });
 }
 
 }  // namespace
@@ -118,7 +124,8 @@ std::optional<std::string> url_entry(std::string_view text) {
     if (const std::size_t at = text.find("://"); at != std::string_view::npos) {
         scheme = text.substr(0, at);
         text.remove_prefix(at + 3);
-        if (std::ranges::none_of(std::array{"http", "https", "ftp"}, [&](std::string_view known) { return equals_ignoring_case(scheme, known); }))
+        if (std::ranges::none_of(std::array{"http", "https", "ftp"},
+                                 [&](std::string_view known) { return equals_ignoring_case(scheme, known); }))
             return std::nullopt;
     }
     const auto url = parse_url((scheme.empty() ? "http" : lower(scheme)) + "://" + std::string(text));
@@ -184,13 +191,14 @@ LineKind LineParser::parse_domains(std::string_view line) {
         if (is_own_name(storage_) || is_own_address(storage_)) return LineKind::nothing;
         return finish();
     }
-    if (line.front() == '[' && line.back() == ']') return LineKind::nothing;                 // "[Adblock Plus 2.0]"
+    if (line.front() == '[' && line.back() == ']') return LineKind::nothing;  // "[Adblock Plus 2.0]"
     if (line.starts_with("@@")) return LineKind::not_applicable;
     for (const std::string_view part_of_page : {"##", "#@#", "#?#", "#$#", "#%#"})
-        if (line.find(part_of_page) != std::string_view::npos && !is_white(line[line.find(part_of_page) - 1])) return LineKind::not_applicable;
+        if (line.find(part_of_page) != std::string_view::npos && !is_white(line[line.find(part_of_page) - 1]))
+            return LineKind::not_applicable;
     if (line.starts_with("||")) return parse_filter(without_comment(line.substr(2), ""));
     if (line.front() == '|') return LineKind::not_applicable;
-    if (line.size() > 2 && line.front() == '/' && line.back() == '/') return LineKind::not_applicable;   // a regular expression
+    if (line.size() > 2 && line.front() == '/' && line.back() == '/') return LineKind::not_applicable;  // a regular expression
 
     line = without_comment(line, "#");
     const std::size_t space = line.find_first_of(white);
@@ -247,8 +255,10 @@ LineKind LineParser::parse_range(std::string_view text) {
         auto bytes = first_.bytes();
         for (int bit = network->prefix(); bit < first_.bits(); ++bit)
             bytes[static_cast<std::size_t>(bit / 8)] |= static_cast<std::uint8_t>(0x80U >> (bit % 8));
-        last_ = first_.is_v6() ? IpAddress::v6(bytes)
-                               : IpAddress::v4(std::uint32_t{bytes[0]} << 24 | std::uint32_t{bytes[1]} << 16 | std::uint32_t{bytes[2]} << 8 | bytes[3]);
+        last_ =
+            first_.is_v6()
+                ? IpAddress::v6(bytes)
+                : IpAddress::v4(std::uint32_t{bytes[0]} << 24 | std::uint32_t{bytes[1]} << 16 | std::uint32_t{bytes[2]} << 8 | bytes[3]);
     }
     if (first_.unmapped().is_v4() && last_.unmapped().is_v4()) {
         first_ = first_.unmapped();

@@ -18,7 +18,7 @@ namespace sluice::policy {
 enum class LineKind : std::uint8_t {
     entries,                  // one or more
     nothing,                  // empty, a comment, a header, or a hosts line that only names the machine itself
-    not_applicable,           // valid where it comes from, but nothing that a list can say: an exception, a filter on a path or on a page's parts
+    not_applicable,  // valid where it comes from, but nothing that a list can say: an exception, a filter on a path or on a page's parts
     bad,
 };
 
@@ -49,7 +49,7 @@ private:
 
     ListType type_;
     std::vector<std::string_view> entries_;
-    std::string storage_;                                    // the entries' text, end to end
+    std::string storage_;  // the entries' text, end to end
     std::vector<std::size_t> ends_;
     IpAddress first_, last_;
 };

@@ -29,7 +29,7 @@ public:
     private:
         friend class IpIndex;
         struct Range {
-            unsigned __int128 first = 0, last = 0;              // both inside
+            unsigned __int128 first = 0, last = 0;  // both inside
             ListId list = 0;
             friend auto operator<=>(const Range&, const Range&) = default;
         };
@@ -42,7 +42,7 @@ public:
     bool contains(const IpAddress& address, ListId list) const;
     // Every piece of the address space that is in a list: its first and last address and its lists.
     void for_each(const std::function<void(const IpAddress&, const IpAddress&, std::span<const ListId>)>& each) const;
-    std::size_t size() const;                                   // pieces
+    std::size_t size() const;  // pieces
     std::size_t memory_bytes() const;
 
 private:
@@ -51,7 +51,7 @@ private:
     struct Family {
         std::vector<Bits> starts;
         std::vector<SetId> sets;
-        std::vector<std::uint32_t> directory;                   // of the first 16 bits: the last piece that starts at or before them
+        std::vector<std::uint32_t> directory;  // of the first 16 bits: the last piece that starts at or before them
         SetId find(Bits address) const;
         void build(std::vector<Builder::Range> ranges, ListSets& lists);
     };

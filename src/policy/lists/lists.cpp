@@ -39,7 +39,9 @@ std::size_t add_entries(IpIndex::Builder& builder, const LineParser& line, ListI
 }
 
 template <class Builder>
-std::size_t entries_of(const Builder&, ListId, std::size_t added) { return added; }
+std::size_t entries_of(const Builder&, ListId, std::size_t added) {
+    return added;
+}
 std::size_t entries_of(const IpIndex::Builder& builder, ListId list, std::size_t) { return builder.count(list); }
 
 // The lists of `taken` (old id -> new id) out of an index into the builder of another.
@@ -117,7 +119,8 @@ private:
         if (!old) return std::nullopt;
         const ListSpec& spec = lists_.lists_[id].spec;
         const List& last = previous_->lists_[*old];
-        const bool same = spec.file.empty() ? last.spec.values == spec.values : last.identity.known() && last.identity == identify(spec.file);
+        const bool same =
+            spec.file.empty() ? last.spec.values == spec.values : last.identity.known() && last.identity == identify(spec.file);
         return same ? old : std::nullopt;
     }
     bool can_share(ListType type, const std::vector<ListId>& own, const Taken& taken) const {
@@ -133,7 +136,8 @@ private:
             // About 22 bytes a line; a compressed file has more of them, and the table grows.
             std::int64_t bytes = 0;
             for (const ListId id : own)
-                if (const FileIdentity file = identify(lists_.lists_[id].spec.file); file.known()) bytes += std::min(file.size, std::int64_t{1} << 30);
+                if (const FileIdentity file = identify(lists_.lists_[id].spec.file); file.known())
+                    bytes += std::min(file.size, std::int64_t{1} << 30);
             return typename Index::Builder(static_cast<std::size_t>(bytes) / 22);
         } else {
             return {};
@@ -188,7 +192,8 @@ private:
         });
         if (!identity) {
             const Error& error = identity.error();
-            const std::string cause = error.code == Errc::io_failed && error.cause != 0 ? fmt::format(": {}", std::strerror(error.cause)) : "";
+            const std::string cause =
+                error.code == Errc::io_failed && error.cause != 0 ? fmt::format(": {}", std::strerror(error.cause)) : "";
             say(list, Diagnostic::Severity::error, fmt::format("{} {}{}", list.spec.file, error.what, cause));
             return false;
         }
@@ -227,14 +232,16 @@ std::shared_ptr<const Lists> Lists::load(std::span<const ListSpec> specs, Diagno
     auto out = std::make_shared<Lists>();
     constexpr std::size_t most = std::numeric_limits<ListId>::max();
     if (specs.size() > most) {
-        diagnostics.push_back({specs[most].place, fmt::format("more than {} lists", most), specs[most].source_line, Diagnostic::Severity::error});
+        diagnostics.push_back(
+            {specs[most].place, fmt::format("more than {} lists", most), specs[most].source_line, Diagnostic::Severity::error});
         specs = specs.first(most);
     }
     out->lists_.reserve(specs.size());                          // names_ looks into it
     for (const ListSpec& spec : specs) {
         out->lists_.push_back({spec, {}, {}});
         if (!out->names_.emplace(out->lists_.back().spec.name, static_cast<ListId>(out->lists_.size() - 1)).second)
-            diagnostics.push_back({spec.place, fmt::format("list '{}' is given twice", spec.name), spec.source_line, Diagnostic::Severity::error});
+            diagnostics.push_back(
+                {spec.place, fmt::format("list '{}' is given twice", spec.name), spec.source_line, Diagnostic::Severity::error});
     }
     Loader loader(*out, diagnostics, previous);
     loader.load_index(ListType::domain, &Lists::domains_);

@@ -26,10 +26,10 @@ namespace sluice::policy {
 struct ListSpec {
     std::string name;
     ListType type = ListType::string;
-    std::string file;                                           // a path; empty: `values`
+    std::string file;  // a path; empty: `values`
     std::vector<std::string> values;
-    Place place;                                                // where diagnostics point
-    std::string source_line;                                    // the line that `place` names; may be empty
+    Place place;  // where diagnostics point
+    std::string source_line;  // the line that `place` names; may be empty
 };
 
 class Lists {
@@ -42,7 +42,7 @@ public:
     static std::shared_ptr<const Lists> load(std::span<const ListSpec> specs, Diagnostics& diagnostics, const Lists* previous);
 
     std::size_t size() const { return lists_.size(); }
-    std::size_t words() const { return bitmap_words(lists_.size()); }    // of a bitmap for `lookup`
+    std::size_t words() const { return bitmap_words(lists_.size()); }  // of a bitmap for `lookup`
     std::optional<ListId> find(std::string_view name) const;
     std::string_view name(ListId list) const { return lists_[list].spec.name; }
     ListType type(ListId list) const { return lists_[list].spec.type; }
@@ -51,7 +51,7 @@ public:
     // Each answers for all lists of its type; see `lookup` there.
     const DomainIndex& domains() const { return *domains_; }
     const IpIndex& networks() const { return *networks_; }
-    const StringIndex& hashes() const { return *hashes_; }               // keys: 32 bytes
+    const StringIndex& hashes() const { return *hashes_; }  // keys: 32 bytes
     const UrlIndex& urls() const { return *urls_; }
     const StringIndex& strings() const { return *strings_; }
 
@@ -71,12 +71,12 @@ private:
     struct List {
         ListSpec spec;
         LoadReport report;
-        FileIdentity identity;                                           // not known: read again at the next load
+        FileIdentity identity;  // not known: read again at the next load
     };
     friend class Loader;
 
     std::vector<List> lists_;
-    std::unordered_map<std::string_view, ListId> names_;                 // views into lists_
+    std::unordered_map<std::string_view, ListId> names_;  // views into lists_
     std::shared_ptr<const DomainIndex> domains_ = std::make_shared<DomainIndex>();
     std::shared_ptr<const IpIndex> networks_ = std::make_shared<IpIndex>();
     std::shared_ptr<const StringIndex> hashes_ = std::make_shared<StringIndex>();

@@ -106,7 +106,8 @@ public:
             stream_.next_out = reinterpret_cast<Bytef*>(out_.data());
             stream_.avail_out = static_cast<uInt>(out_.size());
             const int result = inflate(&stream_, Z_NO_FLUSH);
-            if (result != Z_OK && result != Z_STREAM_END) return fail(Errc::malformed, Side::self, "the compressed data is damaged", result);
+            if (result != Z_OK && result != Z_STREAM_END)
+                return fail(Errc::malformed, Side::self, "the compressed data is damaged", result);
             ended_ = result == Z_STREAM_END;
             TRY(lines.feed({out_.data(), out_.size() - stream_.avail_out}));
         }
@@ -134,7 +135,7 @@ private:
 }  // namespace
 
 FileIdentity identify(const std::string& path) {
-    struct stat status {};
+    struct stat status{};
     return stat(path.c_str(), &status) == 0 ? identity_of(status) : FileIdentity{};
 }
 
@@ -142,7 +143,7 @@ Result<FileIdentity> read_lines(const std::string& path, const ReadBounds& bound
                                 const std::function<void(std::string_view line, bool too_long)>& each) {
     // Without O_NONBLOCK a FIFO would hold the reload for ever.
     const Descriptor file(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
-    struct stat status {};
+    struct stat status{};
     if (file.fd < 0 || fstat(file.fd, &status) != 0) return fail(Errc::io_failed, Side::self, "cannot be opened", errno);
     if (!S_ISREG(status.st_mode)) return fail(Errc::io_failed, Side::self, "is not a regular file", S_ISDIR(status.st_mode) ? EISDIR : 0);
     const FileIdentity identity = identity_of(status);

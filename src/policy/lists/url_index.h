@@ -23,7 +23,7 @@ public:
 
     private:
         EntryTable::Builder table_{&UrlIndex::hash};
-        std::size_t pieces_ = 0;                                // of the entry with the most: its host and its segments
+        std::size_t pieces_ = 0;  // of the entry with the most: its host and its segments
     };
 
     UrlIndex() = default;

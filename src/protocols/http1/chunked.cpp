@@ -11,7 +11,10 @@
 namespace sluice::http1 {
 
 ChunkedDecoder::ChunkedDecoder(const Limits& limits, Side side)
-    : line_limit_(limits.chunk_line), trailer_limit_(limits.trailer_bytes), field_limit_(limits.header_fields), side_(side) {}
+    : line_limit_(limits.chunk_line),
+      trailer_limit_(limits.trailer_bytes),
+      field_limit_(limits.header_fields),
+      side_(side) {}
 
 void ChunkedDecoder::reset() {
     state_ = State::size_first;

@@ -19,7 +19,7 @@ public:
     struct Piece {
         enum class Kind : std::uint8_t { need_more, data, end };
         Kind kind = Kind::need_more;
-        std::string_view data;           // a view into `in`, not empty, for Kind::data
+        std::string_view data;  // a view into `in`, not empty, for Kind::data
     };
 
     // `side`: whose body it is, for errors.
@@ -38,8 +38,24 @@ public:
 
 private:
     enum class State : std::uint8_t {
-        size_first, size, extension_space, extension_name_first, extension_name, extension_name_space, extension_value_first, extension_value, quoted,
-        quoted_pair, extension_end, size_lf, data, data_cr, data_lf, trailer, trailer_lf, ended,
+        size_first,
+        size,
+        extension_space,
+        extension_name_first,
+        extension_name,
+        extension_name_space,
+        extension_value_first,
+        extension_value,
+        quoted,
+        quoted_pair,
+        extension_end,
+        size_lf,
+        data,
+        data_cr,
+        data_lf,
+        trailer,
+        trailer_lf,
+        ended,
     };
 
     Result<void> size_line_octet(char c);
@@ -51,10 +67,10 @@ private:
     std::size_t field_limit_;
     Side side_;
     State state_ = State::size_first;
-    std::uint64_t remaining_ = 0;        // of the chunk
+    std::uint64_t remaining_ = 0;  // of the chunk
     std::size_t line_octets_ = 0;
     std::string trailer_octets_;
-    std::size_t trailer_line_ = 0;       // where the current line starts in them
+    std::size_t trailer_line_ = 0;  // where the current line starts in them
     Fields trailers_;
 };
 

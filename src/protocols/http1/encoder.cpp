@@ -21,7 +21,8 @@ void HeadWriter::request_line(std::string_view method, std::string_view target, 
 
 void HeadWriter::status_line(int status, std::string_view reason, Version version) {
     assert(status >= 100 && status <= 999 && is_field_value(reason));
-    const char code[] = {' ', static_cast<char>('0' + status / 100), static_cast<char>('0' + status / 10 % 10), static_cast<char>('0' + status % 10), ' '};
+    const char code[] = {' ', static_cast<char>('0' + status / 100), static_cast<char>('0' + status / 10 % 10),
+                         static_cast<char>('0' + status % 10), ' '};
     out_.append(spelled(version)).append(code, sizeof code).append(reason).append("\r\n");
 }
 

@@ -37,7 +37,8 @@ struct ConnectionOptions {
     bool close = false;
     bool keep_alive = false;
     bool upgrade = false;
-    std::vector<std::string_view> names; // the other options, each naming a field that is not to be forwarded; at most Limits::header_fields
+    std::vector<std::string_view>
+        names; // the other options, each naming a field that is not to be forwarded; at most Limits::header_fields
 
     // Whether a field of this name is for this connection alone because Connection says so. Host, Content-Length and Cache-Control never
     // are: taking those away would change what the message means.
@@ -45,18 +46,18 @@ struct ConnectionOptions {
 };
 
 struct RequestHead {
-    std::string_view method;             // a token, case as it came
-    std::string_view target;             // valid octets: no control, space, DEL or fragment
+    std::string_view method;  // a token, case as it came
+    std::string_view target;  // valid octets: no control, space, DEL or fragment
     TargetForm form = TargetForm::origin;
-    Version version = Version::http_1_1; // what to speak: a higher minor version counts as 1.1 (RFC 9110 2.5)
+    Version version = Version::http_1_1;  // what to speak: a higher minor version counts as 1.1 (RFC 9110 2.5)
     Fields fields;
     ConnectionOptions connection;
-    Framing body;                        // never until_close
-    bool keep_alive = false;             // another request may follow on this connection: HTTP/1.1 without "close". Never in HTTP/1.0: a proxy
-                                         // cannot know whether an older one in between understood keep-alive (RFC 9112 9.3 and C.2.2)
-    bool expects_continue = false;       // Expect: 100-continue, in HTTP/1.1 alone
-    bool unknown_expectation = false;    // Expect says something else: 417
-    bool upgrade_websocket = false;      // GET, HTTP/1.1, Connection: upgrade, and Upgrade is "websocket" (or has it in its list)
+    Framing body;  // never until_close
+    bool keep_alive = false;  // another request may follow on this connection: HTTP/1.1 without "close". Never in HTTP/1.0: a proxy
+        // cannot know whether an older one in between understood keep-alive (RFC 9112 9.3 and C.2.2)
+    bool expects_continue = false;  // Expect: 100-continue, in HTTP/1.1 alone
+    bool unknown_expectation = false;  // Expect says something else: 417
+    bool upgrade_websocket = false;  // GET, HTTP/1.1, Connection: upgrade, and Upgrade is "websocket" (or has it in its list)
 
     // Whether all()[index] is for this hop alone and must not be written to the next.
     bool is_for_this_hop(std::size_t index) const;
@@ -64,15 +65,15 @@ struct RequestHead {
 };
 
 struct ResponseHead {
-    int status = 0;                      // 100 to 999; what is above 599 has no class, and counts as a 500 does (RFC 9110 15)
-    std::string_view reason;             // may be empty
+    int status = 0;  // 100 to 999; what is above 599 has no class, and counts as a 500 does (RFC 9110 15)
+    std::string_view reason;  // may be empty
     Version version = Version::http_1_1;
     Fields fields;
     ConnectionOptions connection;
-    Framing body;                        // of this response to that request method; 1xx, 204, 304, HEAD and CONNECT's 2xx have none
+    Framing body;  // of this response to that request method; 1xx, 204, 304, HEAD and CONNECT's 2xx have none
     std::optional<std::uint64_t> content_length;  // as the field says, also where there is no body (HEAD, 304)
-    bool keep_alive = false;             // another request may follow on this connection, once the body has ended
-    bool upgrade_websocket = false;      // 101, Connection: upgrade, Upgrade: websocket
+    bool keep_alive = false;  // another request may follow on this connection, once the body has ended
+    bool upgrade_websocket = false;  // 101, Connection: upgrade, Upgrade: websocket
 
     bool is_interim() const { return status >= 100 && status < 200 && status != 101; }
     bool is_for_this_hop(std::size_t index) const;

@@ -50,7 +50,7 @@ private:
     std::size_t field_limit_;
     Side side_;
     std::size_t line_start_ = 0;
-    std::size_t scanned_ = 0;            // no line end and nothing bad before this
+    std::size_t scanned_ = 0;  // no line end and nothing bad before this
 };
 
 }  // namespace detail
@@ -72,7 +72,7 @@ private:
     std::size_t empty_line_limit_;
     std::size_t empty_lines_ = 0;
     Part part_ = Part::fresh;
-    const char* base_ = nullptr;         // where the buffer was at the last call
+    const char* base_ = nullptr;  // where the buffer was at the last call
 };
 
 class ResponseParser {

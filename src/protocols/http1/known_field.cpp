@@ -15,13 +15,57 @@ constexpr std::size_t count = static_cast<std::size_t>(KnownField::count_);
 // In the order of KnownField.
 constexpr std::array<std::string_view, count> names = {
     "",
-    "Connection", "Content-Length", "Expect", "Forwarded", "Host", "Keep-Alive", "Max-Forwards", "Proxy-Authenticate", "Proxy-Authentication-Info",
-    "Proxy-Authorization", "Proxy-Connection", "Proxy-Status", "TE", "Trailer", "Transfer-Encoding", "Upgrade", "Via", "X-Forwarded-For", "X-Forwarded-Host",
+    "Connection",
+    "Content-Length",
+    "Expect",
+    "Forwarded",
+    "Host",
+    "Keep-Alive",
+    "Max-Forwards",
+    "Proxy-Authenticate",
+    "Proxy-Authentication-Info",
+    "Proxy-Authorization",
+    "Proxy-Connection",
+    "Proxy-Status",
+    "TE",
+    "Trailer",
+    "Transfer-Encoding",
+    "Upgrade",
+    "Via",
+    "X-Forwarded-For",
+    "X-Forwarded-Host",
     "X-Forwarded-Proto",
-    "Accept", "Accept-Encoding", "Accept-Language", "Accept-Ranges", "Authorization", "Cache-Control", "Content-Disposition", "Content-Encoding",
-    "Content-Range", "Content-Type", "Cookie", "Date", "ETag", "If-Modified-Since", "If-None-Match", "If-Range", "Last-Modified", "Location", "Origin",
-    "Pragma", "Range", "Referer", "Retry-After", "Sec-WebSocket-Accept", "Sec-WebSocket-Key", "Sec-WebSocket-Version", "Server", "Set-Cookie", "User-Agent",
-    "Vary", "WWW-Authenticate",
+    "Accept",
+    "Accept-Encoding",
+    "Accept-Language",
+    "Accept-Ranges",
+    "Authorization",
+    "Cache-Control",
+    "Content-Disposition",
+    "Content-Encoding",
+    "Content-Range",
+    "Content-Type",
+    "Cookie",
+    "Date",
+    "ETag",
+    "If-Modified-Since",
+    "If-None-Match",
+    "If-Range",
+    "Last-Modified",
+    "Location",
+    "Origin",
+    "Pragma",
+    "Range",
+    "Referer",
+    "Retry-After",
+    "Sec-WebSocket-Accept",
+    "Sec-WebSocket-Key",
+    "Sec-WebSocket-Version",
+    "Server",
+    "Set-Cookie",
+    "User-Agent",
+    "Vary",
+    "WWW-Authenticate",
 };
 static_assert(!names.back().empty());
 
@@ -119,7 +163,9 @@ KnownField known_field(std::string_view name) {
     return entry.length == name.size() && same(name, entry) ? field : KnownField::none;
 }
 
-std::string_view field_name(KnownField field) { return field < KnownField::count_ ? names[static_cast<std::size_t>(field)] : std::string_view{}; }
+std::string_view field_name(KnownField field) {
+    return field < KnownField::count_ ? names[static_cast<std::size_t>(field)] : std::string_view{};
+}
 
 bool is_hop_by_hop(KnownField field) {
     switch (field) {
@@ -175,9 +221,12 @@ bool may_be_trailer(std::string_view name) {
         default: break;
     }
     // Content-…, other conditions (If-…), and what authenticates.
-    const auto starts_with = [&](std::string_view start) { return name.size() >= start.size() && equals_ignoring_case(name.substr(0, start.size()), start); };
+    const auto starts_with = [&](std::string_view start) {
+        return name.size() >= start.size() && equals_ignoring_case(name.substr(0, start.size()), start);
+    };
     if (starts_with("Content-") || starts_with("If-") || starts_with("Sec-WebSocket-")) return false;
-    for (const std::string_view other : {std::string_view("Age"), std::string_view("Expires"), std::string_view("Warning"), std::string_view("Authentication-Info")})
+    for (const std::string_view other :
+         {std::string_view("Age"), std::string_view("Expires"), std::string_view("Warning"), std::string_view("Authentication-Info")})
         if (equals_ignoring_case(name, other)) return false;
     return true;
 }

@@ -16,7 +16,8 @@ std::unexpected<Error> malformed(std::string_view what) { return fail(Errc::malf
 // scheme ":" (RFC 3986 3.1)
 bool has_scheme(std::string_view target) {
     std::size_t i = 0;
-    while (i < target.size() && (is_alpha(target[i]) || is_digit(target[i]) || target[i] == '+' || target[i] == '-' || target[i] == '.')) ++i;
+    while (i < target.size() && (is_alpha(target[i]) || is_digit(target[i]) || target[i] == '+' || target[i] == '-' || target[i] == '.'))
+        ++i;
     return i != 0 && i < target.size() && target[i] == ':' && is_alpha(target[0]);
 }
 
@@ -56,7 +57,9 @@ Result<void> read_host(const RequestHead& head) {
 }  // namespace
 
 RequestParser::RequestParser(const Limits& limits)
-    : lines_(limits, Side::client), target_limit_(limits.request_target), empty_line_limit_(limits.leading_empty_lines) {}
+    : lines_(limits, Side::client),
+      target_limit_(limits.request_target),
+      empty_line_limit_(limits.leading_empty_lines) {}
 
 void RequestParser::reset() {
     lines_.reset();

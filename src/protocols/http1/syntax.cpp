@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "protocols/http1/syntax.h"
 
+#include "base/limits.h"
+
 #include "base/text.h"
 #include "protocols/http1/scan.h"
 
@@ -134,19 +136,24 @@ Guess looks_like_request(std::string_view prefix) {
     // Longer than every registered method: another protocol's first word is not waited for forever.
     constexpr std::size_t longest_method = 32;
     constexpr std::string_view version = "HTTP/1.";
+    // What servers pass over, or take for one space, does not hide a request from us: our own parser then says what is wrong with it.
     std::size_t i = 0;
+    while (i < prefix.size() && (prefix[i] == '\r' || prefix[i] == '\n')) ++i;
+    if (i > 2 * Limits{}.leading_empty_lines) return Guess::yes;
+    prefix.remove_prefix(i);
+    i = 0;
     while (i < prefix.size() && is_token_octet(prefix[i])) ++i;
     if (i > longest_method) return Guess::no;
     if (i == prefix.size()) return Guess::undecided;
     if (i == 0 || prefix[i] != ' ') return Guess::no;
-    const std::size_t target = ++i;
+    while (i < prefix.size() && prefix[i] == ' ') ++i;
     while (i < prefix.size() && prefix[i] != ' ') {
         if (detail::is_control(prefix[i]) || prefix[i] == '\t') return Guess::no;
         ++i;
     }
     if (i == prefix.size()) return Guess::undecided;
-    if (i == target) return Guess::no;
-    const std::string_view rest = prefix.substr(i + 1, version.size());
+    while (i < prefix.size() && prefix[i] == ' ') ++i;
+    const std::string_view rest = prefix.substr(i, version.size());
     if (!version.starts_with(rest)) return Guess::no;
     return rest.size() == version.size() ? Guess::yes : Guess::undecided;
 }

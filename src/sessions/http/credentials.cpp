@@ -19,8 +19,8 @@ std::optional<Credentials> parse_basic(std::string_view value) {
     const std::string_view encoded = trim(value.substr(space));
     if (encoded.empty() || encoded.size() % 4 != 0 || encoded.size() > Limits{}.credentials) return std::nullopt;
     std::string decoded(encoded.size() / 4 * 3, '\0');
-    const int length = EVP_DecodeBlock(reinterpret_cast<unsigned char*>(decoded.data()), reinterpret_cast<const unsigned char*>(encoded.data()),
-                                       static_cast<int>(encoded.size()));
+    const int length = EVP_DecodeBlock(reinterpret_cast<unsigned char*>(decoded.data()),
+                                       reinterpret_cast<const unsigned char*>(encoded.data()), static_cast<int>(encoded.size()));
     if (length < 0) return std::nullopt;
     decoded.resize(static_cast<std::size_t>(length) - (encoded.ends_with("==") ? 2 : encoded.ends_with('=') ? 1 : 0));
     const std::size_t colon = decoded.find(':');
@@ -58,7 +58,8 @@ void PasswordChecker::run() {
     }
 }
 
-net::Task<std::optional<bool>> PasswordChecker::verify(net::Worker& worker, std::shared_ptr<const policy::UserFile> users, Credentials credentials) {
+net::Task<std::optional<bool>> PasswordChecker::verify(net::Worker& worker, std::shared_ptr<const policy::UserFile> users,
+                                                       Credentials credentials) {
     struct Answer {
         net::Gate gate;
         bool good = false;
@@ -97,22 +98,23 @@ CredentialCache::Digest CredentialCache::digest(const policy::UserFile& users, c
     text += credentials.password;
     Digest out{};
     unsigned int size = 0;
-    HMAC(EVP_sha256(), key_.data(), static_cast<int>(key_.size()), reinterpret_cast<const unsigned char*>(text.data()), text.size(), out.data(), &size);
+    HMAC(EVP_sha256(), key_.data(), static_cast<int>(key_.size()), reinterpret_cast<const unsigned char*>(text.data()), text.size(),
+         out.data(), &size);
     OPENSSL_cleanse(text.data(), text.size());
     return out;
 }
 
 bool CredentialCache::knows(const policy::UserFile& users, const Credentials& credentials, std::int64_t now_ns) {
-    const auto found = until_.find(digest(users, credentials));
-    if (found == until_.end()) return false;
-    if (found->second > now_ns) return true;
-    until_.erase(found);
+    const auto found = known_.find(digest(users, credentials));
+    if (found == known_.end()) return false;
+    if (found->second.until > now_ns) return true;
+    known_.erase(found);
     return false;
 }
 
-void CredentialCache::remember(const policy::UserFile& users, const Credentials& credentials, std::int64_t now_ns) {
-    if (until_.size() >= Limits{}.remembered_credentials) until_.clear();
-    until_[digest(users, credentials)] = now_ns + std::chrono::nanoseconds(Limits{}.credential_memory).count();
+void CredentialCache::remember(const std::shared_ptr<const policy::UserFile>& users, const Credentials& credentials, std::int64_t now_ns) {
+    if (known_.size() >= Limits{}.remembered_credentials) known_.clear();
+    known_[digest(*users, credentials)] = {now_ns + std::chrono::nanoseconds(Limits{}.credential_memory).count(), users};
 }
 
 }  // namespace sluice::http

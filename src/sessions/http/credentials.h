@@ -59,7 +59,7 @@ public:
     CredentialCache();
 
     bool knows(const policy::UserFile& users, const Credentials& credentials, std::int64_t now_ns);
-    void remember(const policy::UserFile& users, const Credentials& credentials, std::int64_t now_ns);
+    void remember(const std::shared_ptr<const policy::UserFile>& users, const Credentials& credentials, std::int64_t now_ns);
 
 private:
     using Digest = std::array<std::uint8_t, 32>;
@@ -68,8 +68,12 @@ private:
     };
     Digest digest(const policy::UserFile& users, const Credentials& credentials) const;
 
-    std::array<std::uint8_t, 32> key_{};                 // random, of this process
-    std::unordered_map<Digest, std::int64_t, DigestHash> until_;
+    std::array<std::uint8_t, 32> key_{};  // random, of this process
+    struct Known {
+        std::int64_t until = 0;
+        std::shared_ptr<const policy::UserFile> users;  // kept, so that no other file gets its address, which is in the digest
+    };
+    std::unordered_map<Digest, Known, DigestHash> known_;
 };
 
 }  // namespace sluice::http

@@ -31,6 +31,7 @@ void Exchange::begin(Session& session) {
     id_ = service_->next_id(service_->unix_ns(start_ns_));
     has_target_ = head_complete_ = false;
     upload_ = Upload::none;
+    upload_taken_ = doubt_ = false;
     upload_error_.reset();
     upload_done_.shut();
     facts_.clear();
@@ -40,7 +41,6 @@ void Exchange::begin(Session& session) {
     counted_tags_ = counted_shadows_ = 0;
     request_type_.clear();
     response_type_.clear();
-    decided_by_ = nullptr;
     dial_refusal_.reset();
     upstream_.reset();
     reused_ = false;
@@ -56,6 +56,12 @@ void Exchange::begin(Session& session) {
     status_ = 0;
     error_type_ = reason_ = rule_ = scan_reason_ = {};
     outcome_.reset();
+}
+
+bool Exchange::is_worth_keeping(const std::shared_ptr<const Generation>& current) const {
+    constexpr std::size_t much = 64 * 1024;
+    return generation_ == current && upload_out_.capacity() + first_bytes_.capacity() + out_.capacity() < much &&
+           (upload_body_.pieces.capacity() + download_body_.pieces.capacity()) * sizeof(std::string_view) < much;
 }
 
 net::Task<bool> Exchange::run(Session& session) {
@@ -105,7 +111,7 @@ net::Task<bool> Exchange::route() {
     const std::int64_t before = Service::now_ns();
     fill_client_facts(facts_, *generation_->policy);
     fill_request_facts();
-    if (const Refused refused = co_await judge_accept()) co_return co_await answer(*refused);
+    if (const Refused refused = judge_accept()) co_return co_await answer(*refused);
     if (const Refused refused = co_await judge(policy::Phase::request)) co_return co_await answer(*refused);
     policy_ns_ += Service::now_ns() - before;
     co_return co_await forward();
@@ -150,9 +156,9 @@ Exchange::Refused Exchange::take_target() {
     } else if (inside) {
         const auto host = head_.fields.find(http1::KnownField::host);
         url_.scheme = "http";
-        if (const auto parsed = parse_authority(host.value_or(inside->host), false, url_.authority); !parsed) return malformed(parsed.error());
+        if (const auto parsed = parse_authority(host.value_or(inside->authority), false, url_.authority); !parsed)
+            return malformed(parsed.error());
         url_.port = url_.authority.port == 0 ? 80 : url_.authority.port;
-        if (!host) url_.port = inside->port;
         const std::string_view target = head_.form == http1::TargetForm::asterisk ? "/" : head_.target;
         if (const auto parsed = set_target(url_, target); !parsed) return malformed(parsed.error());
         if (head_.form == http1::TargetForm::asterisk) url_.raw_target = "*";
@@ -165,11 +171,13 @@ Exchange::Refused Exchange::take_target() {
         refusal.close = true;
         return refusal;
     }
-    if (head_.method == "OPTIONS" && head_.form == http1::TargetForm::absolute && url_.path == "/" && !url_.has_query && !head_.target.ends_with('/'))
+    if (head_.method == "OPTIONS" && head_.form == http1::TargetForm::absolute && url_.path == "/" && !url_.has_query &&
+        !head_.target.ends_with('/'))
         url_.raw_target = "*";                           // RFC 9112 3.2.4
     if (url_.scheme != "http")
         return refused(501, "http_request_error",
-                       url_.scheme == "https" ? "An https: address is reached through this proxy with CONNECT." : "This proxy does not fetch ftp: addresses.");
+                       url_.scheme == "https" ? "An https: address is reached through this proxy with CONNECT."
+                                              : "This proxy does not fetch ftp: addresses.");
     if (is_bad_port(url_.port)) {
         Refusal refusal = refused(403, "http_request_denied", "This port is not one for the web.");
         refusal.reason = "a bad port of the Fetch standard";

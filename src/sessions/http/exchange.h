@@ -48,6 +48,8 @@ public:
     // `must_linger` says whether the client may still be sending.
     net::Task<bool> run(Session& session);
     bool must_linger() const { return linger_; }
+    // Whether another transaction may have it: not where it would pin a former policy, or much memory.
+    bool is_worth_keeping(const std::shared_ptr<const Generation>& current) const;
 
     // A tunnel is open, and a reload brought this policy: ends the tunnel where it says no.
     void judge_tunnel_again(std::shared_ptr<const Generation> generation);
@@ -67,12 +69,19 @@ private:
     void fill_request_facts();
     void fill_request_facts(policy::Facts& facts, const policy::Policy& policy);
     void fill_response_facts();
-    net::Task<Refused> judge_accept();
+    Refused judge_accept();
     net::Task<Refused> judge(policy::Phase phase);
     policy::Decision evaluate(policy::Phase phase, std::uint32_t from = 0);
     net::Task<Refused> authenticate(const policy::Decision& decision);
     Refused settle(const policy::Decision& decision, policy::Phase phase);
-    bool may_dial(const IpPort& address);
+    // An address that may be dialled, and what a rule of `dial` says if that one is taken.
+    struct Candidate {
+        IpPort address;
+        bool trusted = false;
+        const policy::Rule* rule = nullptr;
+    };
+    std::optional<Candidate> may_dial(const IpPort& address);
+    void take_candidate(const Candidate& candidate);
     void count_rule(const policy::Rule& rule);
 
     // exchange_upstream.cpp
@@ -163,6 +172,7 @@ private:
     Upload upload_ = Upload::none;
     std::optional<Error> upload_error_;
     net::Gate upload_done_;
+    bool upload_taken_ = false;                          // what was read ahead of the body is in upload_body_
     std::string upload_out_;
 
     // The policy.
@@ -173,14 +183,15 @@ private:
     bool allowed_ = false;                               // by a rule: the default does not count
     std::size_t counted_tags_ = 0;                       // of effects_, those that were counted at accept
     std::size_t counted_shadows_ = 0;
-    const policy::Rule* decided_by_ = nullptr;
     Refused dial_refusal_;                               // why the last address may not be dialled
 
     // The server.
     std::unique_ptr<net::Stream> upstream_;
     bool reused_ = false;
     std::optional<IpPort> server_;
-    std::vector<IpPort> judged_;
+    std::vector<Candidate> candidates_;
+    std::vector<IpPort> judged_;                         // their addresses
+    bool doubt_ = false;                                 // an interim response after which the connection must not be used again
     http1::ResponseHead response_;
     std::optional<http1::ResponseParser> response_parser_;
     net::Buffer in_;                                     // from the server

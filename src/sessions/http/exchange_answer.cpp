@@ -18,9 +18,7 @@ namespace sluice::http {
 using http1::KnownField;
 
 // Another request can follow only where this one has been read to its end.
-bool Exchange::may_keep_client() {
-    return head_complete_ && head_.keep_alive && upload_ == Upload::complete && !service_->is_draining();
-}
+bool Exchange::may_keep_client() { return head_complete_ && head_.keep_alive && upload_ == Upload::complete && !service_->is_draining(); }
 
 net::Task<bool> Exchange::answer(Refusal refusal) {
     note(refusal);
@@ -30,14 +28,16 @@ net::Task<bool> Exchange::answer(Refusal refusal) {
         co_return false;
     }
     // A body that is here already need not cost the connection.
-    if (head_complete_ && upload_ == Upload::none) static_cast<void>(take_buffered_upload());
+    if (head_complete_ && upload_ == Upload::none && !upload_taken_) static_cast<void>(take_buffered_upload());
     keep_client_ = !refusal.close && may_keep_client();
 
     const PageKind kind = head_complete_ ? preferred_page(head_.fields) : PageKind::html;
     std::string url;
     if (has_target_) {
         if (is_connect()) url = host_key_;
-        else url = audit::redacted_url(url_.canonical(), generation_->settings->redaction ? *generation_->settings->redaction : audit::Redaction());
+        else
+            url = audit::redacted_url(url_.canonical(),
+                                      generation_->settings->redaction ? *generation_->settings->redaction : audit::Redaction());
     }
     PageFacts facts;
     facts.status = refusal.status;
@@ -77,7 +77,7 @@ net::Task<bool> Exchange::send_own(std::string_view body, audit::Action action) 
     download_body_.bytes = without_body ? 0 : body.size();
     linger_ = !keep_client_;
     record(action);
-    co_return sent && keep_client_;
+    co_return sent&& keep_client_;
 }
 
 // A request in origin-form is for this listener: /proxy.pac and nothing else.
@@ -98,7 +98,7 @@ net::Task<bool> Exchange::answer_self() {
         const auto sent = co_await session_->client().write(pieces);
         linger_ = !keep_client_;
         record(audit::Action::allowed);
-        co_return sent && keep_client_;
+        co_return sent&& keep_client_;
     }
     const std::string_view path = head_.target.substr(0, head_.target.find('?'));
     if (path == "/proxy.pac" || path == "/wpad.dat") {
@@ -112,8 +112,9 @@ net::Task<bool> Exchange::answer_self() {
         writer.field("Proxy-Status", "sluice");
         writer.field("Content-Type", "application/x-ns-proxy-autoconfig");
         writer.field("Cache-Control", "max-age=300");
-        const std::string pac = generation_->settings->pac.empty() ? proxy_auto_config(session_->client().local(), head_.fields.find(KnownField::host).value_or(""))
-                                                                    : generation_->settings->pac;
+        const std::string pac = generation_->settings->pac.empty()
+                                    ? proxy_auto_config(session_->client().local(), head_.fields.find(KnownField::host).value_or(""))
+                                    : generation_->settings->pac;
         co_return co_await send_own(pac, audit::Action::allowed);
     }
     Refusal refusal = refused(400, "http_request_error", "This is a proxy: it wants a whole address (http://…) or CONNECT.");
@@ -126,7 +127,7 @@ net::Task<bool> Exchange::answer_trace() {
     status_ = 200;
     keep_client_ = may_keep_client();
     std::string body;
-    if (head_.method == "TRACE") {                       // the request as it came, without what only a server should see (RFC 9110 9.3.8)
+    if (head_.method == "TRACE") {  // the request as it came, without what only a server should see (RFC 9110 9.3.8)
         http1::HeadWriter echo(body);
         echo.request_line(head_.method, head_.target, head_.version);
         for (const NameValue& line : head_.fields.all()) {

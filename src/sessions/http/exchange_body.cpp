@@ -23,7 +23,8 @@ class Pace {
 public:
     Pace(const Limits& limits, std::int64_t now_ns)
         : window_ns_(std::chrono::nanoseconds(limits.body_idle).count()),
-          least_(limits.body_bytes_per_second * static_cast<std::uint64_t>(limits.body_idle.count()) / 1000), start_ns_(now_ns) {}
+          least_(limits.body_bytes_per_second * static_cast<std::uint64_t>(limits.body_idle.count()) / 1000),
+          start_ns_(now_ns) {}
 
     bool is_too_slow(std::size_t bytes, std::int64_t now_ns) {
         bytes_ += bytes;
@@ -44,7 +45,8 @@ private:
 // Responses that are meant to trickle for hours.
 bool is_event_stream(std::string_view content_type) {
     const std::string_view type = trim(content_type.substr(0, content_type.find(';')));
-    static constexpr std::array<std::string_view, 4> types{"text/event-stream", "multipart/x-mixed-replace", "application/x-ndjson", "application/grpc"};
+    static constexpr std::array<std::string_view, 4> types{"text/event-stream", "multipart/x-mixed-replace", "application/x-ndjson",
+                                                           "application/grpc"};
     return std::ranges::any_of(types, [&](std::string_view known) { return equals_ignoring_case(known, type); });
 }
 
@@ -58,7 +60,8 @@ Result<bool> Exchange::Body::take(std::string_view& unread) {
         case Framing::Kind::none: return true;
         case Framing::Kind::until_close:
         case Framing::Kind::length: {
-            const std::size_t taken = kind == Framing::Kind::length ? static_cast<std::size_t>(std::min<std::uint64_t>(left, unread.size())) : unread.size();
+            const std::size_t taken =
+                kind == Framing::Kind::length ? static_cast<std::size_t>(std::min<std::uint64_t>(left, unread.size())) : unread.size();
             if (taken > 0) pieces.push_back(unread.substr(0, taken));
             unread.remove_prefix(taken);
             size = taken;
@@ -97,7 +100,8 @@ Result<bool> Exchange::Body::take(std::string_view& unread) {
 
 void Exchange::Body::append_last_chunk() {
     last_chunk.clear();
-    http1::write_last_chunk(last_chunk, decoder && kind == Framing::Kind::chunked ? decoder->trailers().all() : std::span<const NameValue>{});
+    http1::write_last_chunk(last_chunk,
+                            decoder && kind == Framing::Kind::chunked ? decoder->trailers().all() : std::span<const NameValue>{});
     pieces.push_back(last_chunk);
 }
 
@@ -115,6 +119,7 @@ void Exchange::Body::begin(const Framing& framing, bool chunked, const Limits& l
 // Before a server is asked: a body that is wrong in what has come of it is refused, and nothing of it reaches the server.
 Result<void> Exchange::take_buffered_upload() {
     upload_out_.clear();
+    upload_taken_ = true;
     upload_body_.begin(head_.body, head_.body.kind == Framing::Kind::chunked, limits(), Side::client);
     if (upload_ == Upload::complete) return {};
     std::string_view unread = session_->unread();
@@ -138,7 +143,7 @@ net::Task<void> Exchange::pump_upload() {
     } else {
         upload_ = Upload::failed;
         upload_error_ = pumped.error();
-        if (pumped.error().side == Side::client) upstream_->cancel();        // a half request is never ended as if it were whole
+        if (pumped.error().side == Side::client) upstream_->cancel();  // a half request is never ended as if it were whole
     }
     upload_done_.open();
 }
@@ -152,7 +157,8 @@ net::Task<Result<void>> Exchange::pump_upload_bytes() {
         if (!response_started_) upstream_->expires_never();
         client.expires_in(limits().body_idle);
         std::span<char> room = buffer.span();
-        if (upload_body_.kind == Framing::Kind::length) room = room.first(static_cast<std::size_t>(std::min<std::uint64_t>(room.size(), upload_body_.left)));
+        if (upload_body_.kind == Framing::Kind::length)
+            room = room.first(static_cast<std::size_t>(std::min<std::uint64_t>(room.size(), upload_body_.left)));
         const std::size_t got = CO_TRY(co_await client.read_some(room));
         if (got == 0) co_return fail(Errc::closed, Side::client, "the client closed inside a request body");
         if (pace.is_too_slow(got, Service::now_ns())) co_return fail(Errc::timed_out, Side::client, "the request body came too slowly");
@@ -163,7 +169,7 @@ net::Task<Result<void>> Exchange::pump_upload_bytes() {
         if (!response_started_) upstream_->expires_in(limits().body_idle);
         CO_TRY(co_await upstream_->write(upload_body_.pieces));
     }
-    client.expires_never();
+    if (!response_started_) client.expires_never();  // else the deadline is that of the response on its way
     co_return Result<void>{};
 }
 
@@ -199,17 +205,19 @@ net::Task<Result<void>> Exchange::pump_download() {
         if (!taken) co_return std::unexpected(taken.error());
         if (download_body_.ended) co_return Result<void>{};
 
-        in_begin_ = in_end_ = 0;                         // from here on the views of response_ are gone
+        in_begin_ = in_end_ = 0;  // from here on the views of response_ are gone
         if (upload_ == Upload::complete) start_client_watch();
         upstream_->expires_in(idle);
         const std::size_t got = CO_TRY(co_await upstream_->read_some(in_.span()));
         server_bytes_ += got;
         if (got == 0) {
-            if (download_body_.kind != Framing::Kind::until_close) co_return fail(Errc::closed, Side::server, "the server closed inside a response body");
+            if (download_body_.kind != Framing::Kind::until_close)
+                co_return fail(Errc::closed, Side::server, "the server closed inside a response body");
             download_body_.ended = true;
             if (!download_body_.chunked_out) co_return Result<void>{};
             download_body_.pieces.clear();
             download_body_.append_last_chunk();
+            client.expires_in(limits().body_idle);
             co_return co_await client.write(download_body_.pieces);
         }
         in_end_ = got;
@@ -239,16 +247,16 @@ void Exchange::on_alarm() {
 
 net::Task<void> Exchange::watch_client() {
     const auto ready = co_await session_->client().wait_readable();
-    std::array<char, 4096> early;                        // the next request, sent ahead
+    std::array<char, 4096> early;  // the next request, sent ahead
     const std::span<char> room = std::span(early).first(std::min(early.size(), session_->room_to_push_back()));
-    if (ready && room.empty()) {                         // it has sent so much ahead that it is surely there
+    if (ready && room.empty()) {  // it has sent so much ahead that it is surely there
         watch_done_.open();
         co_return;
     }
     const auto got = ready ? session_->client().try_read(room) : Result<std::optional<std::size_t>>(std::unexpected(ready.error()));
     if (got && *got && **got > 0) {
         session_->push_back({early.data(), **got});
-    } else if (!(got && !*got) && !(!got && got.error().code == Errc::cancelled)) {
+    } else if (!(got && !*got) && !(!got && (got.error().code == Errc::cancelled || got.error().code == Errc::timed_out))) {
         client_gone_ = true;
         if (upstream_) upstream_->cancel();
     }

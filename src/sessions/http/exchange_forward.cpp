@@ -35,8 +35,11 @@ net::Task<bool> Exchange::forward() {
         if (const Refused refused = co_await connect(may_reuse)) co_return co_await answer(*refused);
         const std::int64_t before = Service::now_ns();
         write_request_head();
+        http::Stage stage = http::Stage::sending;
         auto result = co_await send_request();
-        if (result || result.error().code == Errc::reset) result = co_await read_response_head();   // a server may refuse before it has read all
+        if (result || result.error().code == Errc::reset) stage = http::Stage::awaiting_response;
+        if (result || result.error().code == Errc::reset)
+            result = co_await read_response_head();   // a server may refuse before it has read all
         upstream_ns_ += Service::now_ns() - before;
         if (result) break;
         if (upload_ == Upload::running) co_await stop_upload();
@@ -54,11 +57,9 @@ net::Task<bool> Exchange::forward() {
             drop_upstream();
             continue;
         }
-        const http::Stage stage = error.side == Side::client ? http::Stage::reading_body : http::Stage::awaiting_response;
+        if (error.side == Side::client) stage = http::Stage::reading_body;
         co_return co_await answer(refusal_of(error, stage));
     }
-    if (response_.status == 101) co_return co_await upgrade();
-
     fill_response_facts();
     if (!trusted_ && generation_->policy->has_rules(policy::Phase::response, policy::Protocol::http)) {
         const std::int64_t before = Service::now_ns();
@@ -71,6 +72,7 @@ net::Task<bool> Exchange::forward() {
             co_return co_await answer(*refused);
         }
     }
+    if (response_.status == 101) co_return co_await upgrade();
     co_return co_await relay_response();
 }
 
@@ -99,7 +101,8 @@ void Exchange::write_request_head() {
         if (known == KnownField::forwarded && generation_->settings->forwarded == Forwarded::forwarded) continue;
         if (head_.is_for_this_hop(i) || edits.touches(fields[i].name)) continue;
         if (known == KnownField::max_forwards && (head_.method == "TRACE" || head_.method == "OPTIONS")) {
-            if (const auto hops = parse_decimal<std::uint32_t>(fields[i].value); hops && *hops > 0) writer.field(fields[i].name, std::uint64_t{*hops - 1});
+            if (const auto hops = parse_decimal<std::uint32_t>(fields[i].value); hops && *hops > 0)
+                writer.field(fields[i].name, std::uint64_t{*hops - 1});
             continue;
         }
         writer.field(fields[i].name, fields[i].value);
@@ -112,7 +115,8 @@ void Exchange::write_request_head() {
     if (head_.expects_continue && upload_ != Upload::complete) writer.field("Expect", "100-continue");
     bool wants_trailers = false;
     head_.fields.for_each(KnownField::te, [&](std::string_view value) {
-        for_each_list_element(value, [&](std::string_view coding) { wants_trailers = wants_trailers || equals_ignoring_case(coding, "trailers"); });
+        for_each_list_element(
+            value, [&](std::string_view coding) { wants_trailers = wants_trailers || equals_ignoring_case(coding, "trailers"); });
     });
     if (head_.upgrade_websocket) {
         writer.field("Connection", wants_trailers ? "Upgrade, TE" : "Upgrade");
@@ -128,7 +132,8 @@ void Exchange::write_request_head() {
             const IpAddress& client = session_->peer().address;
             std::string value;
             head_.fields.for_each(KnownField::forwarded, [&](std::string_view before) { value += fmt::format("{}, ", before); });
-            value += client.is_v6() ? fmt::format("for=\"[{}]\";proto=http", client.to_string()) : fmt::format("for={};proto=http", client.to_string());
+            value += client.is_v6() ? fmt::format("for=\"[{}]\";proto=http", client.to_string())
+                                    : fmt::format("for={};proto=http", client.to_string());
             writer.field("Forwarded", value);
             break;
         }
@@ -183,6 +188,7 @@ net::Task<Result<void>> Exchange::read_response_head() {
                 if (response_.status == 101 && !(head_.upgrade_websocket && response_.upgrade_websocket))
                     co_return fail(Errc::malformed, Side::server, "switched to a protocol that was not asked for");
                 if (!response_.is_interim()) co_return Result<void>{};
+                doubt_ = doubt_ || !response_.keep_alive;
                 if (++interim > limits().interim_responses) co_return fail(Errc::malformed, Side::server, "too many interim responses");
                 CO_TRY(co_await relay_interim());
                 continue;
@@ -197,7 +203,8 @@ net::Task<Result<void>> Exchange::read_response_head() {
             in_begin_ = 0;
         }
         const std::size_t got = CO_TRY(co_await upstream_->read_some(in_.span().subspan(in_end_)));
-        if (got == 0) co_return fail(Errc::closed, Side::server, in_end_ == in_begin_ ? "closed without an answer" : "closed inside a response head");
+        if (got == 0)
+            co_return fail(Errc::closed, Side::server, in_end_ == in_begin_ ? "closed without an answer" : "closed inside a response head");
         in_end_ += got;
         server_bytes_ += got;
     }
@@ -210,12 +217,15 @@ net::Task<Result<void>> Exchange::relay_interim() {
     writer.status_line(response_.status, response_.reason);
     const auto fields = response_.fields.all();
     for (std::size_t i = 0; i < fields.size(); ++i)
-        if (!response_.is_for_this_hop(i) && response_.fields.known(i) != KnownField::content_length) writer.field(fields[i].name, fields[i].value);
+        if (!response_.is_for_this_hop(i) && response_.fields.known(i) != KnownField::content_length)
+            writer.field(fields[i].name, fields[i].value);
     writer.field("Via", via(response_.version));
     writer.end();
     std::array<std::string_view, 1> pieces{out_};
     if (upload_ != Upload::running) session_->client().expires_in(limits().body_idle);
-    co_return co_await session_->client().write(pieces);
+    const auto sent = co_await session_->client().write(pieces);
+    if (upload_ != Upload::running) session_->client().expires_never();
+    co_return sent;
 }
 
 void Exchange::write_response_head() {
@@ -245,7 +255,8 @@ void Exchange::write_response_head() {
     }
     if (body_out_.kind == BodyOut::Kind::length) writer.field("Content-Length", response_.body.length);
     if (body_out_.kind == BodyOut::Kind::chunked) writer.field("Transfer-Encoding", "chunked");
-    if (body_out_.kind == BodyOut::Kind::none && response_.content_length && response_.status != 204) writer.field("Content-Length", *response_.content_length);
+    if (body_out_.kind == BodyOut::Kind::none && response_.content_length && response_.status != 204)
+        writer.field("Content-Length", *response_.content_length);
     writer.field("Via", via(response_.version));
     edits.write(writer);
     if (!keep_client_) writer.field("Connection", "close");
@@ -265,10 +276,10 @@ net::Task<bool> Exchange::relay_response() {
     if (pumped) {
         const bool upload_whole = upload_ == Upload::complete;
         const bool quiet = in_begin_ == in_end_;         // bytes behind a response are nobody's: the connection is not used again
-        if (upload_whole && quiet && response_.keep_alive && response_.body.kind != Framing::Kind::until_close) keep_upstream();
+        if (upload_whole && quiet && !doubt_ && response_.keep_alive && response_.body.kind != Framing::Kind::until_close) keep_upstream();
         linger_ = !upload_whole;
         record(audit::Action::allowed);
-        co_return keep_client_ && upload_whole;
+        co_return keep_client_&& upload_whole;
     }
     Error error = upload_error_ && upload_error_->side == Side::client ? *upload_error_ : pumped.error();
     if (client_gone_) error = client_left;

@@ -86,33 +86,23 @@ void Exchange::fill_response_facts() {
 }
 
 policy::Decision Exchange::evaluate(Phase phase, std::uint32_t from) {
-    return generation_->policy->evaluate(phase, Protocol::http, facts_, service_->scratch(), effects_, service_->rate_limits(), Service::now_ns(), from);
+    return generation_->policy->evaluate(phase, Protocol::http, facts_, service_->scratch(), effects_, service_->rate_limits(),
+                                         Service::now_ns(), from);
 }
 
 // `connect` as it is at accept: once a connection, and again only where the policy has changed since. What its rules did to headers and
 // tags holds for every request of the connection.
-net::Task<Exchange::Refused> Exchange::judge_accept() {
+Exchange::Refused Exchange::judge_accept() {
     Session::AtAccept& at_accept = session_->at_accept();
-    if (!generation_->policy->has_rules(Phase::connect, Protocol::http)) co_return std::nullopt;
-    if (at_accept.generation != generation_ || !at_accept.settled) {
+    if (!generation_->policy->has_rules(Phase::connect, Protocol::http)) return std::nullopt;
+    if (at_accept.generation != generation_) {
         policy::Facts facts;
         fill_client_facts(facts, *generation_->policy);
-        const bool fresh = at_accept.generation != generation_;
-        if (fresh) {
-            at_accept = {};
-            at_accept.generation = generation_;
-        }
-        const auto judge_from = [&](std::uint32_t from) {
-            return generation_->policy->evaluate(Phase::connect, Protocol::http, facts, service_->scratch(), at_accept.effects, service_->rate_limits(),
-                                                 Service::now_ns(), from);
-        };
-        if (fresh) at_accept.decision = judge_from(0);
-        while (at_accept.decision.action == Action::authenticate) {
-            if (const Refused refused = co_await authenticate(at_accept.decision)) co_return refused;
-            facts.set(Field::user_name, std::string_view(user_));
-            at_accept.decision = judge_from(at_accept.decision.next);
-        }
-        at_accept.settled = true;
+        at_accept = {};
+        at_accept.generation = generation_;
+        // Never `authenticate` nor `redirect`: those rules wait until there is a request.
+        at_accept.decision = generation_->policy->evaluate(Phase::connect, Protocol::http, facts, service_->scratch(), at_accept.effects,
+                                                           service_->rate_limits(), Service::now_ns());
         at_accept.tags.assign(facts.tags().begin(), facts.tags().end());
         for (const policy::Rule* rule : at_accept.effects.tags) count_rule(*rule);
         for (const policy::Rule* rule : at_accept.effects.shadows) count_rule(*rule);
@@ -123,7 +113,7 @@ net::Task<Exchange::Refused> Exchange::judge_accept() {
     effects_.shadows = at_accept.effects.shadows;
     counted_tags_ = effects_.tags.size();
     counted_shadows_ = effects_.shadows.size();
-    co_return settle(at_accept.decision, Phase::connect);
+    return settle(at_accept.decision, Phase::connect);
 }
 
 net::Task<Exchange::Refused> Exchange::judge(Phase phase) {
@@ -146,7 +136,6 @@ Exchange::Refused Exchange::settle(const policy::Decision& decision, Phase phase
     if (decision.action == Action::none) return std::nullopt;
     if (decision.rule) {
         count_rule(*decision.rule);
-        decided_by_ = decision.rule;
         rule_ = decision.rule->name;
     }
     switch (decision.action) {
@@ -161,8 +150,8 @@ void Exchange::count_rule(const policy::Rule& rule) {
     if (index < generation_->rule_slots.size()) service_->metrics().rule_matched(generation_->rule_slots[index]);
 }
 
-// `protect-host` and the rules of phase `dial`, for one address. Why not is kept in dial_refusal_.
-bool Exchange::may_dial(const IpPort& address) {
+// `protect-host` and the rules of phase `dial`, for one address: what they say holds for that address alone. Why not is kept in dial_refusal_.
+std::optional<Exchange::Candidate> Exchange::may_dial(const IpPort& address) {
     const Settings& settings = *generation_->settings;
     if (settings.protect_host) {
         if (const auto why = settings.protect_host->refuses(session_->peer().address, address)) {
@@ -171,22 +160,31 @@ bool Exchange::may_dial(const IpPort& address) {
             refusal.rule = "protect-host";
             refusal.reason = *why;
             dial_refusal_ = refusal;
-            return false;
+            return std::nullopt;
         }
     }
-    if (trusted_ || !generation_->policy->has_rules(Phase::dial, Protocol::http)) return true;
+    if (trusted_ || !generation_->policy->has_rules(Phase::dial, Protocol::http)) return Candidate{address};
     facts_.set(Field::server_ip, address.address);
     const policy::Decision decision = evaluate(Phase::dial);
-    // Credentials are asked for before a server is; a rule that wants them here has either got them or refuses.
-    const Refused refusal = decision.action == Action::authenticate && !user_.empty() ? std::nullopt : settle(decision, Phase::dial);
     facts_.clear(Field::server_ip);
-    if (!refusal) return true;
-    dial_refusal_ = refusal;
-    return false;
+    if (decision.action == Action::none || decision.action == Action::allow || decision.action == Action::trust)
+        return Candidate{address, decision.action == Action::trust, decision.rule};
+    if (decision.rule) count_rule(*decision.rule);
+    dial_refusal_ = refusal_of(decision, head_.method);
+    return std::nullopt;
+}
+
+void Exchange::take_candidate(const Candidate& candidate) {
+    trusted_ = trusted_ || candidate.trusted;
+    if (candidate.rule) {
+        rule_ = candidate.rule->name;
+        count_rule(*candidate.rule);
+    }
+    facts_.set(Field::server_ip, candidate.address.address);
 }
 
 net::Task<Exchange::Refused> Exchange::authenticate(const policy::Decision& decision) {
-    if (!session_->user().empty()) {                     // the CONNECT around this request proved it
+    if (!session_->user().empty() && decision.rule->users->has(session_->user())) {  // the CONNECT around this request proved it
         user_ = session_->user();
         facts_.set(Field::user_name, std::string_view(user_));
         co_return std::nullopt;
@@ -203,7 +201,7 @@ net::Task<Exchange::Refused> Exchange::authenticate(const policy::Decision& deci
         attempts.rate = attempts.burst = static_cast<std::int64_t>(limits().password_attempts);
         attempts.period_ns = 60'000'000'000;
         attempts.per = {{Field::client_ip, {}}};
-        attempts.identity = 0x70617373;                  // of no rule
+        attempts.identity = 0x70617373;  // of no rule
         policy::Facts client;
         fill_client_facts(client, *generation_->policy);
         if (const std::int64_t wait = service_->rate_limits().take(attempts, client, Service::now_ns()); wait > 0) {
@@ -216,7 +214,8 @@ net::Task<Exchange::Refused> Exchange::authenticate(const policy::Decision& deci
         const std::optional<bool> good = co_await service_->passwords().verify(worker_, users, *credentials);
         if (!good) co_return refused(503, "proxy_internal_error", "Too many people are logging in at this moment.");
         if (!*good) co_return refusal;
-        service_->credentials().remember(*users, *credentials, Service::now_ns());
+        service_->rate_limits().give_back(attempts, client);  // only failures count
+        service_->credentials().remember(users, *credentials, Service::now_ns());
     }
     count_rule(*decision.rule);
     user_ = credentials->user;

@@ -69,7 +69,8 @@ void Exchange::record(audit::Action action, audit::Stage stage) {
             event.query = url_.query;
             event.extension = extension_;
         }
-        if (generation_->policy->reads(policy::Field::url_registered_domain)) event.registered_domain = policy::registered_domain(url_.authority.host);
+        if (generation_->policy->reads(policy::Field::url_registered_domain))
+            event.registered_domain = policy::registered_domain(url_.authority.host);
     }
     event.status = static_cast<std::uint16_t>(status_);
     event.request_body_bytes = upload_body_.bytes;

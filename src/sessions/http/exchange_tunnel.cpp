@@ -4,6 +4,7 @@
 #include <array>
 
 #include "net/pool.h"
+#include "policy/users.h"
 #include "protocols/http1/encoder.h"
 #include "sessions/http/alarm.h"
 #include "sessions/http/exchange.h"
@@ -44,7 +45,7 @@ net::Task<bool> Exchange::run_connect() {
     const std::int64_t before = Service::now_ns();
     fill_client_facts(facts_, *generation_->policy);
     fill_request_facts();
-    if (const Refused refused = co_await judge_accept()) co_return co_await answer(*refused);
+    if (const Refused refused = judge_accept()) co_return co_await answer(*refused);
     if (const Refused refused = co_await judge(policy::Phase::connect)) co_return co_await answer(*refused);
     if (const Refused refused = co_await judge(policy::Phase::request)) co_return co_await answer(*refused);
     policy_ns_ += Service::now_ns() - before;
@@ -73,12 +74,10 @@ net::Task<bool> Exchange::run_connect() {
     status_ = 200;
 
     switch (co_await look_inside()) {
-        case Inside::gone:
-            record(audit::Action::tunnelled);
-            co_return false;
+        case Inside::gone: record(audit::Action::tunnelled); co_return false;
         case Inside::http:
             // Not a blind tunnel: what is asked inside is judged and recorded like any other request.
-            session_->inside() = Session::Inside{url_.authority.host, url_.port};
+            session_->inside() = Session::Inside{url_.authority.host, url_.port, host_key_};
             session_->user() = user_;
             keep_upstream();
             record(audit::Action::allowed);
@@ -153,6 +152,8 @@ net::Task<bool> Exchange::run_tunnel(std::string_view scan_reason) {
     in_tunnel_ = true;
     relay_.emplace();
     service_->add_tunnel(*this);
+    // A reload that came while the tunnel was being made.
+    if (generation_ != service_->generation()) judge_tunnel_again(service_->generation());
     alarm_->expires_in(limits().long_lived);
 
     Result<void> ready{};
@@ -194,7 +195,8 @@ net::Task<bool> Exchange::upgrade() {
     const HeaderEdits edits(effects_.header_edits, policy::Action::set_response_header, policy::Action::remove_response_header);
     const auto fields = response_.fields.all();
     for (std::size_t i = 0; i < fields.size(); ++i)
-        if (!response_.is_for_this_hop(i) && !edits.touches(fields[i].name) && response_.fields.known(i) != http1::KnownField::content_length)
+        if (!response_.is_for_this_hop(i) && !edits.touches(fields[i].name) &&
+            response_.fields.known(i) != http1::KnownField::content_length)
             writer.field(fields[i].name, fields[i].value);
     writer.field("Connection", "Upgrade");
     writer.field("Upgrade", "websocket");
@@ -211,6 +213,7 @@ net::Task<bool> Exchange::upgrade() {
         co_return false;
     }
     in_.release();
+    facts_.clear(policy::Field::response_header);        // views of what was in it
     first_bytes_.assign(session_->unread());
     session_->consume(first_bytes_.size());
     first_bytes_ += session_->take_pushed_back();
@@ -239,14 +242,14 @@ void Exchange::judge_tunnel_again(std::shared_ptr<const Generation> generation) 
         for (;;) {
             const policy::Decision decision =
                 policy.evaluate(phase, policy::Protocol::http, facts, service_->scratch(), effects, no_limits, Service::now_ns(), from);
-            if (decision.action == policy::Action::authenticate && !user_.empty()) {
+            if (decision.action == policy::Action::authenticate && decision.rule->users->has(user_)) {
                 from = decision.next;
                 continue;
             }
             trusted = trusted || decision.action == policy::Action::trust;
             allowed = allowed || trusted || decision.action == policy::Action::allow;
-            if (decision.action == policy::Action::none || decision.action == policy::Action::limit || decision.action == policy::Action::allow ||
-                decision.action == policy::Action::trust)
+            if (decision.action == policy::Action::none || decision.action == policy::Action::limit ||
+                decision.action == policy::Action::allow || decision.action == policy::Action::trust)
                 return false;
             return end_as(decision.action == policy::Action::reset ? audit::Action::reset : audit::Action::blocked, "http_request_denied",
                           decision.rule->name, decision.rule->reason);

@@ -14,19 +14,21 @@ net::Task<Exchange::Refused> Exchange::connect(bool may_reuse) {
     if (may_reuse && take_pooled()) co_return std::nullopt;
 
     const std::int64_t before = Service::now_ns();
-    judged_.clear();
+    candidates_.clear();
     if (url_.authority.address) {
         const IpPort address{url_.authority.address->unmapped(), url_.port};
-        if (may_dial(address)) judged_.push_back(address);
+        if (const auto candidate = may_dial(address)) candidates_.push_back(*candidate);
     } else {
         const auto addresses = co_await worker_.resolver().resolve(url_.authority.host);
         if (!addresses) co_return refusal_of(addresses.error(), http::Stage::resolving);
         for (const IpAddress& found : (*addresses)->list) {
             const IpPort address{found.unmapped(), url_.port};
-            if (may_dial(address)) judged_.push_back(address);
+            if (const auto candidate = may_dial(address)) candidates_.push_back(*candidate);
         }
     }
-    if (judged_.empty()) co_return dial_refusal_;
+    if (candidates_.empty()) co_return dial_refusal_;
+    judged_.clear();
+    for (const Candidate& candidate : candidates_) judged_.push_back(candidate.address);
 
     auto dialled = co_await net::dial(worker_, judged_, limits());
     upstream_ns_ += Service::now_ns() - before;
@@ -40,19 +42,22 @@ net::Task<Exchange::Refused> Exchange::connect(bool may_reuse) {
     upstream_ = std::move(dialled->stream);
     server_ = dialled->address;
     reused_ = false;
-    facts_.set(policy::Field::server_ip, server_->address);
+    for (const Candidate& candidate : candidates_)
+        if (candidate.address == *server_) take_candidate(candidate);
     co_return std::nullopt;
 }
 
 // The addresses that the connections in the pool have were judged for another client, maybe by another policy: each is judged anew.
 bool Exchange::take_pooled() {
-    upstream_ = worker_.pool().take(host_key_, [this](const net::Stream& stream) { return may_dial(stream.peer()); });
+    std::optional<Candidate> candidate;
+    upstream_ =
+        worker_.pool().take(host_key_, [&](const net::Stream& stream) { return (candidate = may_dial(stream.peer())).has_value(); });
     if (!upstream_) return false;
     service_->metrics().add(audit::Counter::pool_reused);
     service_->metrics().add(audit::Gauge::server_connections, 1);
     server_ = upstream_->peer();
     reused_ = true;
-    facts_.set(policy::Field::server_ip, server_->address);
+    take_candidate(*candidate);
     return true;
 }
 

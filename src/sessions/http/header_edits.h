@@ -13,7 +13,10 @@ namespace sluice::http {
 class HeaderEdits {
 public:
     // `rules`: the effects of a transaction; only those two actions are looked at.
-    HeaderEdits(std::span<const policy::Rule* const> rules, policy::Action set, policy::Action remove) : rules_(rules), set_(set), remove_(remove) {}
+    HeaderEdits(std::span<const policy::Rule* const> rules, policy::Action set, policy::Action remove)
+        : rules_(rules),
+          set_(set),
+          remove_(remove) {}
 
     // The field lines of that name do not go on as they came.
     bool touches(std::string_view name) const;

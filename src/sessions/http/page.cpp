@@ -162,14 +162,18 @@ PageKind preferred_page(const http1::Fields& request) {
         int quality = -1;
         int precision = 0;                               // how exactly the range that decided named it
     };
-    std::array kinds{Kind{PageKind::html, "text", "html"}, Kind{PageKind::json, "application", "json"}, Kind{PageKind::text, "text", "plain"}};
+    std::array kinds{Kind{PageKind::html, "text", "html"}, Kind{PageKind::json, "application", "json"},
+                     Kind{PageKind::text, "text", "plain"}};
     request.for_each(http1::KnownField::accept, [&](std::string_view value) {
         for_each_list_element(value, [&](std::string_view element) {
             const std::size_t semicolon = std::min(element.find(';'), element.size());
             const std::string range = lower(trim(element.substr(0, semicolon)));
             const int q = quality(element.substr(std::min(semicolon + 1, element.size())));
             for (Kind& kind : kinds) {
-                const int precision = range == fmt::format("{}/{}", kind.type, kind.subtype) ? 3 : range == fmt::format("{}/*", kind.type) ? 2 : range == "*/*" ? 1 : 0;
+                const int precision = range == fmt::format("{}/{}", kind.type, kind.subtype) ? 3
+                                      : range == fmt::format("{}/*", kind.type)              ? 2
+                                      : range == "*/*"                                       ? 1
+                                                                                             : 0;
                 if (precision <= kind.precision) continue;
                 kind.precision = precision;
                 kind.quality = q;

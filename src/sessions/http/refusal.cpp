@@ -103,9 +103,7 @@ Refusal refusal_of(const policy::Decision& decision, std::string_view method) {
             refusal.what = "Too many requests: please wait a moment.";
             refusal.retry_after = decision.retry_after_seconds;
             break;
-        default:
-            refusal.status = decision.rule->status;
-            break;
+        default: refusal.status = decision.rule->status; break;
     }
     return refusal;
 }
@@ -114,14 +112,14 @@ Refusal refusal_of(const Error& error, Stage stage) {
     if (error.side == Side::client) return refusal_of_client(error, stage);
     switch (stage) {
         case Stage::resolving:
-            if (error.code == Errc::timed_out)
-                return failed(504, "dns_timeout", "The name servers did not answer in time.", error.what);
+            if (error.code == Errc::timed_out) return failed(504, "dns_timeout", "The name servers did not answer in time.", error.what);
             return failed(502, "dns_error", "The name of this server could not be found.", error.what);
         case Stage::dialling:
             switch (error.code) {
                 case Errc::refused: return failed(502, "connection_refused", "The server refused the connection.", error.what);
                 case Errc::timed_out: return failed(504, "connection_timeout", "The server could not be reached in time.", error.what);
-                case Errc::unreachable: return failed(502, "destination_ip_unroutable", "There is no way to the server's network.", error.what);
+                case Errc::unreachable:
+                    return failed(502, "destination_ip_unroutable", "There is no way to the server's network.", error.what);
                 case Errc::overloaded:
                     return failed(503, "connection_limit_reached", "This proxy is at its limit of connections.", error.what);
                 default: return failed(502, "destination_unavailable", "The server could not be reached.", error.what);
@@ -134,7 +132,8 @@ Refusal refusal_of(const Error& error, Stage stage) {
     }
     switch (error.code) {
         case Errc::timed_out:
-            if (stage == Stage::sending) return failed(504, "connection_write_timeout", "The server did not take the request in time.", error.what);
+            if (stage == Stage::sending)
+                return failed(504, "connection_write_timeout", "The server did not take the request in time.", error.what);
             return failed(504, "http_response_timeout", "The server did not answer in time.", error.what);
         case Errc::closed:
         case Errc::reset:

@@ -14,15 +14,15 @@ namespace sluice::http {
 
 struct [[nodiscard]] Refusal {
     audit::Action action = audit::Action::refused;
-    int status = 500;                                    // 0: the connection is reset, nothing is answered
-    std::string_view error = "proxy_internal_error";     // RFC 9209 2.3
-    std::string_view what;                               // one sentence for a person; a literal
-    std::string_view reason;                             // the rule's own words, or the fault in detail; lives as long as the generation
-    std::string_view rule;                               // name
-    std::string_view location;                           // of a redirect
-    std::string_view realm;                              // of a 407
-    std::int64_t retry_after = 0;                        // seconds; 0: not said
-    bool close = false;                                  // what follows on this connection cannot be trusted
+    int status = 500;  // 0: the connection is reset, nothing is answered
+    std::string_view error = "proxy_internal_error";  // RFC 9209 2.3
+    std::string_view what;  // one sentence for a person; a literal
+    std::string_view reason;  // the rule's own words, or the fault in detail; lives as long as the generation
+    std::string_view rule;  // name
+    std::string_view location;  // of a redirect
+    std::string_view realm;  // of a 407
+    std::int64_t retry_after = 0;  // seconds; 0: not said
+    bool close = false;  // what follows on this connection cannot be trusted
 };
 
 // Where a request was when an error happened: the same error means different things before and after a server was reached.

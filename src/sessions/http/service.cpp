@@ -18,7 +18,8 @@ std::int64_t Service::now_ns() {
 }
 
 Service::Service(Parts parts, Generation generation)
-    : parts_(parts), generation_(std::make_shared<const Generation>(std::move(generation))) {
+    : parts_(parts),
+      generation_(std::make_shared<const Generation>(std::move(generation))) {
     on_tick();
     parts_.lane.redact(generation_->settings->redaction);
     worker().wheel().every_tick([this] { on_tick(); });
@@ -55,6 +56,7 @@ net::Task<void> Service::serve(net::Accepted accepted) {
 
 void Service::replace(Generation generation) {
     generation_ = std::make_shared<const Generation>(std::move(generation));
+    spare_.clear();                                      // they hold the former one
     parts_.lane.redact(generation_->settings->redaction);
     worker().set_limits(generation_->settings->limits);
     const std::vector<Exchange*> open = tunnels_;        // one that ends takes itself off the list
@@ -75,7 +77,7 @@ std::unique_ptr<Exchange> Service::borrow_exchange() {
 
 void Service::give_back(std::unique_ptr<Exchange> exchange) {
     constexpr std::size_t kept = 128;
-    if (spare_.size() < kept) spare_.push_back(std::move(exchange));
+    if (spare_.size() < kept && exchange->is_worth_keeping(generation_)) spare_.push_back(std::move(exchange));
 }
 
 void Service::add(Session& session) {

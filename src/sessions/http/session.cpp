@@ -14,7 +14,10 @@ Session::Session(Service& service, net::Accepted accepted)
     : Session(service, std::move(accepted.stream), std::move(accepted.permit), accepted.listener.to_string()) {}
 
 Session::Session(Service& service, std::unique_ptr<net::Stream> client, net::ConnectionPermit permit, std::string listener)
-    : service_(service), client_(std::move(client)), permit_(std::move(permit)), listener_(std::move(listener)) {
+    : service_(service),
+      client_(std::move(client)),
+      permit_(std::move(permit)),
+      listener_(std::move(listener)) {
     service_.add(*this);
 }
 
@@ -94,7 +97,9 @@ net::Task<bool> Session::wait_for_request() {
         co_await service_.worker().sleep(net::Wheel::tick);
     }
     if (!unread().empty()) co_return true;
-    client_->expires_in(service_.generation()->settings->limits.client_idle);
+    // Who is refused gets no long time to ask: strangers must not hold the places of others.
+    const Limits& limits = service_.generation()->settings->limits;
+    client_->expires_in(refused_ ? limits.lingering : limits.client_idle);
     idle_ = true;
     const auto got = co_await client_->read_or_release(buffer_, service_.worker().buffers());
     idle_ = false;
@@ -132,7 +137,8 @@ net::Task<Result<std::size_t>> Session::read_more() {
 void Session::tidy_buffer() {
     if (!pushed_back_.empty()) {
         const std::size_t size = end_ - begin_ + pushed_back_.size();
-        net::Buffer whole = service_.worker().buffers().borrow(size < net::BufferPool::small_size ? net::BufferSize::small : net::BufferSize::large);
+        net::Buffer whole =
+            service_.worker().buffers().borrow(size < net::BufferPool::small_size ? net::BufferSize::small : net::BufferSize::large);
         if (end_ > begin_) std::memcpy(whole.data(), buffer_.data() + begin_, end_ - begin_);
         std::memcpy(whole.data() + (end_ - begin_), pushed_back_.data(), pushed_back_.size());
         buffer_ = std::move(whole);

@@ -57,7 +57,6 @@ public:
         policy::Decision decision;
         policy::Effects effects;
         std::vector<std::string_view> tags;
-        bool settled = false;                            // the decision is final: no authentication is outstanding
     };
     AtAccept& at_accept() { return at_accept_; }
     const std::optional<Refusal>& refused_at_accept() const { return refused_; }
@@ -66,6 +65,7 @@ public:
     struct Inside {
         std::string host;
         std::uint16_t port = 0;
+        std::string authority;                           // both, as a Host field has them
     };
     std::optional<Inside>& inside() { return inside_; }
     std::string& user() { return user_; }

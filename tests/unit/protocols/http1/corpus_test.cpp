@@ -63,7 +63,7 @@ std::vector<Case> cases(const std::filesystem::path& folder) {
 struct Outcome {
     enum Kind { accepted, refused, incomplete } kind = refused;
     std::string what;
-    bool any = false;                    // at least one whole head was taken
+    bool any = false;  // at least one whole head was taken
 };
 
 // The body after a head; `in` is left at the next message.
@@ -136,7 +136,8 @@ Outcome run_responses(std::string_view in) {
         if (!*taken) return {Outcome::incomplete, "head", false};
         in.remove_prefix(**taken);
         final_seen = !head.is_interim();
-        if (const Outcome body = read_body(head.body, in, Side::server); body.kind != Outcome::accepted) return {body.kind, body.what, final_seen};
+        if (const Outcome body = read_body(head.body, in, Side::server); body.kind != Outcome::accepted)
+            return {body.kind, body.what, final_seen};
     }
     return {Outcome::accepted, {}, true};
 }
@@ -147,7 +148,8 @@ std::string with_host(const Case& each) {
     if (each.kind != "request" || each.flags.contains("about-host")) return each.raw;
     const std::string& raw = each.raw;
     for (std::size_t at = raw.find("\r\n"); at != std::string::npos; at = raw.find('\n', at + 1))
-        if (raw.size() > at + 8 && equals_ignoring_case(std::string_view(raw).substr(raw[at] == '\r' ? at + 2 : at + 1, 5), "host:")) return raw;
+        if (raw.size() > at + 8 && equals_ignoring_case(std::string_view(raw).substr(raw[at] == '\r' ? at + 2 : at + 1, 5), "host:"))
+            return raw;
     std::string out;
     std::string_view rest = raw;
     for (std::size_t end = rest.find("\r\n\r\n"); end != std::string_view::npos && end > 2; end = rest.find("\r\n\r\n")) {
@@ -161,24 +163,25 @@ std::string with_host(const Case& each) {
 }
 
 struct Exception {
-    std::string_view id;                 // part of it
+    std::string_view id;  // part of it
     std::string_view why;
 };
 
 // Expected to be taken, and refused here.
 constexpr std::string_view folding =
-    "RFC 9112 5.2: a server that receives an obs-fold in a request MUST either reject the message by sending a 400 or replace it; Sluice rejects";
-constexpr std::string_view fragment = "RFC 9112 3.2 and RFC 3986 4.3: no form of the request target has a fragment; recipients of an invalid request-line SHOULD respond with a 400";
+    "RFC 9112 5.2: a server that receives an obs-fold in a request MUST either reject the message by sending a 400 or replace it; Sluice "
+    "rejects";
+constexpr std::string_view fragment =
+    "RFC 9112 3.2 and RFC 3986 4.3: no form of the request target has a fragment; recipients of an invalid request-line SHOULD respond "
+    "with a 400";
 constexpr Exception refused_here[] = {
-    {"lighttpd/333", folding},
-    {"lighttpd/344", folding},
-    {"lighttpd/355", folding},
-    {"lighttpd/439", folding},
-    {"request/uri:168", fragment},
+    {"lighttpd/333", folding}, {"lighttpd/344", folding},     {"lighttpd/355", folding},
+    {"lighttpd/439", folding}, {"request/uri:168", fragment},
 };
 
 // Expected to be refused, and taken here: what is written anew is clean.
-constexpr std::string_view number = "An IPv4 address in another notation is that address (WHATWG URL 3.5): rules, Host and dialling all see its one canonical form";
+constexpr std::string_view number =
+    "An IPv4 address in another notation is that address (WHATWG URL 3.5): rules, Host and dialling all see its one canonical form";
 constexpr std::string_view any_method = "RFC 9110 9.1: a method is any token; whether it is implemented is for the origin to say";
 constexpr std::string_view any_name = "RFC 3986 3.2.2: a reg-name may be this; whether such a host exists is for the resolver to say";
 constexpr std::string_view not_framing = "Not ambiguous in framing; the field lines reach the origin as they were, and it judges them";

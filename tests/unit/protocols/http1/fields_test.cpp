@@ -43,14 +43,17 @@ TEST(KnownField, the_table_s_order_is_the_enumeration_s) {
 }
 
 TEST(KnownField, hop_by_hop) {
-    for (const std::string_view name : {"connection", "keep-alive", "Proxy-Connection", "TE", "Trailer", "Transfer-Encoding", "Upgrade", "Proxy-Authorization"})
+    for (const std::string_view name :
+         {"connection", "keep-alive", "Proxy-Connection", "TE", "Trailer", "Transfer-Encoding", "Upgrade", "Proxy-Authorization"})
         EXPECT_TRUE(is_hop_by_hop(name)) << name;
-    for (const std::string_view name : {"Host", "Content-Length", "Via", "Authorization", "X-Unheard-Of"}) EXPECT_FALSE(is_hop_by_hop(name)) << name;
+    for (const std::string_view name : {"Host", "Content-Length", "Via", "Authorization", "X-Unheard-Of"})
+        EXPECT_FALSE(is_hop_by_hop(name)) << name;
 }
 
 TEST(KnownField, trailers_never_frame_route_or_authenticate) {
-    for (const std::string_view name : {"Content-Length", "content-type", "Transfer-Encoding", "Host", "Authorization", "Set-Cookie", "Cookie", "Trailer", "TE",
-                                        "Connection", "Content-Disposition", "if-match", "Expires", "X-Forwarded-For", "Sec-WebSocket-Protocol"})
+    for (const std::string_view name :
+         {"Content-Length", "content-type", "Transfer-Encoding", "Host", "Authorization", "Set-Cookie", "Cookie", "Trailer", "TE",
+          "Connection", "Content-Disposition", "if-match", "Expires", "X-Forwarded-For", "Sec-WebSocket-Protocol"})
         EXPECT_FALSE(may_be_trailer(name)) << name;
     for (const std::string_view name : {"ETag", "Server-Timing", "X-Checksum", "grpc-status"}) EXPECT_TRUE(may_be_trailer(name)) << name;
 }

@@ -90,7 +90,8 @@ TEST(RequestParser, errors_are_the_client_s) {
 TEST(RequestParser, an_object_used_again_forgets) {
     RequestParser parser{Limits{}};
     RequestHead head;
-    ASSERT_TRUE(parser.parse("GET /a HTTP/1.1\r\nHost: a\r\nConnection: upgrade, close, x\r\nUpgrade: websocket\r\nExpect: 100-continue, tea\r\n\r\n", head));
+    ASSERT_TRUE(parser.parse(
+        "GET /a HTTP/1.1\r\nHost: a\r\nConnection: upgrade, close, x\r\nUpgrade: websocket\r\nExpect: 100-continue, tea\r\n\r\n", head));
     EXPECT_TRUE(head.upgrade_websocket && head.expects_continue && head.unknown_expectation && !head.keep_alive);
     parser.reset();
     ASSERT_TRUE(parser.parse("GET /b HTTP/1.1\r\nHost: b\r\n\r\n", head));
@@ -104,9 +105,10 @@ TEST(RequestParser, an_object_used_again_forgets) {
 TEST(RequestParser, connection_names_fields_of_this_hop) {
     RequestParser parser{Limits{}};
     RequestHead head;
-    ASSERT_TRUE(parser.parse("GET / HTTP/1.1\r\nHost: a\r\nConnection: close, X-Mine, host, content-length\r\nx-mine: 1\r\nX-Other: 2\r\nTE: trailers\r\n"
-                             "Proxy-Authorization: basic x\r\nContent-Length: 0\r\n\r\n",
-                             head));
+    ASSERT_TRUE(parser.parse(
+        "GET / HTTP/1.1\r\nHost: a\r\nConnection: close, X-Mine, host, content-length\r\nx-mine: 1\r\nX-Other: 2\r\nTE: trailers\r\n"
+        "Proxy-Authorization: basic x\r\nContent-Length: 0\r\n\r\n",
+        head));
     std::vector<std::string_view> forwarded;
     for (std::size_t i = 0; i < head.fields.size(); ++i)
         if (!head.is_for_this_hop(i)) forwarded.push_back(head.fields.all()[i].name);

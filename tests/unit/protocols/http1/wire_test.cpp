@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Runs tests/wire/http1/*.wire: every case at every split.
+#include "unit/support/wire.h"
 #include "protocols/http1/chunked.h"
 #include "protocols/http1/head_parser.h"
 #include "unit/support/splits.h"
-#include "unit/support/wire.h"
 
 #include <gtest/gtest.h>
 
@@ -31,14 +31,16 @@ std::string render(const Framing& body) {
 
 std::vector<std::string> render(const Fields& fields) {
     std::vector<std::string> out;
-    for (const NameValue& line : fields.all()) out.push_back(std::string(line.name) + ":" + (line.value.empty() ? "" : " ") + std::string(line.value));
+    for (const NameValue& line : fields.all())
+        out.push_back(std::string(line.name) + ":" + (line.value.empty() ? "" : " ") + std::string(line.value));
     return out;
 }
 
 std::string render(const RequestHead& head) {
     static constexpr std::string_view forms[] = {"origin", "absolute", "authority", "asterisk"};
-    std::string out = "ok " + std::string(head.method) + " " + std::string(head.target) + " " + std::string(forms[static_cast<std::size_t>(head.form)]) + " " +
-                      std::string(to_string(head.version)) + " " + render(head.body);
+    std::string out = "ok " + std::string(head.method) + " " + std::string(head.target) + " " +
+                      std::string(forms[static_cast<std::size_t>(head.form)]) + " " + std::string(to_string(head.version)) + " " +
+                      render(head.body);
     if (head.keep_alive) out += " keep-alive";
     if (head.expects_continue) out += " continue";
     if (head.unknown_expectation) out += " unknown-expectation";
