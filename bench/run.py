@@ -341,6 +341,7 @@ def main():
     only = options.only.split(",")
     cpu = next((line.split(":", 1)[1].strip() for line in open("/proc/cpuinfo") if line.startswith("model name")), "?")
     say(f"{cpu}, {len(CORES)} cores; the proxy on core {PROXY_CORE}, load and origin on core {LOAD_CORE}")
+    failed = 0
     if set(only) - {"micro"}:
         bench = Bench(options)
         try:
@@ -356,12 +357,13 @@ def main():
                 bench.idle_connections()
         finally:
             bench.stop()
+        failed = bench.failed
     if "micro" in only:
         Bench.micro(argparse.Namespace(options=options))
-        if bench.failed:
-            say(f"\n*** {bench.failed} measurements had failed requests and are worth nothing")
     say(f"\nwritten to {OUT.relative_to(ROOT)}/report.txt")
-    return 1 if set(only) - {"micro"} and bench.failed else 0
+    if failed:
+        say(f"*** {failed} measurements had failed requests and are worth nothing")
+    return 1 if failed else 0
 
 
 def version(name):
