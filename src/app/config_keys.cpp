@@ -190,9 +190,12 @@ void read_duration(Setting& setting, Config& config) {
     if (const auto value = setting.duration(milliseconds(1))) config.limits.*member = *value;
 }
 
-template <std::size_t Limits::* member, std::uint64_t least>
+// A head must fit into one buffer.
+constexpr std::uint64_t largest_head = 256 * 1024 - 1;
+
+template <std::size_t Limits::* member, std::uint64_t least, std::uint64_t most = UINT64_MAX>
 void read_size(Setting& setting, Config& config) {
-    if (const auto value = setting.size(least)) config.limits.*member = *value;
+    if (const auto value = setting.size(least, most)) config.limits.*member = *value;
 }
 
 template <std::size_t Limits::* member, std::int64_t least, std::int64_t most>
@@ -206,9 +209,9 @@ void check_duration(Setting& setting, Config&) { setting.duration(milliseconds(1
 constexpr std::array kLimits{
     KeySpec{"connections", read_count<&Limits::connections, 0, 100'000'000>},
     KeySpec{"connections_per_client", read_count<&Limits::connections_per_client, 1, 100'000'000>},
-    KeySpec{"header_bytes", read_size<&Limits::header_bytes, 1024>},
+    KeySpec{"header_bytes", read_size<&Limits::header_bytes, 1024, largest_head>},
     KeySpec{"header_fields", read_count<&Limits::header_fields, 16, 10'000>},
-    KeySpec{"request_target", read_size<&Limits::request_target, 256>},
+    KeySpec{"request_target", read_size<&Limits::request_target, 256, largest_head>},
     KeySpec{"head", read_duration<&Limits::head>},
     KeySpec{"connect", read_duration<&Limits::connect>},
     KeySpec{"connect_attempt", read_duration<&Limits::connect_attempt>},

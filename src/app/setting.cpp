@@ -152,13 +152,17 @@ std::optional<std::chrono::milliseconds> Setting::duration(std::chrono::millisec
     return std::nullopt;
 }
 
-std::optional<std::uint64_t> Setting::size(std::uint64_t least) {
+std::optional<std::uint64_t> Setting::size(std::uint64_t least, std::uint64_t most) {
     std::optional<std::uint64_t> parsed;
     if (const auto* text = node_.as_string()) parsed = parse_size(text->get());
     else if (const auto* number = node_.as_integer(); number != nullptr && number->get() >= 0)
         parsed = static_cast<std::uint64_t>(number->get());
     if (!parsed) {
         fault(R"(a size is expected: "64KiB", "50MiB", "1GB", or a number of bytes)");
+        return std::nullopt;
+    }
+    if (*parsed > most) {
+        fault(fmt::format("at most {} bytes are possible", most));
         return std::nullopt;
     }
     if (*parsed >= least) return parsed;

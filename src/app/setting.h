@@ -67,17 +67,17 @@ public:
     std::optional<std::string> text();
     std::optional<std::vector<std::string>> texts();                      // a list of strings, or one string alone
     std::optional<std::chrono::milliseconds> duration(std::chrono::milliseconds least);
-    std::optional<std::uint64_t> size(std::uint64_t least);               // "64KiB", or a number of bytes
+    std::optional<std::uint64_t> size(std::uint64_t least, std::uint64_t most = UINT64_MAX);  // "64KiB", or a number of bytes
     std::optional<std::size_t> choice(std::span<const std::string_view> words);
-    std::optional<std::filesystem::path> file_path();                     // absolute; empty stays empty
+    std::optional<std::filesystem::path> file_path();  // absolute; empty stays empty
     std::optional<std::vector<IpPort>> listeners();
     std::optional<std::vector<IpNetwork>> networks();
-    std::optional<std::vector<PortRange>> ports();                        // numbers and "from-to"
+    std::optional<std::vector<PortRange>> ports();  // numbers and "from-to"
 
-    policy::Text as_text(const std::string& value) const;                 // with the place of its first character in the file
-    Place place() const;                                                  // of the key
+    policy::Text as_text(const std::string& value) const;  // with the place of its first character in the file
+    Place place() const;  // of the key
 
-    void fault(std::string message);                                      // at the value
+    void fault(std::string message);  // at the value
     void fault_at(const toml::node& part, std::string message);
     void fault_at_key(std::string message);
     void has_no_effect() { reading_.without_effect = true; }

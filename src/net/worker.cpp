@@ -114,11 +114,21 @@ void Worker::stop() {
 
 void Worker::run_until(const bool& done) {
     block_sigpipe();
-    for (;;) {
-        context_.poll();                                     // what was posted; the work guard keeps it from stopping
-        if (done) return;
-        wait();
-    }
+    // Turns are handlers of one call of the context's `run`: Asio keeps the memory of coroutine frames for the next ones only inside it.
+    struct Turn {
+        Worker& worker;
+        const bool& done;
+        void operator()() const {
+            worker.context_.poll();  // what was posted
+            if (done) return worker.context_.stop();
+            worker.wait();
+            asio::post(worker.context_, *this);
+        }
+    };
+    context_.restart();
+    asio::post(context_, Turn{*this, done});
+    context_.run();
+    context_.restart();
 }
 
 void Worker::wait() {

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <atomic>
 #include <set>
+#include <utility>
 
 #include "base/text.h"
 
@@ -111,7 +112,15 @@ void Program::build_judged(std::span<const Moments> moments) {
                 judged.posts.push_back(place);
             }
             for (std::size_t i = 1; i < judged.post_starts.size(); ++i) judged.post_starts[i] += judged.post_starts[i - 1];
-            judged.slots.assign(slots.begin(), slots.end());
+            // One look at the headers of a direction answers for all their names.
+            bool request_headers = false;
+            bool response_headers = false;
+            for (const SlotId id : slots) {
+                const Field field = table_.slots()[id].field;
+                if (field == Field::request_header && std::exchange(request_headers, true)) continue;
+                if (field == Field::response_header && std::exchange(response_headers, true)) continue;
+                judged.slots.push_back(id);
+            }
         }
     }
 }

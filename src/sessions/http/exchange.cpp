@@ -37,7 +37,8 @@ void Exchange::begin(Session& session) {
     facts_.clear();
     effects_.clear();
     user_.clear();
-    trusted_ = allowed_ = false;
+    trusted_ = session.inside() && session.inside()->trusted;
+    allowed_ = false;
     counted_tags_ = counted_shadows_ = 0;
     request_type_.clear();
     response_type_.clear();
@@ -52,7 +53,7 @@ void Exchange::begin(Session& session) {
     keep_client_ = linger_ = client_gone_ = in_tunnel_ = start_recorded_ = false;
     relay_.reset();
     policy_ns_ = upstream_ns_ = 0;
-    client_bytes_ = server_bytes_ = 0;
+    client_bytes_ = server_bytes_ = client_sent_ = server_sent_ = 0;
     status_ = 0;
     error_type_ = reason_ = rule_ = scan_reason_ = {};
     outcome_.reset();
@@ -111,9 +112,10 @@ net::Task<bool> Exchange::route() {
     const std::int64_t before = Service::now_ns();
     fill_client_facts(facts_, *generation_->policy);
     fill_request_facts();
-    if (const Refused refused = judge_accept()) co_return co_await answer(*refused);
-    if (const Refused refused = co_await judge(policy::Phase::request)) co_return co_await answer(*refused);
+    Refused no = judge_accept();
+    if (!no) no = co_await judge(policy::Phase::request);
     policy_ns_ += Service::now_ns() - before;
+    if (no) co_return co_await answer(*no);
     co_return co_await forward();
 }
 

@@ -229,6 +229,8 @@ private:
     std::int64_t upstream_ns_ = 0;
     std::uint64_t client_bytes_ = 0;
     std::uint64_t server_bytes_ = 0;
+    std::uint64_t client_sent_ = 0;
+    std::uint64_t server_sent_ = 0;
     int status_ = 0;                                     // as the client got it
     std::string_view error_type_;
     std::string_view reason_;

@@ -74,6 +74,7 @@ net::Task<bool> Exchange::send_own(std::string_view body, audit::Action action) 
     session_->client().expires_in(limits().body_idle);
     const auto sent = co_await session_->client().write(pieces);
     session_->client().expires_never();
+    client_sent_ += net::total_size(pieces);
     download_body_.bytes = without_body ? 0 : body.size();
     linger_ = !keep_client_;
     record(action);

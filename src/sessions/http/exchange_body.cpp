@@ -167,6 +167,7 @@ net::Task<Result<void>> Exchange::pump_upload_bytes() {
         client_bytes_ += got - unread.size();
         session_->push_back(unread);
         if (!response_started_) upstream_->expires_in(limits().body_idle);
+        server_sent_ += net::total_size(upload_body_.pieces);
         CO_TRY(co_await upstream_->write(upload_body_.pieces));
     }
     if (!response_started_) client.expires_never();  // else the deadline is that of the response on its way
@@ -197,6 +198,7 @@ net::Task<Result<void>> Exchange::pump_download() {
         if (first) download_body_.pieces.insert(download_body_.pieces.begin(), out_);
         if (!download_body_.pieces.empty()) {
             client.expires_in(limits().body_idle);
+            client_sent_ += net::total_size(download_body_.pieces);
             const auto sent = client.try_write(download_body_.pieces);
             if (!sent) co_return std::unexpected(sent.error());
             if (*sent < net::total_size(download_body_.pieces)) CO_TRY(co_await client.write(download_body_.pieces, *sent));

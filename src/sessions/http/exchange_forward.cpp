@@ -163,6 +163,7 @@ net::Task<Result<void>> Exchange::send_request() {
     const auto sent = upstream_->try_write(pieces);
     if (!sent) co_return std::unexpected(sent.error());
     if (*sent < out_.size() + upload_out_.size()) CO_TRY(co_await upstream_->write(pieces, *sent));
+    server_sent_ += out_.size() + upload_out_.size();
     if (upload_ == Upload::complete) {
         upstream_->expires_in(limits().first_byte);
     } else {
@@ -253,6 +254,7 @@ void Exchange::write_response_head() {
         if (response_.is_for_this_hop(i) || edits.touches(fields[i].name)) continue;
         writer.field(fields[i].name, fields[i].value);
     }
+    if (!response_.fields.has(KnownField::date)) writer.field("Date", service_->http_date());  // RFC 9110 6.6.1
     if (body_out_.kind == BodyOut::Kind::length) writer.field("Content-Length", response_.body.length);
     if (body_out_.kind == BodyOut::Kind::chunked) writer.field("Transfer-Encoding", "chunked");
     if (body_out_.kind == BodyOut::Kind::none && response_.content_length && response_.status != 204)

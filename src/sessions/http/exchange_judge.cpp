@@ -93,6 +93,7 @@ policy::Decision Exchange::evaluate(Phase phase, std::uint32_t from) {
 // `connect` as it is at accept: once a connection, and again only where the policy has changed since. What its rules did to headers and
 // tags holds for every request of the connection.
 Exchange::Refused Exchange::judge_accept() {
+    if (trusted_) return std::nullopt;
     Session::AtAccept& at_accept = session_->at_accept();
     if (!generation_->policy->has_rules(Phase::connect, Protocol::http)) return std::nullopt;
     if (at_accept.generation != generation_) {
@@ -113,7 +114,12 @@ Exchange::Refused Exchange::judge_accept() {
     effects_.shadows = at_accept.effects.shadows;
     counted_tags_ = effects_.tags.size();
     counted_shadows_ = effects_.shadows.size();
-    return settle(at_accept.decision, Phase::connect);
+    Refused refused = settle(at_accept.decision, Phase::connect);
+    if (refused) {
+        refused->close = true;  // it was judged once for the whole connection: the next one is judged anew
+        service_->metrics().refused(audit::Refusal::policy);
+    }
+    return refused;
 }
 
 net::Task<Exchange::Refused> Exchange::judge(Phase phase) {

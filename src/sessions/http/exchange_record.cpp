@@ -92,6 +92,8 @@ void Exchange::record(audit::Action action, audit::Stage stage) {
     for (std::size_t i = counted_shadows_; i < effects_.shadows.size(); ++i) count_rule(*effects_.shadows[i]);
     metrics.add(audit::Counter::bytes_client_received, event.client_bytes);
     metrics.add(audit::Counter::bytes_server_received, event.server_bytes);
+    metrics.add(audit::Counter::bytes_client_sent, client_sent_);
+    metrics.add(audit::Counter::bytes_server_sent, server_sent_);
 }
 
 }  // namespace sluice::http

@@ -45,10 +45,11 @@ net::Task<bool> Exchange::run_connect() {
     const std::int64_t before = Service::now_ns();
     fill_client_facts(facts_, *generation_->policy);
     fill_request_facts();
-    if (const Refused refused = judge_accept()) co_return co_await answer(*refused);
-    if (const Refused refused = co_await judge(policy::Phase::connect)) co_return co_await answer(*refused);
-    if (const Refused refused = co_await judge(policy::Phase::request)) co_return co_await answer(*refused);
+    Refused no = judge_accept();
+    if (!no) no = co_await judge(policy::Phase::connect);
+    if (!no) no = co_await judge(policy::Phase::request);
     policy_ns_ += Service::now_ns() - before;
+    if (no) co_return co_await answer(*no);
 
     const auto& ports = generation_->settings->connect_ports;
     if (!std::ranges::any_of(ports, [&](const PortRange& range) { return url_.port >= range.first && url_.port <= range.last; })) {
@@ -56,11 +57,13 @@ net::Task<bool> Exchange::run_connect() {
         refusal.reason = "not in http.connect_ports";
         co_return co_await answer(refusal);
     }
-    if (const Refused refused = co_await connect(false)) co_return co_await answer(*refused);
+    no = co_await connect(false);
+    if (no) co_return co_await answer(*no);
 
     out_.clear();
     http1::HeadWriter writer(out_);
     writer.status_line(200, "Connection established");
+    writer.field("Proxy-Status", "sluice");
     const HeaderEdits edits(effects_.header_edits, policy::Action::set_response_header, policy::Action::remove_response_header);
     edits.write(writer);
     writer.end();
@@ -77,7 +80,7 @@ net::Task<bool> Exchange::run_connect() {
         case Inside::gone: record(audit::Action::tunnelled); co_return false;
         case Inside::http:
             // Not a blind tunnel: what is asked inside is judged and recorded like any other request.
-            session_->inside() = Session::Inside{url_.authority.host, url_.port, host_key_};
+            session_->inside() = Session::Inside{url_.authority.host, url_.port, host_key_, trusted_};
             session_->user() = user_;
             keep_upstream();
             record(audit::Action::allowed);
@@ -174,6 +177,8 @@ net::Task<bool> Exchange::run_tunnel(std::string_view scan_reason) {
     in_tunnel_ = false;
     client_bytes_ += result.to_server;
     server_bytes_ += result.to_client;
+    server_sent_ += first_bytes_.size() + result.to_server;
+    client_sent_ += result.to_client;
 
     if (!outcome_) {
         outcome_ = audit::Action::tunnelled;

@@ -8,6 +8,7 @@
 #include <chrono>
 #include <ctime>
 
+#include "net/pool.h"
 #include "sessions/http/exchange.h"
 #include "sessions/http/session.h"
 
@@ -42,6 +43,12 @@ void Service::on_tick() {
     const auto unix_now = std::chrono::system_clock::now().time_since_epoch();
     unix_offset_ns_ = std::chrono::duration_cast<std::chrono::nanoseconds>(unix_now).count() - now_ns();
     parts_.lane.flush();
+    const net::Resolver::Counters dns = worker().resolver().counters();
+    parts_.metrics.add(audit::Counter::dns_queries, dns.queries - dns_.queries);
+    parts_.metrics.add(audit::Counter::dns_cache_hits, dns.cache_hits - dns_.cache_hits);
+    parts_.metrics.add(audit::Counter::dns_failures, dns.failures - dns_.failures);
+    dns_ = dns;
+    parts_.metrics.set(audit::Gauge::server_connections_idle, static_cast<std::int64_t>(worker().pool().size()));
 }
 
 void Service::accept(net::Accepted accepted) {

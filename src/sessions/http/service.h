@@ -14,6 +14,7 @@
 #include "audit/metrics.h"
 #include "base/id.h"
 #include "net/listener.h"
+#include "net/resolver.h"
 #include "net/worker.h"
 #include "policy/policy.h"
 #include "policy/rate_limits.h"
@@ -82,6 +83,7 @@ private:
     CredentialCache credentials_;
     EventIds ids_;
     std::int64_t unix_offset_ns_ = 0;
+    net::Resolver::Counters dns_;                         // as they were at the last tick
     std::vector<std::unique_ptr<Exchange>> spare_;
     std::vector<Exchange*> tunnels_;
     Session* sessions_ = nullptr;

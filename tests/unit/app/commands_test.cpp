@@ -3,9 +3,9 @@
 
 #include "app/config.h"
 
-#include <boost/json.hpp>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <boost/json.hpp>
 
 #include <cstdlib>
 #include <filesystem>
@@ -103,7 +103,11 @@ TEST(CommandLine, commands_and_their_options) {
     EXPECT_EQ(parse({"status", "--json"}, &line).code, -1);
     EXPECT_EQ(line.command, Command::status);
     EXPECT_TRUE(line.json);
-    EXPECT_EQ(parse({"explain", "http://a/", "--client", "192.0.2.1", "--method", "POST", "--header", "A: 1", "--header", "B: 2", "--server-ip", "192.0.2.2"}, &line).code, -1);
+    EXPECT_EQ(parse({"explain", "http://a/", "--client", "192.0.2.1", "--method", "POST", "--header", "A: 1", "--header", "B: 2",
+                     "--server-ip", "192.0.2.2"},
+                    &line)
+                  .code,
+              -1);
     EXPECT_EQ(line.explain.url, "http://a/");
     EXPECT_EQ(line.explain.client, "192.0.2.1");
     EXPECT_THAT(line.explain.headers, testing::ElementsAre("A: 1", "B: 2"));

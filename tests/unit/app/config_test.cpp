@@ -149,17 +149,19 @@ TEST(Config, an_unknown_key_is_an_error_that_names_the_nearest) {
               "test.toml:2:1: unknown key \"lisen\" in [http]; did you mean \"listen\"?\n    lisen = []\n    ^\n");
     EXPECT_THAT(faults_of("worker = 1\n"), HasSubstr("did you mean \"workers\"?"));
     EXPECT_THAT(faults_of("[htpp]\n"), HasSubstr("did you mean \"http\"?"));
-    EXPECT_THAT(faults_of("[[rule]]\nname='a'\nwhn='b'\n"), HasSubstr("test.toml:3:1: unknown key \"whn\" in a rule; did you mean \"when\"?"));
+    EXPECT_THAT(faults_of("[[rule]]\nname='a'\nwhn='b'\n"),
+                HasSubstr("test.toml:3:1: unknown key \"whn\" in a rule; did you mean \"when\"?"));
     EXPECT_THAT(faults_of("[lists]\na = { type='domain', fille='x' }\n"), HasSubstr("did you mean \"file\"?"));
     EXPECT_THAT(faults_of("[ftp]\nlsten = []\n"), HasSubstr("did you mean \"listen\"?"));
     EXPECT_THAT(faults_of("[limits]\nzzzzzzzzzz = 1\n"), HasSubstr("unknown key \"zzzzzzzzzz\" in [limits]\n"));
 }
 
 TEST(Config, all_faults_come_in_one_go_in_the_order_of_the_file) {
-    const std::string faults = faults_of("workers = 'two'\n[http]\nlisten = ['nowhere']\nforwarded = 'on'\n[log]\nlevel = 3\n[limits]\nhead = 15\n");
-    const std::vector<std::string> expected{"test.toml:1:11: workers: a number is expected, not a string", "test.toml:3:10: http.listen: \"nowhere\" is not",
-                                            "test.toml:4:13: http.forwarded: one of", "test.toml:6:9: log.level: one of",
-                                            "test.toml:8:8: limits.head: a duration is expected"};
+    const std::string faults =
+        faults_of("workers = 'two'\n[http]\nlisten = ['nowhere']\nforwarded = 'on'\n[log]\nlevel = 3\n[limits]\nhead = 15\n");
+    const std::vector<std::string> expected{"test.toml:1:11: workers: a number is expected, not a string",
+                                            "test.toml:3:10: http.listen: \"nowhere\" is not", "test.toml:4:13: http.forwarded: one of",
+                                            "test.toml:6:9: log.level: one of", "test.toml:8:8: limits.head: a duration is expected"};
     std::size_t from = 0;
     for (const std::string& fault : expected) {
         const std::size_t at = faults.find(fault, from);
@@ -192,15 +194,17 @@ TEST(Config, sections_of_later_versions_are_checked_and_said_to_have_no_effect) 
               "test.toml:1:2: warning: [inspect] has no effect in this version: payloads are not scanned\n    [inspect]\n     ^\n");
     EXPECT_THAT(faults_of("[quarantine]\nkeep = 'x'\n"), HasSubstr("a duration is expected"));
     EXPECT_THAT(faults_of("[ftp]\nclient_tls = 'alow'\n"), HasSubstr("did you mean \"allow\"?"));
-    for (const char* on : {"[ftp]\nlisten = ['127.0.0.1:2121']\n", "[ftp]\nupstream = 'ftp.example:21'\n", "[smtp]\nlisten = ['127.0.0.1:2525']\n",
-                           "[smtp]\nupstream = 'mail.example:25'\n", "[tls]\nintercept = true\n", "[tls]\ncertificate = 'a.pem'\n", "[ftp]\nimplicit_tls = ['127.0.0.1:990']\n"})
+    for (const char* on : {"[ftp]\nlisten = ['127.0.0.1:2121']\n", "[ftp]\nupstream = 'ftp.example:21'\n",
+                           "[smtp]\nlisten = ['127.0.0.1:2525']\n", "[smtp]\nupstream = 'mail.example:25'\n", "[tls]\nintercept = true\n",
+                           "[tls]\ncertificate = 'a.pem'\n", "[ftp]\nimplicit_tls = ['127.0.0.1:990']\n"})
         EXPECT_THAT(faults_of(on), HasSubstr("this version ")) << on;
 }
 
 TEST(Config, rules_keep_their_places) {
-    const Config config = good("[[rule]]\nname = \"a\"\nwhen = 'url.domain == \"x\"'\naction = \"block\"\nstatus = 451\ntags = [\"t\"]\nheader = true\n"
-                               "[[rule]]\nname = \"b\"\nwhen = \"\"\"\nurl.port == 1 or\nurl.port == 2\"\"\"\naction = \"tag\"\nheader = \"X-A\"\n"
-                               "[[rule]]\nname = \"c\"\nwhen = \"url.domain == \\\"x\\\"\"\n");
+    const Config config = good(
+        "[[rule]]\nname = \"a\"\nwhen = 'url.domain == \"x\"'\naction = \"block\"\nstatus = 451\ntags = [\"t\"]\nheader = true\n"
+        "[[rule]]\nname = \"b\"\nwhen = \"\"\"\nurl.port == 1 or\nurl.port == 2\"\"\"\naction = \"tag\"\nheader = \"X-A\"\n"
+        "[[rule]]\nname = \"c\"\nwhen = \"url.domain == \\\"x\\\"\"\n");
     ASSERT_THAT(config.policy.rules, SizeIs(3));
     const auto& a = config.policy.rules[0];
     EXPECT_EQ(a.place.line, 1U);
@@ -236,7 +240,9 @@ TEST(Config, a_fault_inside_a_rule_is_pointed_at_in_the_file) {
 TEST(Config, lists) {
     Folder folder;
     Diagnostics faults;
-    const fs::path file = folder.write("sluice.toml", "[lists]\nads = { type = \"domain\", file = \"lists/ads.txt\" }\nstaff = { type = \"string\", values = [\"ann\", \"bo\"] }\n");
+    const fs::path file = folder.write(
+        "sluice.toml",
+        "[lists]\nads = { type = \"domain\", file = \"lists/ads.txt\" }\nstaff = { type = \"string\", values = [\"ann\", \"bo\"] }\n");
     const Config config = read_config(file, faults);
     EXPECT_EQ(to_string(faults), "");
     ASSERT_THAT(config.policy.lists, SizeIs(2));
@@ -270,7 +276,8 @@ TEST(Config, includes_are_read_afterwards_in_name_order) {
 TEST(Config, a_key_given_twice_over_files_is_an_error) {
     Folder folder;
     folder.write("more.toml", "[http]\nforwarded = \"off\"\n[lists]\na = { type = \"ip\", values = [] }\n");
-    const fs::path file = folder.write("sluice.toml", "include = [\"more.toml\"]\n[http]\nforwarded = \"off\"\n[lists]\na = { type = \"ip\", values = [] }\n");
+    const fs::path file = folder.write(
+        "sluice.toml", "include = [\"more.toml\"]\n[http]\nforwarded = \"off\"\n[lists]\na = { type = \"ip\", values = [] }\n");
     Diagnostics faults;
     read_config(file, faults);
     EXPECT_THAT(to_string(faults), HasSubstr("more.toml:2:1: http.forwarded: given twice; first at " + file.string() + ":3"));
@@ -309,8 +316,9 @@ TEST(Config, page_and_pac_are_read_with_it) {
 TEST(Config, which_keys_need_a_restart) {
     const Config running = good("");
     EXPECT_THAT(keys_needing_restart(running, good("[log]\nlevel = 'error'\n[limits]\nhead = '1s'\n[http]\nclients = []\n")), IsEmpty());
-    EXPECT_THAT(keys_needing_restart(running, good("workers = 77\nuser = 'x'\nstate_dir = '/x'\n[http]\nlisten = ['127.0.0.1:1']\n[admin]\nlisten = []\n"
-                                                   "[limits]\nconnections = 5\n")),
+    EXPECT_THAT(keys_needing_restart(
+                    running, good("workers = 77\nuser = 'x'\nstate_dir = '/x'\n[http]\nlisten = ['127.0.0.1:1']\n[admin]\nlisten = []\n"
+                                  "[limits]\nconnections = 5\n")),
                 ElementsAre("workers", "user", "state_dir", "http.listen", "admin.listen", "limits.connections"));
 }
 

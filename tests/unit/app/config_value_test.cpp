@@ -15,7 +15,8 @@ TEST(ConfigValue, durations) {
     EXPECT_EQ(parse_duration("1h"), 1h);
     EXPECT_EQ(parse_duration("2d"), 48h);
     EXPECT_EQ(parse_duration("0s"), 0s);
-    for (const char* bad : {"", "30", "s", "-1s", "+1s", "1.5s", "30 sec", "30S", "1h30m", " 1s", "99999999999999999999s", "9223372036854775807d"})
+    for (const char* bad :
+         {"", "30", "s", "-1s", "+1s", "1.5s", "30 sec", "30S", "1h30m", " 1s", "99999999999999999999s", "9223372036854775807d"})
         EXPECT_EQ(parse_duration(bad), std::nullopt) << bad;
 }
 
@@ -33,7 +34,8 @@ TEST(ConfigValue, sizes) {
     EXPECT_EQ(parse_size("1MB"), 1'000'000U);
     EXPECT_EQ(parse_size("2kB"), 2000U);
     EXPECT_EQ(parse_size("4GiB"), 4ULL << 30U);
-    for (const char* bad : {"", "64", "KiB", "64kib", "64K", "-1B", "1.5MiB", "99999999TiB"}) EXPECT_EQ(parse_size(bad), std::nullopt) << bad;
+    for (const char* bad : {"", "64", "KiB", "64kib", "64K", "-1B", "1.5MiB", "99999999TiB"})
+        EXPECT_EQ(parse_size(bad), std::nullopt) << bad;
 }
 
 TEST(ConfigValue, ports) {

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "app/control.h"
 
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/json.hpp>
-#include <gmock/gmock.h>
-#include <gtest/gtest.h>
 
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -45,7 +45,8 @@ protected:
     }
     bool handle(const std::string& command, ControlSocket::Answer answer) {
         if (command == "status") answer({{"ok", true}, {"state", "running"}});
-        else if (command == "reload") later_ = std::thread([this, answer] { boost::asio::post(context_, [answer] { answer({{"ok", false}, {"error", "no"}}); }); });
+        else if (command == "reload")
+            later_ = std::thread([this, answer] { boost::asio::post(context_, [answer] { answer({{"ok", false}, {"error", "no"}}); }); });
         else return false;
         return true;
     }
@@ -53,7 +54,8 @@ protected:
     fs::path folder_;
     boost::asio::io_context context_{1};
     boost::asio::executor_work_guard<boost::asio::io_context::executor_type> guard_{context_.get_executor()};
-    ControlSocket socket_{context_, [this](const std::string& command, ControlSocket::Answer answer) { return handle(command, std::move(answer)); }};
+    ControlSocket socket_{context_,
+                          [this](const std::string& command, ControlSocket::Answer answer) { return handle(command, std::move(answer)); }};
     std::thread thread_;
     std::thread later_;
 };
@@ -83,7 +85,7 @@ TEST_F(Control, an_unknown_command) {
 
 TEST_F(Control, is_for_its_user_alone) {
     serve();
-    struct stat entry {};
+    struct stat entry{};
     ASSERT_EQ(stat(control_socket_path(folder_).c_str(), &entry), 0);
     EXPECT_EQ(entry.st_mode & 0777U, 0600U);
 }

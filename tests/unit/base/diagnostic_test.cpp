@@ -7,7 +7,8 @@ namespace sluice {
 namespace {
 
 TEST(Diagnostic, says_where_and_shows_it) {
-    EXPECT_EQ(to_string({{"rules.toml", 3, 8}, "unknown field", "when = nonsense"}), "rules.toml:3:8: unknown field\n    when = nonsense\n           ^\n");
+    EXPECT_EQ(to_string({{"rules.toml", 3, 8}, "unknown field", "when = nonsense"}),
+              "rules.toml:3:8: unknown field\n    when = nonsense\n           ^\n");
 }
 
 TEST(Diagnostic, tabs_keep_the_caret_in_place) { EXPECT_EQ(to_string({{"f", 1, 3}, "m", "\tab"}), "f:1:3: m\n    \tab\n    \t ^\n"); }

@@ -11,7 +11,8 @@ namespace sluice {
 namespace {
 
 TEST(IpAddress, parses_and_writes) {
-    for (const std::string_view text : {"0.0.0.0", "192.0.2.1", "255.255.255.255", "10.20.30.40", "9.99.100.199", "::", "::1", "2001:db8::1", "fe80::1:2:3:4", "1:2:3:4:5:6:7:8"}) {
+    for (const std::string_view text : {"0.0.0.0", "192.0.2.1", "255.255.255.255", "10.20.30.40", "9.99.100.199", "::", "::1",
+                                        "2001:db8::1", "fe80::1:2:3:4", "1:2:3:4:5:6:7:8"}) {
         const auto address = IpAddress::parse(text);
         ASSERT_TRUE(address) << text;
         EXPECT_EQ(address->to_string(), text);
@@ -20,7 +21,8 @@ TEST(IpAddress, parses_and_writes) {
         EXPECT_EQ(address->is_v6(), text.find(':') != std::string_view::npos);
     }
     EXPECT_EQ(IpAddress::parse("2001:DB8:0:0:0::1")->to_string(), "2001:db8::1");
-    for (const std::string_view bad : {"", "1", "1.2.3", "1.2.3.4.5", "1.2.3.256", "01.2.3.4", "1.2.3.4 ", " 1.2.3.4", "0x1.2.3.4", ":", ":::", "1::2::3", "::g", "[::1]", "fe80::1%lo", "1:2:3:4:5:6:7:8:9"})
+    for (const std::string_view bad : {"", "1", "1.2.3", "1.2.3.4.5", "1.2.3.256", "01.2.3.4", "1.2.3.4 ", " 1.2.3.4", "0x1.2.3.4", ":",
+                                       ":::", "1::2::3", "::g", "[::1]", "fe80::1%lo", "1:2:3:4:5:6:7:8:9"})
         EXPECT_FALSE(IpAddress::parse(bad)) << bad;
     EXPECT_FALSE(IpAddress::parse(std::string_view("1.2.3.4\0", 8)));
     EXPECT_FALSE(IpAddress::parse(std::string(100, '1')));
@@ -71,11 +73,15 @@ TEST(IpPort, parses_and_writes) {
         ASSERT_TRUE(endpoint) << text;
         EXPECT_EQ(endpoint->to_string(), text);
     }
-    for (const std::string_view bad : {"", ":80", "192.0.2.1", "192.0.2.1:", "192.0.2.1:65536", "192.0.2.1:-1", "[192.0.2.1]:80", "::1:80", "2001:db8::1", "[::1]80", "a:80"}) EXPECT_FALSE(IpPort::parse(bad)) << bad;
+    for (const std::string_view bad : {"", ":80", "192.0.2.1", "192.0.2.1:", "192.0.2.1:65536", "192.0.2.1:-1", "[192.0.2.1]:80", "::1:80",
+                                       "2001:db8::1", "[::1]80", "a:80"})
+        EXPECT_FALSE(IpPort::parse(bad)) << bad;
 }
 
 TEST(IpNetwork, contains_what_it_should) {
-    const auto contains = [](std::string_view network, std::string_view address) { return IpNetwork::parse(network)->contains(*IpAddress::parse(address)); };
+    const auto contains = [](std::string_view network, std::string_view address) {
+        return IpNetwork::parse(network)->contains(*IpAddress::parse(address));
+    };
     EXPECT_TRUE(contains("10.0.0.0/8", "10.255.0.1"));
     EXPECT_FALSE(contains("10.0.0.0/8", "11.0.0.0"));
     EXPECT_TRUE(contains("192.0.2.128/25", "192.0.2.128"));
@@ -95,7 +101,9 @@ TEST(IpNetwork, host_bits_are_cleared) {
     EXPECT_EQ(IpNetwork::parse("10.1.2.3/8"), IpNetwork::parse("10.0.0.0/8"));
     EXPECT_EQ(IpNetwork::parse("10.1.2.3")->prefix(), 32);
     EXPECT_EQ(IpNetwork::parse("::1")->prefix(), 128);
-    for (const std::string_view bad : {"", "/8", "10.0.0.0/", "10.0.0.0/33", "10.0.0.0/-1", "10.0.0/8", "::/129", "10.0.0.0/8/8", "10.0.0.0/0x8"}) EXPECT_FALSE(IpNetwork::parse(bad)) << bad;
+    for (const std::string_view bad :
+         {"", "/8", "10.0.0.0/", "10.0.0.0/33", "10.0.0.0/-1", "10.0.0/8", "::/129", "10.0.0.0/8/8", "10.0.0.0/0x8"})
+        EXPECT_FALSE(IpNetwork::parse(bad)) << bad;
 }
 
 }  // namespace

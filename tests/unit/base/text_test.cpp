@@ -42,7 +42,8 @@ TEST(Text, decimals) {
     EXPECT_EQ(parse_decimal<std::uint16_t>("65535"), 65535);
     EXPECT_EQ(parse_decimal<int>("007"), 7);
     EXPECT_EQ(parse_decimal<std::int64_t>("9223372036854775807"), INT64_MAX);
-    for (const std::string_view bad : {"", "-1", "+1", " 1", "1 ", "1.0", "0x1", "a"}) EXPECT_EQ(parse_decimal<int>(bad), std::nullopt) << bad;
+    for (const std::string_view bad : {"", "-1", "+1", " 1", "1 ", "1.0", "0x1", "a"})
+        EXPECT_EQ(parse_decimal<int>(bad), std::nullopt) << bad;
     EXPECT_EQ(parse_decimal<std::uint16_t>("65536"), std::nullopt);
     EXPECT_EQ(parse_decimal<std::int64_t>("9223372036854775808"), std::nullopt);
 }

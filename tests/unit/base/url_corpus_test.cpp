@@ -74,7 +74,8 @@ TEST(UrlCorpus, hosts_mean_what_browsers_take_them_for) {
         const auto theirs = IpAddress::parse(hostname);
         if (theirs) EXPECT_EQ(url->authority.address, theirs->unmapped());
         else EXPECT_EQ(url->authority.host, hostname);
-        EXPECT_EQ(url->authority.port != 0 && url->port != default_port(url->scheme) ? std::to_string(url->port) : "", std::string(each.at("port").as_string()));
+        EXPECT_EQ(url->authority.port != 0 && url->port != default_port(url->scheme) ? std::to_string(url->port) : "",
+                  std::string(each.at("port").as_string()));
     }
     std::cout << judged << " judged, " << stricter << " refused that browsers take\n";
     EXPECT_GT(judged, 100U);

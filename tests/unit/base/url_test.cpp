@@ -40,7 +40,9 @@ TEST(Url, ports) {
     EXPECT_EQ(canonical("http://a:80/"), "http://a/");
     EXPECT_EQ(canonical("https://a:80/"), "https://a:80/");
     EXPECT_EQ(canonical("http://a:00080/"), "http://a/");
-    for (const std::string_view bad : {"http://a:0/", "http://a:65536/", "http://a:8x/", "http://a:80:80/", "http://a::80/", "http://a:-1/", "http://a:+80/"}) EXPECT_FALSE(parse_url(bad)) << bad;
+    for (const std::string_view bad :
+         {"http://a:0/", "http://a:65536/", "http://a:8x/", "http://a:80:80/", "http://a::80/", "http://a:-1/", "http://a:+80/"})
+        EXPECT_FALSE(parse_url(bad)) << bad;
     EXPECT_EQ(default_port("https"), 443);
     EXPECT_EQ(default_port("gopher"), 0);
 }
@@ -57,10 +59,32 @@ TEST(Url, empty_path_and_query) {
 }
 
 TEST(Url, dot_segments) {
-    for (const auto& [from, to] : std::initializer_list<std::pair<std::string_view, std::string_view>>{
-             {"/.", "/"}, {"/..", "/"}, {"/./", "/"}, {"/../", "/"}, {"/a/.", "/a/"}, {"/a/..", "/"}, {"/a/../", "/"}, {"/a/./b", "/a/b"}, {"/a/../b", "/b"}, {"/a/b/../../c", "/c"},
-             {"/../../a", "/a"}, {"/a/b/c/./../../g", "/a/g"}, {"/...", "/..."}, {"/.a", "/.a"}, {"/a.", "/a."}, {"/a..b", "/a..b"}, {"//", "//"}, {"/a//b", "/a//b"},
-             {"/a//../b", "/a/b"}, {"//..", "/"}, {"/%2e", "/"}, {"/a/%2E%2e/b", "/b"}, {"/a/.%2e", "/"}, {"/%2e%2e%2fa", "/..%2Fa"}, {"/a/..;/b", "/a/..;/b"}, {"/./.././a/./", "/a/"}}) {
+    for (const auto& [from, to] : std::initializer_list<std::pair<std::string_view, std::string_view>>{{"/.", "/"},
+                                                                                                       {"/..", "/"},
+                                                                                                       {"/./", "/"},
+                                                                                                       {"/../", "/"},
+                                                                                                       {"/a/.", "/a/"},
+                                                                                                       {"/a/..", "/"},
+                                                                                                       {"/a/../", "/"},
+                                                                                                       {"/a/./b", "/a/b"},
+                                                                                                       {"/a/../b", "/b"},
+                                                                                                       {"/a/b/../../c", "/c"},
+                                                                                                       {"/../../a", "/a"},
+                                                                                                       {"/a/b/c/./../../g", "/a/g"},
+                                                                                                       {"/...", "/..."},
+                                                                                                       {"/.a", "/.a"},
+                                                                                                       {"/a.", "/a."},
+                                                                                                       {"/a..b", "/a..b"},
+                                                                                                       {"//", "//"},
+                                                                                                       {"/a//b", "/a//b"},
+                                                                                                       {"/a//../b", "/a/b"},
+                                                                                                       {"//..", "/"},
+                                                                                                       {"/%2e", "/"},
+                                                                                                       {"/a/%2E%2e/b", "/b"},
+                                                                                                       {"/a/.%2e", "/"},
+                                                                                                       {"/%2e%2e%2fa", "/..%2Fa"},
+                                                                                                       {"/a/..;/b", "/a/..;/b"},
+                                                                                                       {"/./.././a/./", "/a/"}}) {
         Url url = *parse_url("http://h/");
         ASSERT_TRUE(set_target(url, from)) << from;
         EXPECT_EQ(url.path, to) << from;
@@ -82,9 +106,34 @@ TEST(Url, escapes) {
 }
 
 TEST(Url, refused) {
-    for (const std::string_view bad : {"", "/", "a", "http", "http:", "http:/a", "http:a", "http://", "http:///a", "http://?a", "http://:80/", "gopher://a/", "mailto:a@b", "//a/",
-                                       " http://a/", "http://a/ b", "http://a/\t", "http://a/b\x7f", "http://a/b\n", "http://a/#f", "http://a#f", "http://a/%00", "http://a/?%0d", "http://a/x%0Ay",
-                                       "http://a\\b/", "http://a@b@c/", "http://a b@c/", "http://good\\@evil/"})
+    for (const std::string_view bad : {"",
+                                       "/",
+                                       "a",
+                                       "http",
+                                       "http:",
+                                       "http:/a",
+                                       "http:a",
+                                       "http://",
+                                       "http:///a",
+                                       "http://?a",
+                                       "http://:80/",
+                                       "gopher://a/",
+                                       "mailto:a@b",
+                                       "//a/",
+                                       " http://a/",
+                                       "http://a/ b",
+                                       "http://a/\t",
+                                       "http://a/b\x7f",
+                                       "http://a/b\n",
+                                       "http://a/#f",
+                                       "http://a#f",
+                                       "http://a/%00",
+                                       "http://a/?%0d",
+                                       "http://a/x%0Ay",
+                                       "http://a\\b/",
+                                       "http://a@b@c/",
+                                       "http://a b@c/",
+                                       "http://good\\@evil/"})
         EXPECT_FALSE(parse_url(bad)) << bad;
     EXPECT_EQ(parse_url("http://a/\1").error().code, Errc::malformed);
     EXPECT_EQ(parse_url("http://a/\1").error().side, Side::client);
@@ -137,7 +186,8 @@ TEST(Authority, names) {
     EXPECT_EQ(host("a\xe3\x80\x82"
                    "b"),
               "a.b");                                                              // ideographic full stop
-    for (const std::string_view bad : {"", ".", "..", "a..b", ".a", "a..", ":80", "a b", "a/b", "a@b", "a\\b", "a%", "a%2", "a%2fb", "a%00b", "a%20b", "a\x7f", "a<b", "a|b", "a^b", "a`b", "\xff", "a#b"})
+    for (const std::string_view bad : {"",    ".",     "..",    "a..b",  ".a",    "a..", ":80", "a b", "a/b", "a@b",  "a\\b", "a%",
+                                       "a%2", "a%2fb", "a%00b", "a%20b", "a\x7f", "a<b", "a|b", "a^b", "a`b", "\xff", "a#b"})
         EXPECT_EQ(host(bad), "refused") << bad;
     const std::string label(63, 'a');
     EXPECT_EQ(host(label), label);
@@ -149,9 +199,11 @@ TEST(Authority, names) {
 
 // Whatever form an address comes in, rules see one.
 TEST(Authority, ipv4_in_every_notation) {
-    for (const std::string_view text : {"127.0.0.1", "127.0.0.1.", "127.1", "127.0.1", "0177.0.0.1", "0x7f.0.0.1", "0x7f.1", "0X7F.1", "2130706433", "017700000001", "0x7f000001", "%3127.0.0.1",
-                                        "127%2e0.0.1", "\xef\xbc\x91\xef\xbc\x92\xef\xbc\x97.0.0.1", "127\xe3\x80\x82"
-                                                                                                    "1"}) {
+    for (const std::string_view text :
+         {"127.0.0.1", "127.0.0.1.", "127.1", "127.0.1", "0177.0.0.1", "0x7f.0.0.1", "0x7f.1", "0X7F.1", "2130706433", "017700000001",
+          "0x7f000001", "%3127.0.0.1", "127%2e0.0.1", "\xef\xbc\x91\xef\xbc\x92\xef\xbc\x97.0.0.1",
+          "127\xe3\x80\x82"
+          "1"}) {
         const auto authority = parse_authority(text, false);
         ASSERT_TRUE(authority) << text;
         EXPECT_EQ(authority->host, "127.0.0.1") << text;
@@ -163,7 +215,9 @@ TEST(Authority, ipv4_in_every_notation) {
     EXPECT_EQ(host("1.2.3.0xff"), "1.2.3.255");
     EXPECT_EQ(host("1.65535"), "1.0.255.255");
     // What ends in a number is an address or nothing (WHATWG URL 3.5).
-    for (const std::string_view bad : {"256.0.0.1", "1.2.3.4.5", "1.2.3.08", "4294967296", "0x100000000", "a.1", "a.0x1", "1..2", "1.2.3.256", "1.2.65536", "0xg.1"}) EXPECT_EQ(host(bad), "refused") << bad;
+    for (const std::string_view bad :
+         {"256.0.0.1", "1.2.3.4.5", "1.2.3.08", "4294967296", "0x100000000", "a.1", "a.0x1", "1..2", "1.2.3.256", "1.2.65536", "0xg.1"})
+        EXPECT_EQ(host(bad), "refused") << bad;
     for (const std::string_view name : {"1.a", "0xg", "1a", "a1", "1-2", "1.2.3.4a", "0x1g"}) {
         EXPECT_EQ(host(name), name);
         EXPECT_FALSE(parse_authority(name, false)->address);
@@ -185,7 +239,8 @@ TEST(Authority, ipv6) {
     EXPECT_EQ(mapped->host, "127.0.0.1");
     EXPECT_FALSE(mapped->is_ip_literal);
     EXPECT_EQ(mapped->address, IpAddress::v4(0x7f000001));
-    for (const std::string_view bad : {"[]", "[", "[::1", "[::1]x", "[::1]80", "[::1]:80x", "[127.0.0.1]", "[v1.a]", "[fe80::1%eth0]", "[::g]", "::1", "[1:2:3:4:5:6:7:8:9]", "[4712::abcd::]"})
+    for (const std::string_view bad : {"[]", "[", "[::1", "[::1]x", "[::1]80", "[::1]:80x", "[127.0.0.1]", "[v1.a]", "[fe80::1%eth0]",
+                                       "[::g]", "::1", "[1:2:3:4:5:6:7:8:9]", "[4712::abcd::]"})
         EXPECT_EQ(host(bad), "refused") << bad;
 }
 

@@ -2,9 +2,9 @@
 #include "net/gate.h"
 #include "unit/net/support.h"
 
+#include <sys/resource.h>
 #include <cstring>
 #include <functional>
-#include <sys/resource.h>
 #include <thread>
 
 namespace sluice::net {
@@ -110,8 +110,9 @@ TEST(Listener, without_descriptors_it_pauses_and_goes_on) {
     ConnectionLimits limits(0, 0);
     std::vector<Accepted> accepted;
     std::vector<Error> troubles;
-    Listener listener(worker, *ListenSocket::open(loopback()), limits, [&](Accepted one) { accepted.push_back(std::move(one)); },
-                      [&](const Error& error) { troubles.push_back(error); });
+    Listener listener(
+        worker, *ListenSocket::open(loopback()), limits, [&](Accepted one) { accepted.push_back(std::move(one)); },
+        [&](const Error& error) { troubles.push_back(error); });
     Descriptor client = connect_to(listener.local());
     const Descriptor next(::dup(0));                 // the lowest free number: a limit there leaves none
     rlimit before{};

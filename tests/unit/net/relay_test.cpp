@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "net/gate.h"
 #include "net/relay.h"
+#include "net/gate.h"
 #include "unit/net/support.h"
 
 #include <random>

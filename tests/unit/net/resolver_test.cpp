@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "net/gate.h"
 #include "net/resolver.h"
+#include "net/gate.h"
 #include "unit/net/support.h"
 
 #include <ares.h>
 
+#include <netinet/in.h>
+#include <sys/epoll.h>
 #include <cstdio>
 #include <fstream>
 #include <functional>
 #include <map>
-#include <netinet/in.h>
-#include <sys/epoll.h>
 
 namespace sluice::net {
 namespace {
@@ -95,7 +95,8 @@ private:
         const Reply reply = found == replies.end() ? Reply{.rcode = 3, .answers = {}, .authority = soa(300, 300)} : found->second;
         if (reply.silent) return;
         std::string message = query.substr(0, 2) + u16(0x8180U | static_cast<std::uint32_t>(reply.rcode)) + u16(1) +
-                              u16(static_cast<std::uint32_t>(reply.answers.size())) + u16(reply.authority.empty() ? 0 : 1) + u16(0) + question;
+                              u16(static_cast<std::uint32_t>(reply.answers.size())) + u16(reply.authority.empty() ? 0 : 1) + u16(0) +
+                              question;
         for (const auto& each : reply.answers) message += each;
         message += reply.authority;
         if (reply.delay.count() == 0) {
@@ -158,7 +159,8 @@ TEST(Resolver, literals_hosts_and_localhost_ask_nobody) {
 
 TEST(Resolver, families_take_turns_and_the_answer_is_kept) {
     with_server([](Worker& on, NameServer& server) -> Task<void> {
-        server.replies[{"both.test", type_a}] = {.answers = {a("both.test", 60, 0xc0000201), a("both.test", 60, 0xc0000202)}, .authority = ""};
+        server.replies[{"both.test", type_a}] = {.answers = {a("both.test", 60, 0xc0000201), a("both.test", 60, 0xc0000202)},
+                                                 .authority = ""};
         server.replies[{"both.test", type_aaaa}] = {.answers = {aaaa("both.test", 60, 1)}, .authority = ""};
         EXPECT_EQ(text_of(co_await on.resolver().resolve("both.test")), "2001:db8::1 192.0.2.1 192.0.2.2");
         EXPECT_EQ(text_of(co_await on.resolver().resolve("both.test.")), "2001:db8::1 192.0.2.1 192.0.2.2");
@@ -170,26 +172,30 @@ TEST(Resolver, families_take_turns_and_the_answer_is_kept) {
 TEST(Resolver, the_time_to_live_is_honoured) {
     Limits limits;
     limits.dns_ttl_min = milliseconds(0);
-    with_server([](Worker& on, NameServer& server) -> Task<void> {
-        server.replies[{"short.test", type_a}] = {.answers = {a("short.test", 1, 0xc0000201)}, .authority = ""};
-        EXPECT_EQ(text_of(co_await on.resolver().resolve("short.test")), "192.0.2.1");
-        server.replies[{"short.test", type_a}].answers = {a("short.test", 1, 0xc0000209)};
-        EXPECT_EQ(text_of(co_await on.resolver().resolve("short.test")), "192.0.2.1");
-        co_await on.sleep(milliseconds(1'050));
-        EXPECT_EQ(text_of(co_await on.resolver().resolve("short.test")), "192.0.2.9");
-    }, limits);
+    with_server(
+        [](Worker& on, NameServer& server) -> Task<void> {
+            server.replies[{"short.test", type_a}] = {.answers = {a("short.test", 1, 0xc0000201)}, .authority = ""};
+            EXPECT_EQ(text_of(co_await on.resolver().resolve("short.test")), "192.0.2.1");
+            server.replies[{"short.test", type_a}].answers = {a("short.test", 1, 0xc0000209)};
+            EXPECT_EQ(text_of(co_await on.resolver().resolve("short.test")), "192.0.2.1");
+            co_await on.sleep(milliseconds(1'050));
+            EXPECT_EQ(text_of(co_await on.resolver().resolve("short.test")), "192.0.2.9");
+        },
+        limits);
 }
 
 TEST(Resolver, an_alias_is_followed_and_its_time_counts) {
     Limits limits;
     limits.dns_ttl_min = milliseconds(0);
-    with_server([](Worker& on, NameServer& server) -> Task<void> {
-        server.replies[{"www.test", type_a}] = {
-            .answers = {record("www.test", 5, 0, wire_name("real.test")), a("real.test", 600, 0xc0000203)}, .authority = ""};
-        EXPECT_EQ(text_of(co_await on.resolver().resolve("www.test")), "192.0.2.3");
-        EXPECT_EQ(text_of(co_await on.resolver().resolve("www.test")), "192.0.2.3");
-        EXPECT_EQ((server.asked[{"www.test", type_a}]), 2);          // the alias may not be kept
-    }, limits);
+    with_server(
+        [](Worker& on, NameServer& server) -> Task<void> {
+            server.replies[{"www.test", type_a}] = {
+                .answers = {record("www.test", 5, 0, wire_name("real.test")), a("real.test", 600, 0xc0000203)}, .authority = ""};
+            EXPECT_EQ(text_of(co_await on.resolver().resolve("www.test")), "192.0.2.3");
+            EXPECT_EQ(text_of(co_await on.resolver().resolve("www.test")), "192.0.2.3");
+            EXPECT_EQ((server.asked[{"www.test", type_a}]), 2);          // the alias may not be kept
+        },
+        limits);
 }
 
 TEST(Resolver, absence_is_told_apart_and_kept) {
@@ -210,12 +216,14 @@ TEST(Resolver, absence_is_kept_no_longer_than_the_limit) {
     Limits limits;
     limits.dns_ttl_min = milliseconds(0);
     limits.dns_negative = milliseconds(20);
-    with_server([](Worker& on, NameServer& server) -> Task<void> {
-        EXPECT_FALSE(co_await on.resolver().resolve("late.test"));           // the SOA says 300 s
-        server.replies[{"late.test", type_a}] = {.answers = {a("late.test", 60, 0xc0000204)}, .authority = ""};
-        co_await on.sleep(milliseconds(30));
-        EXPECT_EQ(text_of(co_await on.resolver().resolve("late.test")), "192.0.2.4");
-    }, limits);
+    with_server(
+        [](Worker& on, NameServer& server) -> Task<void> {
+            EXPECT_FALSE(co_await on.resolver().resolve("late.test"));           // the SOA says 300 s
+            server.replies[{"late.test", type_a}] = {.answers = {a("late.test", 60, 0xc0000204)}, .authority = ""};
+            co_await on.sleep(milliseconds(30));
+            EXPECT_EQ(text_of(co_await on.resolver().resolve("late.test")), "192.0.2.4");
+        },
+        limits);
 }
 
 TEST(Resolver, a_failing_server_is_not_absence) {
@@ -231,16 +239,18 @@ TEST(Resolver, a_failing_server_is_not_absence) {
 TEST(Resolver, silence_times_out) {
     Limits limits;
     limits.resolve = milliseconds(150);
-    with_server([](Worker& on, NameServer& server) -> Task<void> {
-        for (const int type : {type_a, type_aaaa}) {
-            server.replies[{"silent.test", type}].silent = true;
-            server.replies[{"half.test", type}].silent = true;
-        }
-        EXPECT_EQ((co_await on.resolver().resolve("silent.test")).error().code, Errc::timed_out);
+    with_server(
+        [](Worker& on, NameServer& server) -> Task<void> {
+            for (const int type : {type_a, type_aaaa}) {
+                server.replies[{"silent.test", type}].silent = true;
+                server.replies[{"half.test", type}].silent = true;
+            }
+            EXPECT_EQ((co_await on.resolver().resolve("silent.test")).error().code, Errc::timed_out);
         // One family that answers is enough.
-        server.replies[{"half.test", type_aaaa}] = {.answers = {aaaa("half.test", 60, 9)}, .authority = ""};
-        EXPECT_EQ(text_of(co_await on.resolver().resolve("half.test")), "2001:db8::9");
-    }, limits);
+            server.replies[{"half.test", type_aaaa}] = {.answers = {aaaa("half.test", 60, 9)}, .authority = ""};
+            EXPECT_EQ(text_of(co_await on.resolver().resolve("half.test")), "2001:db8::9");
+        },
+        limits);
 }
 
 TEST(Resolver, without_a_server_it_is_unresolved) {
@@ -291,12 +301,14 @@ TEST(Resolver, does_not_wait_long_for_the_other_family) {
 TEST(Resolver, the_cache_is_bounded) {
     Limits limits;
     limits.dns_cache_entries = 3;
-    with_server([](Worker& on, NameServer&) -> Task<void> {
-        for (const char* name : {"1.test", "2.test", "3.test", "1.test", "4.test"}) (void)co_await on.resolver().resolve(name);
-        EXPECT_EQ(on.resolver().cached(), 3U);
-        (void)co_await on.resolver().resolve("1.test");              // used again, so it stayed
-        EXPECT_EQ(on.resolver().counters().cache_hits, 2U);
-    }, limits);
+    with_server(
+        [](Worker& on, NameServer&) -> Task<void> {
+            for (const char* name : {"1.test", "2.test", "3.test", "1.test", "4.test"}) (void)co_await on.resolver().resolve(name);
+            EXPECT_EQ(on.resolver().cached(), 3U);
+            (void)co_await on.resolver().resolve("1.test");              // used again, so it stayed
+            EXPECT_EQ(on.resolver().counters().cache_hits, 2U);
+        },
+        limits);
 }
 
 TEST(Resolver, other_servers_are_used_from_then_on) {
@@ -332,8 +344,9 @@ TEST(Resolver, cancel_ends_what_waits) {
 }
 
 TEST(NameFiles, resolv_conf_is_read_as_the_manual_says) {
-    const auto conf = parse_resolv_conf("# c\nsearch corp.example\nnameserver 192.0.2.1\nnameserver ::1 ; x\nnameserver fe80::1%eth0\n"
-                                        "options ndots:5 timeout:2 attempts:9 rotate\nnameserver 192.0.2.2\nnameserver 192.0.2.3\n");
+    const auto conf = parse_resolv_conf(
+        "# c\nsearch corp.example\nnameserver 192.0.2.1\nnameserver ::1 ; x\nnameserver fe80::1%eth0\n"
+        "options ndots:5 timeout:2 attempts:9 rotate\nnameserver 192.0.2.2\nnameserver 192.0.2.3\n");
     EXPECT_EQ(conf.servers, (std::vector<std::string>{"192.0.2.1:53", "[::1]:53", "192.0.2.2:53"}));
     EXPECT_EQ(conf.timeout, milliseconds(2'000));
     EXPECT_EQ(conf.attempts, 5);

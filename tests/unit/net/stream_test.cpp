@@ -144,9 +144,7 @@ TEST(TcpStream, is_quiet_only_without_bytes_and_end) {
     worker.run([](Worker& on) -> Task<void> {
         for (const bool asked_before : {false, true}) {
             auto [client, server] = tcp_pair(on);
-            if (asked_before) {
-                EXPECT_TRUE(client->is_quiet());
-            }
+            if (asked_before) { EXPECT_TRUE(client->is_quiet()); }
             EXPECT_TRUE(co_await send(*server, "unasked"));
             co_await on.sleep(milliseconds(5));
             EXPECT_FALSE(client->is_quiet());

@@ -11,11 +11,11 @@
 
 #include <gtest/gtest.h>
 
-#include <memory>
-#include <string>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
+#include <memory>
+#include <string>
 #include <utility>
 
 namespace sluice::net {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "net/timer.h"
 #include "net/wheel.h"
+#include "net/timer.h"
 
 #include <gtest/gtest.h>
 

@@ -23,7 +23,8 @@ TEST(Worker, runs_a_task_and_lets_its_exception_out) {
     EXPECT_THROW(worker.run([]() -> Task<void> {
         throw std::runtime_error("out");
         co_return;
-    }()), std::runtime_error);
+    }()),
+                 std::runtime_error);
 }
 
 TEST(Worker, a_spawned_task_that_throws_ends_nothing_else) {

@@ -26,9 +26,7 @@ std::vector<std::string> names(const std::vector<const Rule*>& rules) {
     return out;
 }
 
-Trial request(std::vector<RuleSource> rules, std::string_view path = "/x") {
-    return Trial(compile(std::move(rules)), path);
-}
+Trial request(std::vector<RuleSource> rules, std::string_view path = "/x") { return Trial(compile(std::move(rules)), path); }
 
 TEST(Action, a_forgotten_decision_blocks) { EXPECT_EQ(Decision{}.action, Action::block); }
 
@@ -60,7 +58,8 @@ TEST(Action, allow_that_reads_scan_is_known_as_such) {
 }
 
 TEST(Action, every_deciding_action_is_returned_as_it_is) {
-    for (const auto& [name, action] : {std::pair("allow", Action::allow), std::pair("block", Action::block), std::pair("reset", Action::reset), std::pair("trust", Action::trust)})
+    for (const auto& [name, action] : {std::pair("allow", Action::allow), std::pair("block", Action::block),
+                                       std::pair("reset", Action::reset), std::pair("trust", Action::trust)})
         EXPECT_EQ(request({rule("r", "url.path == '/x'", name)}).judge(Phase::request).action, action);
 }
 
@@ -81,7 +80,8 @@ TEST(Action, block_takes_a_reason_and_a_status) {
 TEST(Action, redirect_needs_a_url) {
     RuleSource source = rule("r", "url.path == '/x'", "redirect");
     EXPECT_THAT(faults({source}), HasSubstr("`redirect` needs `to`"));
-    for (const std::string_view bad : {"example.com", "ftp://x/", "http://", "http:///x", "javascript:alert(1)", "http://a b/", "http://a/\r\nX: y", "http://a/\xc3\xbc"}) {
+    for (const std::string_view bad : {"example.com", "ftp://x/", "http://", "http:///x", "javascript:alert(1)", "http://a b/",
+                                       "http://a/\r\nX: y", "http://a/\xc3\xbc"}) {
         source.to = text(bad);
         EXPECT_THAT(faults({source}), HasSubstr("URL")) << bad;
     }
@@ -133,7 +133,8 @@ TEST(Action, rates) {
         source.rate = text(rate);
         return source;
     };
-    for (const std::string_view bad : {"", "10", "/s", "0/s", "x/s", "10/", "10/y", "10/0s", "-1/s", "10/s/s"}) EXPECT_THAT(faults({limit(bad)}), HasSubstr("is no rate")) << bad;
+    for (const std::string_view bad : {"", "10", "/s", "0/s", "x/s", "10/", "10/y", "10/0s", "-1/s", "10/s/s"})
+        EXPECT_THAT(faults({limit(bad)}), HasSubstr("is no rate")) << bad;
     EXPECT_EQ(compile({limit("10/s")})->rules()[0].limit.period_ns, 1'000'000'000);
     EXPECT_EQ(compile({limit("5/10s")})->rules()[0].limit.period_ns, 10'000'000'000);
     EXPECT_EQ(compile({limit("5/min")})->rules()[0].limit.period_ns, 60'000'000'000);
@@ -164,18 +165,21 @@ TEST(Action, header_edits_are_collected_in_file_order) {
         if (value) source.value = text(*value);
         return source;
     };
-    Trial trial = request({edit("b", "set_request_header", "X-A", "1"), edit("a", "remove_request_header", "X-A", {}), edit("d", "set_response_header", "X-B", ""),
-                           edit("c", "remove_response_header", "Server", {}), rule("end", "url.path == '/x'", "allow")});
+    Trial trial = request({edit("b", "set_request_header", "X-A", "1"), edit("a", "remove_request_header", "X-A", {}),
+                           edit("d", "set_response_header", "X-B", ""), edit("c", "remove_response_header", "Server", {}),
+                           rule("end", "url.path == '/x'", "allow")});
     EXPECT_EQ(trial.decided(Phase::request), "end");
     EXPECT_THAT(names(trial.effects.header_edits), ElementsAre("b", "a", "d", "c"));
     EXPECT_EQ(trial.effects.header_edits[0]->edit.value, "1");
 
-    for (const std::string_view name : {"Content-Length", "transfer-encoding", "HOST", "Connection", "Keep-Alive", "Proxy-Connection", "TE", "Trailer", "Upgrade",
-                                        "Proxy-Authorization", "Proxy-Authenticate"})
+    for (const std::string_view name : {"Content-Length", "transfer-encoding", "HOST", "Connection", "Keep-Alive", "Proxy-Connection", "TE",
+                                        "Trailer", "Upgrade", "Proxy-Authorization", "Proxy-Authenticate"})
         EXPECT_THAT(faults({edit("r", "set_request_header", name, "x")}), HasSubstr("no rule may touch it")) << name;
     EXPECT_THAT(faults({edit("r", "remove_response_header", "content-length", {})}), HasSubstr("no rule may touch it"));
-    for (const std::string_view name : {"", "a b", "a:", "x\r\ny"}) EXPECT_THAT(faults({edit("r", "set_request_header", name, "x")}), HasSubstr("is not a header's name"));
-    for (const std::string_view value : {std::string_view("a\r\nb"), std::string_view("a\nb"), std::string_view("a\0b", 3)}) EXPECT_THAT(faults({edit("r", "set_request_header", "x", value)}), HasSubstr("no control characters"));
+    for (const std::string_view name : {"", "a b", "a:", "x\r\ny"})
+        EXPECT_THAT(faults({edit("r", "set_request_header", name, "x")}), HasSubstr("is not a header's name"));
+    for (const std::string_view value : {std::string_view("a\r\nb"), std::string_view("a\nb"), std::string_view("a\0b", 3)})
+        EXPECT_THAT(faults({edit("r", "set_request_header", "x", value)}), HasSubstr("no control characters"));
     EXPECT_THAT(faults({edit("r", "set_request_header", "x", {})}), HasSubstr("needs `value`"));
     EXPECT_THAT(faults({edit("r", "remove_request_header", "x", "y")}), HasSubstr("`value` belongs to"));
     EXPECT_THAT(faults({rule("r", "url.path == '/x'", "set_request_header")}), HasSubstr("needs `header`"));
@@ -189,8 +193,8 @@ TEST(Action, shadow_mode_only_records) {
     edit.value = text("b");
     RuleSource limit = rule("limit", "url.path == '/x'", "limit");
     limit.rate = text("1/h");
-    Trial trial = request({shadowed(rule("block", "url.path == '/x'", "block")), shadowed(rule("no", "url.path == '/y'", "block")), shadowed(tag), shadowed(edit), shadowed(limit),
-                           rule("end", "url.path == '/x'", "allow")});
+    Trial trial = request({shadowed(rule("block", "url.path == '/x'", "block")), shadowed(rule("no", "url.path == '/y'", "block")),
+                           shadowed(tag), shadowed(edit), shadowed(limit), rule("end", "url.path == '/x'", "allow")});
     EXPECT_EQ(trial.decided(Phase::request), "end");
     EXPECT_THAT(names(trial.effects.shadows), ElementsAre("block", "tag", "edit"));
     EXPECT_THAT(trial.facts.tags(), IsEmpty());
@@ -205,7 +209,8 @@ TEST(Action, shadow_mode_only_records) {
 
 TEST(Action, those_of_later_versions_are_load_errors_that_say_so) {
     for (const std::string_view name : {"quarantine", "intercept", "tunnel", "inspect"})
-        EXPECT_THAT(faults({rule("r", "url.path == '/x'", name)}), HasSubstr("`" + std::string(name) + "` is not in this version of Sluice"));
+        EXPECT_THAT(faults({rule("r", "url.path == '/x'", name)}),
+                    HasSubstr("`" + std::string(name) + "` is not in this version of Sluice"));
     EXPECT_THAT(faults({rule("r", "url.path == '/x'", "blck")}), HasSubstr("did you mean `block`?"));
     EXPECT_THAT(faults({rule("r", "url.path == '/x'", "none")}), HasSubstr("unknown action"));
 }
@@ -235,7 +240,8 @@ TEST(Action, names_are_there_and_unlike) {
 
 TEST(Action, faults_of_lists) {
     EXPECT_THAT(faults({rule("r", "url.domain in @a", "block")}, {list("a", "domian", {"x.y"})}), HasSubstr("did you mean `domain`?"));
-    EXPECT_THAT(faults(std::vector<RuleSource>{}, {list("a", "domain", {"x.y"}), list("a", "ip", {"10.0.0.1"})}), HasSubstr("two lists of the name"));
+    EXPECT_THAT(faults(std::vector<RuleSource>{}, {list("a", "domain", {"x.y"}), list("a", "ip", {"10.0.0.1"})}),
+                HasSubstr("two lists of the name"));
 }
 
 TEST(Policy, says_what_it_needs_to_know) {
@@ -272,23 +278,28 @@ TEST(Policy, scratch_serves_one_policy_after_another) {
     facts.set(Field::client_ip, *IpAddress::parse("10.0.0.1"));
     for (int i = 0; i < 10; ++i) {
         std::vector<RuleSource> rules(static_cast<std::size_t>(i) * 30, RuleSource{});
-        for (std::size_t k = 0; k < rules.size(); ++k) rules[k] = rule("f" + std::to_string(k), "client.port == " + std::to_string(k), "block");
+        for (std::size_t k = 0; k < rules.size(); ++k)
+            rules[k] = rule("f" + std::to_string(k), "client.port == " + std::to_string(k), "block");
         rules.push_back(rule("r", i % 2 == 0 ? "client.ip == 10.0.0.1" : "client.ip == 10.0.0.2", "block"));
         const auto policy = compile(rules);
-        EXPECT_EQ(policy->evaluate(Phase::connect, Protocol::http, facts, scratch, effects, limits, 0).action, i % 2 == 0 ? Action::block : Action::none);
+        EXPECT_EQ(policy->evaluate(Phase::connect, Protocol::http, facts, scratch, effects, limits, 0).action,
+                  i % 2 == 0 ? Action::block : Action::none);
     }
 }
 
 TEST(Trace, tells_every_rule_of_the_phase) {
     RuleSource tag = rule("tag", "url.path == '/x'", "tag");
     tag.tags = std::vector{text("t")};
-    Trial trial = request({rule("mail", "smtp.helo == 'x'", "block"), rule("no", "url.path == '/y'", "block"), rule("missing", "user.name == 'x' and url.path == '/x'", "block"), tag,
-                           shadowed(rule("shadow", "url.path == '/x'", "block")), rule("yes", "tags == 't' and url.path == '/x'", "reset"), rule("late", "url.path == '/x'", "block"),
-                           rule("other", "http.response.status_code == 5", "block")});
+    Trial trial = request({rule("mail", "smtp.helo == 'x'", "block"), rule("no", "url.path == '/y'", "block"),
+                           rule("missing", "user.name == 'x' and url.path == '/x'", "block"), tag,
+                           shadowed(rule("shadow", "url.path == '/x'", "block")), rule("yes", "tags == 't' and url.path == '/x'", "reset"),
+                           rule("late", "url.path == '/x'", "block"), rule("other", "http.response.status_code == 5", "block")});
     std::vector<std::string> said;
     for (const RuleTrace& trace : trial.policy->trace(Phase::request, Protocol::http, trial.facts))
-        said.push_back(trace.rule->name + ": " + std::string(to_string(trace.outcome)) + (trace.missing.empty() ? "" : " " + std::string(trace.missing)));
-    EXPECT_THAT(said, ElementsAre("mail: other protocol", "no: no match", "missing: no match user.name", "tag: effect", "shadow: shadow", "yes: decided", "late: not reached"));
+        said.push_back(trace.rule->name + ": " + std::string(to_string(trace.outcome)) +
+                       (trace.missing.empty() ? "" : " " + std::string(trace.missing)));
+    EXPECT_THAT(said, ElementsAre("mail: other protocol", "no: no match", "missing: no match user.name", "tag: effect", "shadow: shadow",
+                                  "yes: decided", "late: not reached"));
 }
 
 }  // namespace

@@ -114,7 +114,9 @@ TEST(Expression, numbers_sizes_durations_and_times) {
 }
 
 TEST(Expression, addresses) {
-    const auto client = [](std::string_view value) { return [value](Facts& facts) { facts.set(Field::client_ip, *IpAddress::parse(value)); }; };
+    const auto client = [](std::string_view value) {
+        return [value](Facts& facts) { facts.set(Field::client_ip, *IpAddress::parse(value)); };
+    };
     EXPECT_TRUE(holds("client.ip == 10.0.0.1", client("10.0.0.1")));
     EXPECT_TRUE(holds("client.ip == '10.0.0.1'", client("10.0.0.1")));
     EXPECT_FALSE(holds("client.ip == 10.0.0.1", client("10.0.0.2")));
@@ -148,9 +150,10 @@ TEST(Expression, booleans) {
 }
 
 TEST(Expression, a_missing_field_compares_false_and_unequal_is_exactly_not_equal) {
-    for (const std::string_view when : {"url.path == 'x'", "url.path contains 'x'", "url.path matches '.*'", "url.path in {'x'}", "url.port < 5", "url.port >= 0",
-                                        "client.ip in 0.0.0.0/0", "len(url.path) == 0", "lower(url.path) == ''", "all(url.path) == 'x'",
-                                        "http.request.headers[\"x\"] == ''", "all(http.request.headers['x']) == 'x'", "exists(url.path)", "tags == 'x'"}) {
+    for (const std::string_view when :
+         {"url.path == 'x'", "url.path contains 'x'", "url.path matches '.*'", "url.path in {'x'}", "url.port < 5", "url.port >= 0",
+          "client.ip in 0.0.0.0/0", "len(url.path) == 0", "lower(url.path) == ''", "all(url.path) == 'x'",
+          "http.request.headers[\"x\"] == ''", "all(http.request.headers['x']) == 'x'", "exists(url.path)", "tags == 'x'"}) {
         EXPECT_FALSE(holds(when, nothing)) << when;
         EXPECT_TRUE(holds("not (" + std::string(when) + ")", nothing)) << when;
     }
@@ -190,7 +193,12 @@ TEST(Expression, lower_and_len) {
 }
 
 TEST(Expression, domain_lists_match_the_name_and_all_below_it) {
-    const auto domain = [](std::string_view value) { return [value](Facts& facts) { facts.set(Field::url_domain, value); facts.set(Field::request_method, std::string_view("GET")); }; };
+    const auto domain = [](std::string_view value) {
+        return [value](Facts& facts) {
+            facts.set(Field::url_domain, value);
+            facts.set(Field::request_method, std::string_view("GET"));
+        };
+    };
     const std::vector<ListSource> lists{list("ads", "domain", {"ads.example", "x.test"})};
     EXPECT_TRUE(holds("url.domain in @ads", domain("ads.example"), lists));
     EXPECT_TRUE(holds("url.domain in @ads", domain("a.b.ads.example"), lists));
@@ -212,7 +220,9 @@ TEST(Expression, lists_of_other_types) {
     EXPECT_FALSE(holds("url.full in @urls", url("http://other.test/whole.test"), urls));
 
     const std::vector<ListSource> drop{list("drop", "ip", {"192.0.2.0/24", "2001:db8::1", "198.51.100.1-198.51.100.9"})};
-    const auto client = [](std::string_view value) { return [value](Facts& facts) { facts.set(Field::client_ip, *IpAddress::parse(value)); }; };
+    const auto client = [](std::string_view value) {
+        return [value](Facts& facts) { facts.set(Field::client_ip, *IpAddress::parse(value)); };
+    };
     EXPECT_TRUE(holds("client.ip in @drop", client("192.0.2.200"), drop));
     EXPECT_TRUE(holds("client.ip in @drop", client("198.51.100.5"), drop));
     EXPECT_FALSE(holds("client.ip in @drop", client("198.51.100.10"), drop));
@@ -226,9 +236,10 @@ TEST(Expression, lists_of_other_types) {
 }
 
 TEST(Expression, a_type_error_has_a_place_and_a_caret) {
-    EXPECT_EQ(faults("url.port == '443'"), "rules.toml:1:21: url.port is an integer: an integer is expected, not a string\n"
-                                           "    when = 'url.port == '443''\n"
-                                           "                        ^\n");
+    EXPECT_EQ(faults("url.port == '443'"),
+              "rules.toml:1:21: url.port is an integer: an integer is expected, not a string\n"
+              "    when = 'url.port == '443''\n"
+              "                        ^\n");
     EXPECT_THAT(faults("url.path < 'x'"), HasSubstr("rules.toml:1:18: url.path is a string: `<` does not go with it"));
     EXPECT_THAT(faults("client.ip contains '10.'"), HasSubstr("`contains` does not go with it; these do: `==` `!=` `in`"));
     EXPECT_THAT(faults("client.ip == 10.0.0.0/8"), HasSubstr("asked for by `in`"));
@@ -240,7 +251,9 @@ TEST(Expression, a_type_error_has_a_place_and_a_caret) {
     EXPECT_THAT(faults("len(client.ip) == 1"), HasSubstr("takes a string"));
     EXPECT_THAT(faults("time.weekday == 'mondag'"), HasSubstr("did you mean `monday`?"));
     EXPECT_THAT(faults("url.path matches '('"), HasSubstr("regular expression is not valid"));
-    EXPECT_THAT(faults("url.domain == 'b\xc3\xbc" "cher.de'"), HasSubstr("xn--"));
+    EXPECT_THAT(faults("url.domain == 'b\xc3\xbc"
+                       "cher.de'"),
+                HasSubstr("xn--"));
     EXPECT_THAT(faults("http.request.headers == 'x'"), HasSubstr("which header?"));
     EXPECT_THAT(faults("url.path['x'] == 'x'"), HasSubstr("has no named parts"));
     EXPECT_THAT(faults("http.request.headers['a b'] == 'x'"), HasSubstr("is not a header's name"));
@@ -278,8 +291,8 @@ TEST(Expression, syntax_errors) {
 
 TEST(Expression, all_faults_are_told_at_once_and_on_their_own_line) {
     const std::string said = faults("url.pth == 'x'\n  and url.port == 'y'\n  and client.ip < 5");
-    EXPECT_THAT(said, AllOf(HasSubstr("rules.toml:1:9: unknown field"), HasSubstr("rules.toml:2:19: url.port"), HasSubstr("rules.toml:3:17: client.ip"),
-                            HasSubstr("      and client.ip < 5\n                    ^")));
+    EXPECT_THAT(said, AllOf(HasSubstr("rules.toml:1:9: unknown field"), HasSubstr("rules.toml:2:19: url.port"),
+                            HasSubstr("rules.toml:3:17: client.ip"), HasSubstr("      and client.ip < 5\n                    ^")));
     EXPECT_THAT(faults({rule("a", "url.pth == 'x'", "block"), rule("b", "url.port == 'x'", "blok")}),
                 AllOf(HasSubstr("url.pth"), HasSubstr("url.port"), HasSubstr("did you mean `block`?")));
 }

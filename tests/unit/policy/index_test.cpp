@@ -70,7 +70,8 @@ TEST(EqualityIndex, finds_equal_values_and_nothing_else) {
     EqualityIndex index;
     std::map<std::string, std::set<std::uint32_t>> expected;
     for (std::uint32_t id = 0; id < 500; ++id) {
-        const std::string value = random_text(random, 9, "abc") + (id % 50 == 0 ? std::string(300, 'x') + random_text(random, 3, "ab") : "");
+        const std::string value =
+            random_text(random, 9, "abc") + (id % 50 == 0 ? std::string(300, 'x') + random_text(random, 3, "ab") : "");
         if (expected[value].insert(id).second) index.add(value, id);
     }
     index.build();
@@ -78,7 +79,8 @@ TEST(EqualityIndex, finds_equal_values_and_nothing_else) {
         const std::string text = random_text(random, 9, "abc");
         const auto ids = index.lookup(text);
         const auto found = expected.find(text);
-        ASSERT_EQ(std::set<std::uint32_t>(ids.begin(), ids.end()), found == expected.end() ? std::set<std::uint32_t>{} : found->second) << text;
+        ASSERT_EQ(std::set<std::uint32_t>(ids.begin(), ids.end()), found == expected.end() ? std::set<std::uint32_t>{} : found->second)
+            << text;
     }
     for (const auto& [value, ids] : expected) ASSERT_EQ(index.lookup(value).size(), ids.size());
 }

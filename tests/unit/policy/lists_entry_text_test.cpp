@@ -39,13 +39,31 @@ TEST(DomainLine, plain_names) {
 }
 
 TEST(DomainLine, comments_and_empty_lines) {
-    for (const auto* line : {"", " \t\r", "# example.com", "! example.com", "; example.com", "// example.com", "[Adblock Plus 2.0]", "##.banner"})
+    for (const auto* line :
+         {"", " \t\r", "# example.com", "! example.com", "; example.com", "// example.com", "[Adblock Plus 2.0]", "##.banner"})
         EXPECT_EQ(domains(line), nothing) << line;
 }
 
 TEST(DomainLine, junk) {
-    for (const auto* line : {"exa mple.com", "example..com", "..example.com", ".", "*.", "*", "example.com:80", "http://example.com/", "example.com/path", "exam*ple.com",
-                             "a,b", "<html>", "1.2.3", "1.2.3.4.5", "256.1.1.1", "example.com other.com", "-ad-banner.$image", "a\x01.com", "\xff\xfe.com",
+    for (const auto* line : {"exa mple.com",
+                             "example..com",
+                             "..example.com",
+                             ".",
+                             "*.",
+                             "*",
+                             "example.com:80",
+                             "http://example.com/",
+                             "example.com/path",
+                             "exam*ple.com",
+                             "a,b",
+                             "<html>",
+                             "1.2.3",
+                             "1.2.3.4.5",
+                             "256.1.1.1",
+                             "example.com other.com",
+                             "-ad-banner.$image",
+                             "a\x01.com",
+                             "\xff\xfe.com",
                              "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa.com"})
         EXPECT_EQ(domains(line), bad) << line;
     EXPECT_EQ(domains(std::string(63, 'a') + ".com"), (Names{std::string(63, 'a') + ".com"}));
@@ -62,8 +80,9 @@ TEST(DomainLine, hosts_files) {
     EXPECT_EQ(domains("fe80::1%lo0 ads.example.com localhost"), (Names{"ads.example.com"}));
     EXPECT_EQ(domains("0.0.0.0 .. ads.example.com"), (Names{"ads.example.com"}));
     EXPECT_EQ(domains("0.0.0.0 #ads.example.com"), nothing);
-    for (const auto* line : {"127.0.0.1 localhost", "127.0.0.1 localhost.localdomain", "::1 ip6-localhost ip6-loopback", "fe80::1%lo0 localhost", "255.255.255.255 broadcasthost",
-                             "0.0.0.0 0.0.0.0", "0.0.0.0 255.255.255.255", "127.0.0.1 local", "ff02::1 ip6-allnodes", "localhost", "broadcasthost", "0.0.0.0"})
+    for (const auto* line : {"127.0.0.1 localhost", "127.0.0.1 localhost.localdomain", "::1 ip6-localhost ip6-loopback",
+                             "fe80::1%lo0 localhost", "255.255.255.255 broadcasthost", "0.0.0.0 0.0.0.0", "0.0.0.0 255.255.255.255",
+                             "127.0.0.1 local", "ff02::1 ip6-allnodes", "localhost", "broadcasthost", "0.0.0.0"})
         EXPECT_EQ(domains(line), nothing) << line;
     for (const auto* line : {"0.0.0.0 a..b", "0.0.0.0 http://x/", "300.0.0.1 example.com"}) EXPECT_EQ(domains(line), bad) << line;
 }
@@ -75,8 +94,9 @@ TEST(DomainLine, filters_of_ad_blockers) {
     EXPECT_EQ(domains("||*.example.com^"), (Names{"example.com"}));
     EXPECT_EQ(domains("||example.com^$important"), (Names{"example.com"}));
     EXPECT_EQ(domains("||example.com^ # why"), (Names{"example.com"}));
-    for (const auto* line : {"@@||example.com^", "@@example.com", "||example.com^$third-party", "||example.com/ads/*", "||ads.*^", "|https://example.com/", "/ad[0-9]+/",
-                             "example.com##.banner", "example.com#@#.banner", "example.com#?#div", "||example.com^$important,badfilter"})
+    for (const auto* line :
+         {"@@||example.com^", "@@example.com", "||example.com^$third-party", "||example.com/ads/*", "||ads.*^", "|https://example.com/",
+          "/ad[0-9]+/", "example.com##.banner", "example.com#@#.banner", "example.com#?#div", "||example.com^$important,badfilter"})
         EXPECT_EQ(domains(line), not_applicable) << line;
     EXPECT_EQ(domains("||exam ple^"), bad);
     EXPECT_EQ(domains("||"), bad);
@@ -94,7 +114,8 @@ TEST(IpLine, addresses_networks_and_ranges) {
     EXPECT_EQ(ip("::ffff:192.0.2.1"), "192.0.2.1-192.0.2.1");
     EXPECT_EQ(ip("::ffff:192.0.2.0/120"), "192.0.2.0-192.0.2.255");
     EXPECT_EQ(ip("# 192.0.2.1"), "<nothing>");
-    for (const auto* line : {"192.0.2", "192.0.2.1/33", "192.0.2.1/", "192.0.2.1/-1", "192.0.2.9-192.0.2.1", "192.0.2.1-::1", "example.com", "192.0.2.1 9", "01.2.3.4", "::/129", "-"})
+    for (const auto* line : {"192.0.2", "192.0.2.1/33", "192.0.2.1/", "192.0.2.1/-1", "192.0.2.9-192.0.2.1", "192.0.2.1-::1", "example.com",
+                             "192.0.2.1 9", "01.2.3.4", "::/129", "-"})
         EXPECT_EQ(ip(line), "<bad>") << line;
 }
 
@@ -106,7 +127,8 @@ TEST(HashLine, hashes_alone_or_with_a_name) {
         EXPECT_EQ(got[0].size(), 32U) << line;
         EXPECT_EQ(static_cast<unsigned char>(got[0][0]), 0xe3U);
     }
-    for (const std::string& line : {hex.substr(1), hex + "0", "g" + hex.substr(1), hex + ",x", std::string("d41d8cd98f00b204e9800998ecf8427e")})
+    for (const std::string& line :
+         {hex.substr(1), hex + "0", "g" + hex.substr(1), hex + ",x", std::string("d41d8cd98f00b204e9800998ecf8427e")})
         EXPECT_EQ(read(ListType::sha256, line), bad) << line;
 }
 
@@ -125,7 +147,8 @@ TEST(UrlLine, becomes_host_and_path) {
     EXPECT_EQ(url("http://user:pw@example.com/x"), "example.com/x");
     EXPECT_EQ(url("http://0x7f.1/x"), "127.0.0.1/x");
     EXPECT_EQ(url("# example.com"), "<nothing>");
-    for (const auto* line : {"/path", "http:///x", "gopher://example.com/", "exa mple.com/a", "example.com/%00", "http://[::1/"}) EXPECT_EQ(url(line), "<bad>") << line;
+    for (const auto* line : {"/path", "http:///x", "gopher://example.com/", "exa mple.com/a", "example.com/%00", "http://[::1/"})
+        EXPECT_EQ(url(line), "<bad>") << line;
 }
 
 TEST(StringLine, is_itself) {

@@ -53,7 +53,8 @@ TEST(DomainIndex, a_domain_is_itself_and_all_below) {
     EXPECT_EQ(lists_of(index, "www.example.com"), (Ids{3, 4}));
     EXPECT_EQ(lists_of(index, "x.ads.example.com"), (Ids{3, 4, 700}));
     EXPECT_EQ(lists_of(index, "a.zip"), (Ids{5}));
-    for (const std::string_view other : {"com", "xample.com", "badexample.com", "example.co", "example.comm", "example.com.org", "", ".", "..", "zip.", ".zip2", "e"})
+    for (const std::string_view other :
+         {"com", "xample.com", "badexample.com", "example.co", "example.comm", "example.com.org", "", ".", "..", "zip.", ".zip2", "e"})
         EXPECT_EQ(lists_of(index, other), Ids{}) << other;
 }
 
@@ -104,7 +105,8 @@ TEST(DomainIndex, agrees_with_a_map_of_sets) {
     const auto expect = [&](std::string_view name) {
         Ids out;
         for (;;) {
-            if (const auto found = expected.find(std::string(name)); found != expected.end()) out.insert(found->second.begin(), found->second.end());
+            if (const auto found = expected.find(std::string(name)); found != expected.end())
+                out.insert(found->second.begin(), found->second.end());
             const auto dot = name.find('.');
             if (dot == std::string_view::npos) return out;
             name.remove_prefix(dot + 1);
@@ -179,7 +181,8 @@ TEST(IpIndex, everything_is_a_network_too) {
     const IpIndex index = std::move(builder).build();
     EXPECT_EQ(index.size(), 2U);
     for (const auto* address : {"0.0.0.0", "127.0.0.1", "255.255.255.255"}) EXPECT_EQ(lists_of(index, address), (Ids{0}));
-    for (const auto* address : {"::", "2001:db8::1", "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff"}) EXPECT_EQ(lists_of(index, address), (Ids{1}));
+    for (const auto* address : {"::", "2001:db8::1", "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff"})
+        EXPECT_EQ(lists_of(index, address), (Ids{1}));
 }
 
 TEST(IpIndex, agrees_with_asking_every_network) {
@@ -187,7 +190,8 @@ TEST(IpIndex, agrees_with_asking_every_network) {
     std::vector<std::pair<IpNetwork, ListId>> networks;
     IpIndex::Builder builder;
     for (int i = 0; i < 2'000; ++i) {
-        const IpNetwork network(IpAddress::v4(0x0a000000U | (static_cast<std::uint32_t>(random()) & 0x0003ffffU)), static_cast<int>(14 + random() % 19));
+        const IpNetwork network(IpAddress::v4(0x0a000000U | (static_cast<std::uint32_t>(random()) & 0x0003ffffU)),
+                                static_cast<int>(14 + random() % 19));
         const auto list = static_cast<ListId>(random() % 10);
         networks.emplace_back(network, list);
         builder.add(network, list);

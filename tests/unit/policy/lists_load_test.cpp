@@ -48,7 +48,9 @@ protected:
         std::filesystem::rename(path + ".new", path);
         return path;
     }
-    static ListSpec file(std::string name, std::string path, ListType type = ListType::domain) { return {std::move(name), type, std::move(path), {}, {"sluice.toml", 7, 3}, {}}; }
+    static ListSpec file(std::string name, std::string path, ListType type = ListType::domain) {
+        return {std::move(name), type, std::move(path), {}, {"sluice.toml", 7, 3}, {}};
+    }
     static ListSpec values(std::string name, std::vector<std::string> entries, ListType type = ListType::domain) {
         return {std::move(name), type, {}, std::move(entries), {"sluice.toml", 8, 3}, {}};
     }
@@ -70,11 +72,13 @@ protected:
 
 TEST_F(ListFiles, every_type_takes_values_or_a_file) {
     const std::string hex(64, 'a');
-    const auto lists = load({values("ads", {"example.com", "*.tracker.example"}), values("nets", {"10.0.0.0/8", "192.0.2.1-192.0.2.3", "::1"}, ListType::ip),
-                             values("bad", {hex}, ListType::sha256), values("urls", {"http://example.com/a/"}, ListType::url),
-                             values("staff", {"ann", "bo"}, ListType::string), file("more", write("d", "a.example\n")),
-                             file("drop", write("i", "198.51.100.0/24\n"), ListType::ip), file("hashes", write("h", std::string(64, 'B') + "  x.exe\n"), ListType::sha256),
-                             file("paths", write("u", "example.org/x\n"), ListType::url), file("names", write("s", "cy\n"), ListType::string)});
+    const auto lists =
+        load({values("ads", {"example.com", "*.tracker.example"}),
+              values("nets", {"10.0.0.0/8", "192.0.2.1-192.0.2.3", "::1"}, ListType::ip), values("bad", {hex}, ListType::sha256),
+              values("urls", {"http://example.com/a/"}, ListType::url), values("staff", {"ann", "bo"}, ListType::string),
+              file("more", write("d", "a.example\n")), file("drop", write("i", "198.51.100.0/24\n"), ListType::ip),
+              file("hashes", write("h", std::string(64, 'B') + "  x.exe\n"), ListType::sha256),
+              file("paths", write("u", "example.org/x\n"), ListType::url), file("names", write("s", "cy\n"), ListType::string)});
     EXPECT_TRUE(said_.empty());
     ASSERT_EQ(lists->size(), 10U);
     EXPECT_EQ(lists->words(), 1U);
@@ -106,7 +110,8 @@ TEST_F(ListFiles, every_type_takes_values_or_a_file) {
 }
 
 TEST_F(ListFiles, hosts_file_with_mark_crlf_and_no_last_newline) {
-    const auto lists = load({file("ads", write("hosts", "\xef\xbb\xbf# title\r\n127.0.0.1 localhost\r\n0.0.0.0 ads.example\r\n\r\n0.0.0.0 b.example c.example"))});
+    const auto lists = load({file(
+        "ads", write("hosts", "\xef\xbb\xbf# title\r\n127.0.0.1 localhost\r\n0.0.0.0 ads.example\r\n\r\n0.0.0.0 b.example c.example"))});
     EXPECT_TRUE(said_.empty());
     EXPECT_EQ(lists->report(0).entries, 3U);
     EXPECT_EQ(lists->report(0).lines, 5U);
@@ -129,7 +134,8 @@ TEST_F(ListFiles, a_damaged_gzip_file_is_an_error) {
     const std::string good = gzip(domains(0, 1'000));
     std::string flipped = good;
     flipped[flipped.size() - 6] ^= 1;                            // the checksum
-    for (const std::string& content : {good.substr(0, good.size() - 1), good.substr(0, good.size() / 2), good.substr(0, 5), flipped, good + "x", good + std::string("\0x", 2)}) {
+    for (const std::string& content : {good.substr(0, good.size() - 1), good.substr(0, good.size() / 2), good.substr(0, 5), flipped,
+                                       good + "x", good + std::string("\0x", 2)}) {
         load({file("ads", write("ads.gz", content))});
         ASSERT_EQ(said_.size(), 1U);
         EXPECT_EQ(said_[0].severity, Diagnostic::Severity::error);
@@ -205,7 +211,9 @@ TEST_F(ListFiles, too_much_junk_keeps_the_old_one) {
         if (type == ListType::string) continue;                  // no line of strings is bad
         const auto first = load({values("other", {"x.example"}, type), file("ads", write("ads", domains(0, 100)), type)});
         // The list that is kept moves to another place, and what it shares with the junk file is not lost either.
-        const auto second = load({file("ads", write("ads", domains(50, 60) + "<a b>\n"), type), values("other", {"x.example", "host55.example"}, type)}, first.get());
+        const auto second =
+            load({file("ads", write("ads", domains(50, 60) + "<a b>\n"), type), values("other", {"x.example", "host55.example"}, type)},
+                 first.get());
         ASSERT_EQ(said_.size(), 1U);
         EXPECT_EQ(said_[0].severity, Diagnostic::Severity::warning);
         EXPECT_THAT(said_[0].message, HasSubstr("keeps its previous content"));
@@ -222,7 +230,8 @@ TEST_F(ListFiles, too_much_junk_keeps_the_old_one) {
         EXPECT_FALSE(has(*second, 0, "x.example"));
 
         // The same bad file once more: it is still kept, and still said. A good one ends that.
-        const auto third = load({file("ads", folder_ + "/ads", type), values("other", {"x.example", "host55.example"}, type)}, second.get());
+        const auto third =
+            load({file("ads", folder_ + "/ads", type), values("other", {"x.example", "host55.example"}, type)}, second.get());
         EXPECT_EQ(said_.size(), 1U);
         EXPECT_TRUE(has(*third, 0, "host99.example"));
         const auto fourth = load({file("ads", write("ads", domains(90, 200)), type)}, third.get());
@@ -261,7 +270,9 @@ TEST_F(ListFiles, shrunk_addresses_and_hashes_are_kept_too) {
     const auto first = load({file("nets", write("nets", addresses), ListType::ip), file("bad", write("bad", hashes), ListType::sha256)});
     EXPECT_EQ(first->report(0).entries, 100U) << "doubles count once";
     EXPECT_EQ(first->report(1).entries, 100U);
-    const auto second = load({file("nets", write("nets", "192.0.2.1\n"), ListType::ip), file("bad", write("bad", std::string(64, 'b')), ListType::sha256)}, first.get());
+    const auto second =
+        load({file("nets", write("nets", "192.0.2.1\n"), ListType::ip), file("bad", write("bad", std::string(64, 'b')), ListType::sha256)},
+             first.get());
     EXPECT_EQ(said_.size(), 2U);
     EXPECT_TRUE(second->contains_ip(0, *IpAddress::parse("10.0.99.7")));
     EXPECT_FALSE(second->contains_ip(0, *IpAddress::parse("192.0.2.1")));
@@ -273,7 +284,8 @@ TEST_F(ListFiles, shrunk_addresses_and_hashes_are_kept_too) {
 TEST_F(ListFiles, what_did_not_change_is_shared) {
     const std::string path = write("ads", domains(0, 10));
     const auto first = load({file("ads", path), values("nets", {"10.0.0.0/8"}, ListType::ip), values("s", {"a"}, ListType::string)});
-    const auto second = load({file("ads", path), values("nets", {"10.0.0.0/9"}, ListType::ip), values("s", {"a"}, ListType::string)}, first.get());
+    const auto second =
+        load({file("ads", path), values("nets", {"10.0.0.0/9"}, ListType::ip), values("s", {"a"}, ListType::string)}, first.get());
     EXPECT_EQ(&first->domains(), &second->domains());
     EXPECT_EQ(&first->strings(), &second->strings());
     EXPECT_NE(&first->networks(), &second->networks());
@@ -339,10 +351,12 @@ TEST_F(ListFiles, many_lists_are_many_bits) {
 // Real lists, where they are: every line of them is an entry.
 TEST_F(ListFiles, real_lists) {
     const char* corpora = std::getenv("SLUICE_CORPORA");
-    const std::string folder = (corpora != nullptr ? std::string(corpora) : std::string(SLUICE_SOURCE_DIR) + "/../shared/corpora") + "/lists/";
+    const std::string folder =
+        (corpora != nullptr ? std::string(corpora) : std::string(SLUICE_SOURCE_DIR) + "/../shared/corpora") + "/lists/";
     if (!std::filesystem::exists(folder + "domains-140k.txt")) GTEST_SKIP() << "no corpora in " << folder;
-    const auto lists = load({file("steven", folder + "domains-140k.txt"), file("adguard", folder + "domains-124k.txt"), file("ipsum", folder + "ips-120k.txt", ListType::ip),
-                             file("v4", folder + "cidr4.txt", ListType::ip), file("v6", folder + "cidr6.txt", ListType::ip), file("urls", folder + "urls.txt", ListType::url)});
+    const auto lists = load({file("steven", folder + "domains-140k.txt"), file("adguard", folder + "domains-124k.txt"),
+                             file("ipsum", folder + "ips-120k.txt", ListType::ip), file("v4", folder + "cidr4.txt", ListType::ip),
+                             file("v6", folder + "cidr6.txt", ListType::ip), file("urls", folder + "urls.txt", ListType::url)});
     for (const Diagnostic& diagnostic : said_) ADD_FAILURE() << to_string(diagnostic);
     for (ListId list = 0; list < lists->size(); ++list) {
         const LoadReport& report = lists->report(list);

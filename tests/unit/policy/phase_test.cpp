@@ -45,7 +45,8 @@ TEST(Phase, is_the_earliest_in_which_all_fields_are_known) {
 }
 
 TEST(Phase, a_rule_that_reads_a_field_a_protocol_never_has_does_not_apply_to_it) {
-    const auto both = compile({rule("mail", "not smtp.mail_from == 'a@b'", "block"), rule("web", "not http.request.method == 'GET'", "block")});
+    const auto both =
+        compile({rule("mail", "not smtp.mail_from == 'a@b'", "block"), rule("web", "not http.request.method == 'GET'", "block")});
     EXPECT_FALSE(both->rules()[0].phase(Protocol::http));
     EXPECT_EQ(describe_protocols(both->rules()[0]), "smtp");
     EXPECT_EQ(describe_protocols(both->rules()[1]), "http");
@@ -67,7 +68,8 @@ TEST(Phase, a_rule_may_be_moved_later_and_not_earlier) {
     EXPECT_EQ(trial.decided(Phase::connect), "");
     EXPECT_EQ(trial.decided(Phase::request), "");
     EXPECT_EQ(trial.decided(Phase::response), "r");
-    EXPECT_THAT(faults({at_phase(rule("r", "server.ip == 10.0.0.1", "block"), "request")}), HasSubstr("`server.ip` is known only in phase `dial`"));
+    EXPECT_THAT(faults({at_phase(rule("r", "server.ip == 10.0.0.1", "block"), "request")}),
+                HasSubstr("`server.ip` is known only in phase `dial`"));
     EXPECT_THAT(faults({at_phase(rule("r", "client.ip == 10.0.0.1", "block"), "requst")}), HasSubstr("did you mean `request`?"));
     EXPECT_THAT(faults({at_phase(rule("r", "url.domain == 'x'", "block"), "connect")}), IsEmpty());
 }
@@ -110,7 +112,8 @@ TEST(Phase, each_request_is_an_occurrence) {
 
 TEST(Phase, each_address_is_judged_at_dial) {
     Trial trial(compile({rule("private", "server.ip in {10.0.0.0/8, fc00::/7}", "block")}));
-    for (const auto& [address, decided] : {std::pair("10.1.2.3", "private"), std::pair("192.0.2.1", ""), std::pair("fd00::1", "private"), std::pair("2001:db8::1", "")}) {
+    for (const auto& [address, decided] :
+         {std::pair("10.1.2.3", "private"), std::pair("192.0.2.1", ""), std::pair("fd00::1", "private"), std::pair("2001:db8::1", "")}) {
         trial.facts.set(Field::server_ip, *IpAddress::parse(address));
         EXPECT_EQ(trial.decided(Phase::dial), decided) << address;
     }
@@ -118,7 +121,8 @@ TEST(Phase, each_address_is_judged_at_dial) {
 
 TEST(Phase, inside_one_rules_run_in_file_order_and_the_first_that_decides_ends_it) {
     std::vector<RuleSource> rules;
-    for (int i = 0; i < 200; ++i) rules.push_back(rule("r" + std::to_string(i), i % 2 == 0 ? "url.path contains 'abcd'" : "not url.path == ''", "block"));
+    for (int i = 0; i < 200; ++i)
+        rules.push_back(rule("r" + std::to_string(i), i % 2 == 0 ? "url.path contains 'abcd'" : "not url.path == ''", "block"));
     const auto policy = compile(rules);
     Trial trial(policy);
     trial.facts.set(Field::url_path, std::string_view("/abcd"));
@@ -128,9 +132,10 @@ TEST(Phase, inside_one_rules_run_in_file_order_and_the_first_that_decides_ends_i
 }
 
 TEST(Phase, a_rule_that_reads_tags_is_not_judged_before_those_that_set_them) {
-    const auto policy = compile({tagging("a", "http.response.status_code >= 500", "broken"), tagging("b", "tags == 'broken'", "chained"),
-                                 tagging("c", "client.port > 0", "early"), rule("d", "tags == 'chained'", "block"), rule("e", "tags == 'early'", "block"),
-                                 rule("f", "tags matches 'x'", "block"), rule("g", "tags == 'nobody'", "block")});
+    const auto policy =
+        compile({tagging("a", "http.response.status_code >= 500", "broken"), tagging("b", "tags == 'broken'", "chained"),
+                 tagging("c", "client.port > 0", "early"), rule("d", "tags == 'chained'", "block"), rule("e", "tags == 'early'", "block"),
+                 rule("f", "tags matches 'x'", "block"), rule("g", "tags == 'nobody'", "block")});
     const auto phase = [&](std::size_t i) { return *policy->rules()[i].phase(Protocol::http); };
     EXPECT_EQ(phase(1), Phase::response);
     EXPECT_EQ(phase(3), Phase::response);
@@ -144,9 +149,11 @@ TEST(Phase, a_rule_that_reads_tags_is_not_judged_before_those_that_set_them) {
 }
 
 TEST(Phase, tags_are_seen_by_every_kind_of_test) {
-    for (const std::string_view when : {"tags == 'guest'", "tags contains 'ues'", "tags contains 'g'", "tags matches '^guest$'", "len(tags) == 5", "exists(tags)",
-                                        "lower(tags) == 'guest'", "all(tags) == 'guest'", "not tags == 'x' and tags in {'guest', 'other'}"}) {
-        Trial trial(compile({rule("above", std::string("http.version == '1.1' and ") + std::string(when), "block"), tagging("t", "http.version == '1.1'", "guest"),
+    for (const std::string_view when :
+         {"tags == 'guest'", "tags contains 'ues'", "tags contains 'g'", "tags matches '^guest$'", "len(tags) == 5", "exists(tags)",
+          "lower(tags) == 'guest'", "all(tags) == 'guest'", "not tags == 'x' and tags in {'guest', 'other'}"}) {
+        Trial trial(compile({rule("above", std::string("http.version == '1.1' and ") + std::string(when), "block"),
+                             tagging("t", "http.version == '1.1'", "guest"),
                              rule("below", std::string("http.version == '1.1' and ") + std::string(when), "block")}));
         trial.facts.set(Field::http_version, std::string_view("1.1"));
         EXPECT_EQ(trial.decided(Phase::request), "below") << when;
@@ -155,12 +162,16 @@ TEST(Phase, tags_are_seen_by_every_kind_of_test) {
 }
 
 TEST(Phase, an_earlier_phase_that_overtakes_a_rule_above_is_warned_of) {
-    EXPECT_THAT(faults({rule("late", "url.path == '/ok'", "allow"), rule("early", "client.ip in 10.0.0.0/8", "block")}),
-                HasSubstr("warning: this rule is decided in phase `connect`, before `late`, which is written above it but decided in `request`"));
-    EXPECT_THAT(faults({rule("late", "http.request.method == 'GET'", "trust"), rule("early", "url.domain == 'a.b'", "block")}), HasSubstr("for a CONNECT"));
-    EXPECT_THAT(faults({rule("late", "url.path == '/'", "trust"), rule("early", "url.domain == 'a.b'", "block")}), IsEmpty()) << "a CONNECT has no path";
+    EXPECT_THAT(
+        faults({rule("late", "url.path == '/ok'", "allow"), rule("early", "client.ip in 10.0.0.0/8", "block")}),
+        HasSubstr("warning: this rule is decided in phase `connect`, before `late`, which is written above it but decided in `request`"));
+    EXPECT_THAT(faults({rule("late", "http.request.method == 'GET'", "trust"), rule("early", "url.domain == 'a.b'", "block")}),
+                HasSubstr("for a CONNECT"));
+    EXPECT_THAT(faults({rule("late", "url.path == '/'", "trust"), rule("early", "url.domain == 'a.b'", "block")}), IsEmpty())
+        << "a CONNECT has no path";
     EXPECT_THAT(faults({rule("early", "client.ip in 10.0.0.0/8", "block"), rule("late", "url.path == '/ok'", "allow")}), IsEmpty());
-    EXPECT_THAT(faults({rule("late", "url.path == '/ok'", "block"), rule("early", "client.ip in 10.0.0.0/8", "block")}), IsEmpty()) << "two blocks come to the same";
+    EXPECT_THAT(faults({rule("late", "url.path == '/ok'", "block"), rule("early", "client.ip in 10.0.0.0/8", "block")}), IsEmpty())
+        << "two blocks come to the same";
     RuleSource shadow = rule("early", "client.ip in 10.0.0.0/8", "block");
     shadow.mode = text("shadow");
     EXPECT_THAT(faults({rule("late", "url.path == '/ok'", "allow"), shadow}), IsEmpty());
@@ -193,8 +204,9 @@ TEST(Phase, what_per_names_must_be_known) {
 }
 
 TEST(Phase, a_field_of_one_direction_pins_the_rule_to_it) {
-    const auto policy = compile({rule("down", "http.response.status_code == 200 and file.size > 5", "block"), rule("up", "http.request.content_type == 'a/b' and file.size > 5", "block"),
-                                 rule("both", "file.size > 5", "block")});
+    const auto policy =
+        compile({rule("down", "http.response.status_code == 200 and file.size > 5", "block"),
+                 rule("up", "http.request.content_type == 'a/b' and file.size > 5", "block"), rule("both", "file.size > 5", "block")});
     Trial trial(policy);
     trial.facts.set(Field::file_size, 6);
     trial.facts.set(Field::response_status_code, 200);

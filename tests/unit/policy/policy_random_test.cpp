@@ -35,7 +35,9 @@ public:
             for (std::size_t i = 1 + pick(2); i > 0; --i) {
                 Condition next = condition(depth - 1);
                 out.text += (every ? " and " : " or ") + next.text;
-                out.truth = [a = out.truth, b = next.truth, every](const World& world) { return every ? a(world) && b(world) : a(world) || b(world); };
+                out.truth = [a = out.truth, b = next.truth, every](const World& world) {
+                    return every ? a(world) && b(world) : a(world) || b(world);
+                };
             }
             out.text = "(" + out.text + ")";
             return out;
@@ -78,11 +80,26 @@ private:
             Test test;
             std::string op;
             switch (pick(6)) {
-                case 0: op = "=="; test = [value](const std::string& v) { return v == value; }; break;
-                case 1: op = "contains"; test = [value](const std::string& v) { return v.contains(value); }; break;
-                case 2: op = "starts_with"; test = [value](const std::string& v) { return v.starts_with(value); }; break;
-                case 3: op = "ends_with"; test = [value](const std::string& v) { return v.ends_with(value); }; break;
-                case 4: op = "matches"; test = [value](const std::string& v) { return v.contains(value); }; break;
+                case 0:
+                    op = "==";
+                    test = [value](const std::string& v) { return v == value; };
+                    break;
+                case 1:
+                    op = "contains";
+                    test = [value](const std::string& v) { return v.contains(value); };
+                    break;
+                case 2:
+                    op = "starts_with";
+                    test = [value](const std::string& v) { return v.starts_with(value); };
+                    break;
+                case 3:
+                    op = "ends_with";
+                    test = [value](const std::string& v) { return v.ends_with(value); };
+                    break;
+                case 4:
+                    op = "matches";
+                    test = [value](const std::string& v) { return v.contains(value); };
+                    break;
                 default: op = "!="; test = [value](const std::string& v) { return v == value; };
             }
             const bool negated = op == "!=";
@@ -106,10 +123,13 @@ private:
                 const std::string net = "10.0." + std::to_string(pick(3)) + ".";
                 return {"client.ip in " + net + "0/24", [net](const World& w) { return w.client && w.client->starts_with(net); }};
             }
-            case 6: return {"url.domain in @list", [](const World& w) { return w.domain && (*w.domain == "a.test" || w.domain->ends_with(".a.test")); }};
+            case 6:
+                return {"url.domain in @list",
+                        [](const World& w) { return w.domain && (*w.domain == "a.test" || w.domain->ends_with(".a.test")); }};
             case 7: {
                 const std::size_t length = pick(9);
-                return {"len(url.path) == " + std::to_string(length), [length](const World& w) { return w.path && w.path->size() == length; }};
+                return {"len(url.path) == " + std::to_string(length),
+                        [length](const World& w) { return w.path && w.path->size() == length; }};
             }
             default: return {"exists(http.request.headers['x-a'])", [](const World& w) { return !w.header.empty(); }};
         }

@@ -34,7 +34,8 @@ TEST(RateLimits, let_a_burst_through_and_then_the_rate) {
 
 TEST(RateLimits, keep_one_bucket_for_each_combination) {
     RateLimits limits;
-    const RateLimit limit = limit_of(1, 1, {{Field::url_domain, ""}, {Field::url_path, ""}, {Field::request_header, "x-key"}, {Field::url_port, ""}});
+    const RateLimit limit =
+        limit_of(1, 1, {{Field::url_domain, ""}, {Field::url_path, ""}, {Field::request_header, "x-key"}, {Field::url_port, ""}});
     Facts facts;
     const auto take = [&](std::string_view a, std::string_view b, std::string_view key, int port) {
         const std::vector<NameValue> lines{{"X-Key", key}};

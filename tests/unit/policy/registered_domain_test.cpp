@@ -17,7 +17,8 @@ TEST(RegisteredDomain, is_one_label_more_than_the_public_suffix) {
 }
 
 TEST(RegisteredDomain, of_what_is_no_name_is_empty) {
-    for (const std::string_view name : {"", ".", ".com", "a..com", "192.0.2.1", "2001:db8::1"}) EXPECT_EQ(registered_domain(name), "") << name;
+    for (const std::string_view name : {"", ".", ".com", "a..com", "192.0.2.1", "2001:db8::1"})
+        EXPECT_EQ(registered_domain(name), "") << name;
     EXPECT_EQ(registered_domain(std::string(300, 'a') + ".com"), "");
     EXPECT_EQ(registered_domain(std::string_view("a\0.com", 6)), "");
 }

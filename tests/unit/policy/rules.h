@@ -60,7 +60,9 @@ inline std::string faults(std::vector<RuleSource> rules, std::vector<ListSource>
     return said(diagnostics);
 }
 
-inline std::string faults(std::string_view when, std::vector<ListSource> lists = {}) { return faults({rule("r", when, "block")}, std::move(lists)); }
+inline std::string faults(std::string_view when, std::vector<ListSource> lists = {}) {
+    return faults({rule("r", when, "block")}, std::move(lists));
+}
 
 // One transaction against a policy.
 struct Trial {

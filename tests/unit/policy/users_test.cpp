@@ -19,7 +19,9 @@ apr1:$apr1$abcdefgh$h9FWgUz3n9YxylKLlR5SQ/
 sha1:{SHA}5en6G6MezRroT3XKqkdPOmY/BfQ=
 )";
 
-std::shared_ptr<const UserFile> parse(std::string_view text, Diagnostics& diagnostics) { return UserFile::parse(text, "users", diagnostics); }
+std::shared_ptr<const UserFile> parse(std::string_view text, Diagnostics& diagnostics) {
+    return UserFile::parse(text, "users", diagnostics);
+}
 
 TEST(Users, every_kind_of_hash_is_verified) {
     Diagnostics diagnostics;
@@ -28,7 +30,9 @@ TEST(Users, every_kind_of_hash_is_verified) {
     EXPECT_EQ(users->size(), 6U);
     for (const std::string_view user : {"bcrypt", "sha512", "sha256", "md5", "apr1", "sha1"}) {
         EXPECT_TRUE(users->verify(user, "secret")) << user;
-        for (const std::string_view wrong : {std::string_view(), std::string_view("Secret"), std::string_view("secret "), std::string_view("secre"), std::string_view("secret\0", 7)}) EXPECT_FALSE(users->verify(user, wrong)) << user;
+        for (const std::string_view wrong : {std::string_view(), std::string_view("Secret"), std::string_view("secret "),
+                                             std::string_view("secre"), std::string_view("secret\0", 7)})
+            EXPECT_FALSE(users->verify(user, wrong)) << user;
     }
     EXPECT_FALSE(users->verify("nobody", "secret")) << "the decoy lets nobody in";
     EXPECT_FALSE(users->verify("", "secret"));
@@ -46,8 +50,8 @@ TEST(Users, apr1_of_long_and_empty_passwords) {
 }
 
 TEST(Users, a_bad_line_is_an_error_with_its_number) {
-    for (const std::string_view bad : {"nocolon", ":{SHA}W6ph5Mm5Pz8GgiULbPgzG37mj9g=", "plain:secret", "des:rqXexS6ZhobKA", "empty:", "short:$2y$05$abc", "x:$6$salt$short",
-                                       "x:{SHA}abc", "x:$9$abc$def", "x:*", "x:!"}) {
+    for (const std::string_view bad : {"nocolon", ":{SHA}W6ph5Mm5Pz8GgiULbPgzG37mj9g=", "plain:secret", "des:rqXexS6ZhobKA",
+                                       "empty:", "short:$2y$05$abc", "x:$6$salt$short", "x:{SHA}abc", "x:$9$abc$def", "x:*", "x:!"}) {
         Diagnostics diagnostics;
         EXPECT_FALSE(parse("a:{SHA}W6ph5Mm5Pz8GgiULbPgzG37mj9g=\n" + std::string(bad) + "\n", diagnostics)) << bad;
         ASSERT_EQ(diagnostics.size(), 1U) << bad;
