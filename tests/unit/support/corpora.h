@@ -10,7 +10,8 @@ namespace sluice::test {
 // Empty if it is not there: the test says that it skips.
 inline std::filesystem::path corpus(const char* name) {
     const char* set = std::getenv("SLUICE_CORPORA");
-    const std::filesystem::path root = set != nullptr ? std::filesystem::path(set) : std::filesystem::path(SLUICE_SOURCE_DIR).parent_path() / "shared" / "corpora";
+    const std::filesystem::path root =
+        set != nullptr ? std::filesystem::path(set) : std::filesystem::path(SLUICE_SOURCE_DIR).parent_path() / "shared" / "corpora";
     return std::filesystem::exists(root / name) ? root / name : std::filesystem::path();
 }
 
