@@ -153,6 +153,15 @@ class Actions(WithOrigin):
         until(lambda: ask(self.proxy.port, f"http://two.example:{origin.port}/")[0].status == 200, "the hosts file")
         self.assertEqual(self.proxy.event(url__domain="two.example", http__response__status_code=200)["server.ip"], "127.0.0.2")
 
+    def test_trust_of_one_address_is_not_trust_of_another(self):
+        """Nobody listens at the trusted address: the other one stays refused."""
+        self.proxy = self.sluice([rule("trusted", "server.ip == 127.0.0.2", "trust"), rule("kept-out", "server.ip == 127.0.0.1", "block")])
+        self.proxy.hosts.write_text(self.proxy.hosts.read_text() + "127.0.0.2 both.example\n127.0.0.1 both.example\n")
+        url = self.origin.url().replace("127.0.0.1", "both.example")
+        until(lambda: "dns_error" not in (ask(self.proxy.port, url)[0].get("proxy-status") or ""), "the hosts file", 15)
+        self.assertNotEqual(ask(self.proxy.port, url)[0].status, 200)
+        self.assertFalse([event for event in self.proxy.events() if event.get("url.domain") == "both.example" and event["http.response.status_code"] == 200])
+
     def test_connect_phase_refuses_a_client(self):
         self.proxy = self.sluice([rule("guest", "client.ip == 127.0.0.9", "block")])
         self.assertEqual(self.ask()[0].status, 200)
