@@ -10,11 +10,26 @@
 #include <systemd/sd-daemon.h>
 #include <boost/asio/post.hpp>
 
+#include <pthread.h>
+#include <sched.h>
+#include <sys/resource.h>
+#include <unistd.h>
 #include <cstdlib>
 #include <cstring>
 #include <ctime>
 
 namespace sluice::app {
+
+namespace {
+
+// For the calling thread: it runs when no worker wants the core (as far as Linux lets it: a little of a busy core is left to it).
+void yield_to_workers() {
+    const sched_param parameters{};
+    pthread_setschedparam(pthread_self(), SCHED_BATCH, &parameters);
+    setpriority(PRIO_PROCESS, static_cast<id_t>(gettid()), 19);
+}
+
+}  // namespace
 
 // Prepared on a thread of its own, because lists take their time; judged and applied here. What is asked for while one is under way gets another one
 // afterwards: its files may have changed since.
@@ -30,6 +45,7 @@ void Instance::reload(ReloadDone done) {
     sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%lld", static_cast<long long>(now.tv_sec) * 1'000'000 + now.tv_nsec / 1000);
     if (reloader_.joinable()) reloader_.join();
     reloader_ = std::thread([this, previous = policy_] {
+        yield_to_workers();
         Loaded loaded = load(config_option_, previous.get());
         boost::asio::post(main_, [this, loaded = std::move(loaded)]() mutable { finish_reload(std::move(loaded)); });
     });
