@@ -309,7 +309,7 @@ class Bench:
         before = rss(process.pid)
         connections = []
         for _ in range(count):
-            connections.append(socket.create_connection(("127.0.0.1", PORTS["sluice"])))
+            connections.append(socket.create_connection(("127.0.0.1", PORTS["sluice"]), timeout=10))
             ask(connections[-1])
         time.sleep(3)                                              # an idle connection gives its buffer back after a moment
         added = rss(process.pid) - before
