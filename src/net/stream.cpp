@@ -42,13 +42,17 @@ Stream::~Stream() {
 
 Task<Result<std::size_t>> Stream::read_some(std::span<char> into) {
     for (;;) {
-        if (const auto error = failure()) co_return std::unexpected(*error);
-        const auto got = try_read(into);
+        const auto got = read_or_arm(into);
         if (!got) co_return std::unexpected(got.error());
         if (*got) co_return **got;
-        CO_TRY(arm_read());
-        co_await reader_.wait();
+        co_await until_woken();
     }
+}
+
+Result<std::optional<std::size_t>> Stream::read_or_arm(std::span<char> into) {
+    auto got = try_read(into);
+    if (got && !*got) TRY(arm_read());
+    return got;
 }
 
 Task<Result<void>> Stream::write(std::span<const std::string_view> pieces, std::size_t done) {

@@ -35,7 +35,11 @@ public:
     virtual Result<std::size_t> try_write(std::span<const std::string_view> pieces) = 0;
 
     // At least one byte, or 0 at the orderly end.
-    virtual Task<Result<std::size_t>> read_some(std::span<char> into);
+    Task<Result<std::size_t>> read_some(std::span<char> into);
+    // The same without a coroutine of its own: as `try_read`, and where nothing is there, `until_woken` ends when it is worth asking again.
+    //   for (got = stream.read_or_arm(room); got && !*got; got = stream.read_or_arm(room)) co_await stream.until_woken();
+    Result<std::optional<std::size_t>> read_or_arm(std::span<char> into);
+    auto until_woken() { return reader_.wait(); }
     // All of it. `done` bytes from the front were written before (by `try_write`). The pieces must live until it ends.
     Task<Result<void>> write(std::span<const std::string_view> pieces, std::size_t done = 0);
     // Until a read would not wait (bytes, the end or an error); holds no buffer.

@@ -3,6 +3,7 @@
 
 #include "protocols/http1/known_field.h"
 
+#include <algorithm>
 #include <cassert>
 #include <charconv>
 
@@ -12,23 +13,37 @@ namespace {
 
 std::string_view spelled(Version version) { return version == Version::http_1_0 ? "HTTP/1.0" : "HTTP/1.1"; }
 
+// One check of the room for all pieces: a head is written with every request.
+template <class... Pieces>
+void append(std::string& out, const Pieces&... pieces) {
+    const std::size_t before = out.size();
+    const std::size_t size = before + (std::string_view(pieces).size() + ...);
+    const auto fill = [&](char* text, std::size_t) {
+        char* end = text + before;
+        ((end = std::copy_n(std::string_view(pieces).data(), std::string_view(pieces).size(), end)), ...);
+        return size;
+    };
+    if (size > out.capacity()) out.reserve(std::max(size, 2 * out.capacity()));
+    out.resize_and_overwrite(size, fill);
+}
+
 }  // namespace
 
 void HeadWriter::request_line(std::string_view method, std::string_view target, Version version) {
     assert(is_token(method) && is_field_value(target) && target.find(' ') == std::string_view::npos);
-    out_.append(method).append(1, ' ').append(target).append(1, ' ').append(spelled(version)).append("\r\n");
+    append(out_, method, " ", target, " ", spelled(version), "\r\n");
 }
 
 void HeadWriter::status_line(int status, std::string_view reason, Version version) {
     assert(status >= 100 && status <= 999 && is_field_value(reason));
     const char code[] = {' ', static_cast<char>('0' + status / 100), static_cast<char>('0' + status / 10 % 10),
                          static_cast<char>('0' + status % 10), ' '};
-    out_.append(spelled(version)).append(code, sizeof code).append(reason).append("\r\n");
+    append(out_, spelled(version), std::string_view(code, sizeof code), reason, "\r\n");
 }
 
 void HeadWriter::field(std::string_view name, std::string_view value) {
     assert(is_token(name) && is_field_value(value));
-    out_.append(name).append(": ").append(value).append("\r\n");
+    append(out_, name, ": ", value, "\r\n");
 }
 
 void HeadWriter::field(std::string_view name, std::uint64_t value) {

@@ -68,8 +68,13 @@ bool Exchange::is_worth_keeping(const std::shared_ptr<const Generation>& current
 net::Task<bool> Exchange::run(Session& session) {
     begin(session);
     bool again = false;
-    if (const auto read = co_await read_head(); !read) {
-        again = co_await answer(refusal_of(read.error(), http::Stage::reading_head));
+    Result<bool> head = take_head();
+    if (head && !*head) {
+        const auto rest = co_await read_head();
+        if (!rest) head = std::unexpected(rest.error());
+    }
+    if (!head) {
+        again = co_await answer(refusal_of(head.error(), http::Stage::reading_head));
     } else {
         service_->metrics().add(audit::Counter::requests);
         again = co_await route();
@@ -79,24 +84,25 @@ net::Task<bool> Exchange::run(Session& session) {
     co_return again && !service_->is_draining();
 }
 
+// From what is here already: true when that is all of it, as it nearly always is.
+Result<bool> Exchange::take_head() {
+    const auto consumed = TRY(request_parser_->parse(session_->unread(), head_));
+    if (!consumed) return false;
+    session_->consume(*consumed);
+    client_bytes_ = *consumed;
+    head_complete_ = true;
+    session_->client().expires_never();
+    return true;
+}
+
+// The rest of a head of which only a part is here.
 net::Task<Result<void>> Exchange::read_head() {
-    bool timed = false;
-    for (;;) {
-        const auto consumed = request_parser_->parse(session_->unread(), head_);
-        if (!consumed) co_return std::unexpected(consumed.error());
-        if (*consumed) {
-            session_->consume(**consumed);
-            client_bytes_ = **consumed;
-            head_complete_ = true;
-            session_->client().expires_never();
-            co_return Result<void>{};
-        }
-        if (!timed) session_->client().expires_in(limits().head);   // of the whole head: not set anew with every byte
-        timed = true;
-        const auto got = co_await session_->read_more();
-        if (!got) co_return std::unexpected(got.error());
-        if (*got == 0) co_return fail(Errc::closed, Side::client, "the client closed inside a request head");
-    }
+    session_->client().expires_in(limits().head);        // of the whole head: not set anew with every byte
+    do {
+        const std::size_t got = CO_TRY(co_await session_->read_more());
+        if (got == 0) co_return fail(Errc::closed, Side::client, "the client closed inside a request head");
+    } while (!CO_TRY(take_head()));
+    co_return Result<void>{};
 }
 
 net::Task<bool> Exchange::route() {

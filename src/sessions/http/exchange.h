@@ -59,6 +59,7 @@ private:
 
     // exchange.cpp
     void begin(Session& session);
+    Result<bool> take_head();
     net::Task<Result<void>> read_head();
     Refused check_head();
     Refused take_target();
@@ -85,7 +86,7 @@ private:
     void count_rule(const policy::Rule& rule);
 
     // exchange_upstream.cpp
-    net::Task<Refused> connect(bool may_reuse);
+    net::Task<Refused> connect();
     bool take_pooled();
     void drop_upstream();
     void keep_upstream();

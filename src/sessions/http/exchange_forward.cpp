@@ -32,7 +32,8 @@ bool is_idempotent(std::string_view method) {                                // 
 net::Task<bool> Exchange::forward() {
     if (const auto taken = take_buffered_upload(); !taken) co_return co_await answer(refusal_of(taken.error(), http::Stage::reading_body));
     for (bool may_reuse = true;; may_reuse = false) {
-        if (const Refused refused = co_await connect(may_reuse)) co_return co_await answer(*refused);
+        if (!(may_reuse && take_pooled()))
+            if (const Refused refused = co_await connect()) co_return co_await answer(*refused);
         const std::int64_t before = Service::now_ns();
         write_request_head();
         http::Stage stage = http::Stage::sending;
@@ -203,7 +204,10 @@ net::Task<Result<void>> Exchange::read_response_head() {
             in_end_ -= in_begin_;
             in_begin_ = 0;
         }
-        const std::size_t got = CO_TRY(co_await upstream_->read_some(in_.span().subspan(in_end_)));
+        const std::span<char> room = in_.span().subspan(in_end_);
+        auto read = upstream_->read_or_arm(room);
+        for (; read && !*read; read = upstream_->read_or_arm(room)) co_await upstream_->until_woken();
+        const std::size_t got = *CO_TRY(std::move(read));
         if (got == 0)
             co_return fail(Errc::closed, Side::server, in_end_ == in_begin_ ? "closed without an answer" : "closed inside a response head");
         in_end_ += got;

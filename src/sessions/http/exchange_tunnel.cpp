@@ -57,7 +57,7 @@ net::Task<bool> Exchange::run_connect() {
         refusal.reason = "not in http.connect_ports";
         co_return co_await answer(refusal);
     }
-    no = co_await connect(false);
+    no = co_await connect();
     if (no) co_return co_await answer(*no);
 
     out_.clear();

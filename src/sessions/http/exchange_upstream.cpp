@@ -9,10 +9,8 @@
 
 namespace sluice::http {
 
-net::Task<Exchange::Refused> Exchange::connect(bool may_reuse) {
+net::Task<Exchange::Refused> Exchange::connect() {
     dial_refusal_.reset();
-    if (may_reuse && take_pooled()) co_return std::nullopt;
-
     const std::int64_t before = Service::now_ns();
     candidates_.clear();
     if (url_.authority.address) {
