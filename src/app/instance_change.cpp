@@ -10,10 +10,11 @@
 #include <systemd/sd-daemon.h>
 #include <boost/asio/post.hpp>
 
-#include <pthread.h>
 #include <sched.h>
-#include <sys/resource.h>
+#include <sys/syscall.h>
 #include <unistd.h>
+#include <cerrno>
+#include <cstdint>
 #include <cstdlib>
 #include <cstring>
 #include <ctime>
@@ -22,11 +23,21 @@ namespace sluice::app {
 
 namespace {
 
-// For the calling thread: it runs when no worker wants the core (as far as Linux lets it: a little of a busy core is left to it).
+// For the calling thread: it runs when no worker wants the core, as far as Linux lets it. Not SCHED_IDLE: on a machine that is busy with traffic a
+// reload would take minutes. The short slice (since Linux 6.12) is for how long it goes on when a worker wakes.
 void yield_to_workers() {
-    const sched_param parameters{};
-    pthread_setschedparam(pthread_self(), SCHED_BATCH, &parameters);
-    setpriority(PRIO_PROCESS, static_cast<id_t>(gettid()), 19);
+    struct {                                             // struct sched_attr of sched_setattr(2), whose header and glibc's exclude each other
+        std::uint32_t size = 48;
+        std::uint32_t policy = SCHED_BATCH;
+        std::uint64_t flags = 0;
+        std::int32_t nice = 19;
+        std::uint32_t priority = 0;
+        std::uint64_t slice_ns = 100'000;
+        std::uint64_t deadline_ns = 0;
+        std::uint64_t period_ns = 0;
+    } attributes;
+    static_assert(sizeof attributes == 48);
+    if (::syscall(SYS_sched_setattr, 0, &attributes, 0) != 0) spdlog::warn("a reload cannot lower its priority: {}", std::strerror(errno));
 }
 
 }  // namespace
