@@ -36,8 +36,9 @@ public:
 
     // At least one byte, or 0 at the orderly end.
     virtual Task<Result<std::size_t>> read_some(std::span<char> into);
-    // All of it. `done` bytes from the front were written before (by `try_write`). The pieces must live until it ends.
-    Task<Result<void>> write(std::span<const std::string_view> pieces, std::size_t done = 0);
+    // All of it. `done` bytes from the front were written before (by `try_write`). The pieces must live until it ends. `idle`: it ends with
+    // timed_out when the peer has taken nothing for so long (up to a quarter more), and every byte that it takes moves the deadline.
+    Task<Result<void>> write(std::span<const std::string_view> pieces, std::size_t done = 0, std::optional<Limits::Duration> idle = {});
     // Until a read would not wait (bytes, the end or an error); holds no buffer.
     virtual Task<Result<void>> wait_readable();
     virtual Task<Result<void>> wait_writable();
@@ -88,6 +89,8 @@ protected:
     // A read would not wait.
     virtual bool can_read() = 0;
     virtual bool can_write() = 0;
+    // Bytes that were written, and that the peer's system has not taken yet.
+    virtual std::size_t untaken() const = 0;
 
     std::optional<Error> failure() const {
         if (!has_failed()) return std::nullopt;
@@ -109,6 +112,7 @@ private:
         Stream& stream_;
         Action action_;
     };
+    class Progress;
     void on_deadline();
     void on_impatience();
 
