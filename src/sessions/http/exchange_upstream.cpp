@@ -11,22 +11,27 @@ namespace sluice::http {
 
 net::Task<Exchange::Refused> Exchange::connect(bool may_reuse) {
     dial_refusal_.reset();
+    dial_refusal_effects_ = {};
+    if (before_dial_) forget_dial_effects();             // of a connection that turned out to be dead
     if (may_reuse && take_pooled()) co_return std::nullopt;
 
     const std::int64_t before = Service::now_ns();
     candidates_.clear();
     if (url_.authority.address) {
         const IpPort address{url_.authority.address->unmapped(), url_.port};
-        if (const auto candidate = may_dial(address)) candidates_.push_back(*candidate);
+        if (auto candidate = may_dial(address)) candidates_.push_back(std::move(*candidate));
     } else {
         const auto addresses = co_await worker_.resolver().resolve(url_.authority.host);
         if (!addresses) co_return refusal_of(addresses.error(), http::Stage::resolving);
         for (const IpAddress& found : (*addresses)->list) {
             const IpPort address{found.unmapped(), url_.port};
-            if (const auto candidate = may_dial(address)) candidates_.push_back(*candidate);
+            if (auto candidate = may_dial(address)) candidates_.push_back(std::move(*candidate));
         }
     }
-    if (candidates_.empty()) co_return dial_refusal_;
+    if (candidates_.empty()) {
+        keep_dial_effects(dial_refusal_effects_);
+        co_return dial_refusal_;
+    }
     judged_.clear();
     for (const Candidate& candidate : candidates_) judged_.push_back(candidate.address);
 
@@ -34,6 +39,7 @@ net::Task<Exchange::Refused> Exchange::connect(bool may_reuse) {
     upstream_ns_ += Service::now_ns() - before;
     if (!dialled) {
         server_ = judged_.front();
+        keep_dial_effects(candidates_.front().effects);
         co_return refusal_of(dialled.error(), http::Stage::dialling);
     }
     service_->metrics().add(audit::Counter::pool_opened);
