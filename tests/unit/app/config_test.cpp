@@ -2,6 +2,7 @@
 #include "app/config.h"
 
 #include "app/loaded.h"
+#include "policy/countries.h"
 #include "unit/policy/country_database.h"
 
 #include <gmock/gmock.h>
