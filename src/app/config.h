@@ -15,6 +15,10 @@
 #include <string_view>
 #include <vector>
 
+namespace sluice::policy {
+class Countries;
+}
+
 namespace sluice::app {
 
 // Ports `first` to `last`, both included.
@@ -65,6 +69,11 @@ struct DnsConfig {
     friend bool operator==(const DnsConfig&, const DnsConfig&) = default;
 };
 
+struct GeoConfig {
+    std::filesystem::path country_file;  // empty: no database
+    std::shared_ptr<const policy::Countries> countries;  // what was in it
+};
+
 struct Config {
     std::vector<std::filesystem::path> files;  // what was read, in order; empty: the embedded default
     unsigned workers = 0;  // 0: one a core, see `worker_count`
@@ -74,6 +83,7 @@ struct Config {
     AdminConfig admin;
     LogConfig log;
     DnsConfig dns;
+    GeoConfig geo;
     Limits limits;
     std::string timezone;  // [policy] timezone, as in "Europe/Berlin"; empty: the system's
     policy::PolicySource policy;

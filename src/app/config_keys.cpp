@@ -2,11 +2,13 @@
 #include "app/config_schema.h"
 
 #include "base/text.h"
+#include "policy/countries.h"
 
 #include <fmt/format.h>
 
 #include <array>
 #include <cstdlib>
+#include <cstring>
 #include <fstream>
 #include <iterator>
 
@@ -185,6 +187,23 @@ constexpr std::array kDns{
             }},
 };
 
+// Read now, like a page: a fault is said now, and no worker reads files.
+constexpr std::array kGeo{
+    KeySpec{"country",
+            [](Setting& s, Config& c) {
+                const auto file = s.file_path();
+                if (!file) return;
+                c.geo.country_file = *file;
+                c.geo.countries = nullptr;
+                if (file->empty()) return;
+                auto loaded = policy::Countries::load(file->string());
+                if (loaded) c.geo.countries = std::move(*loaded);
+                else if (loaded.error().cause == 0) s.fault(fmt::format("{} {}", file->string(), loaded.error().what));
+                else s.fault(fmt::format("{} {}: {}", file->string(), loaded.error().what, std::strerror(loaded.error().cause)));
+                c.policy.knows_countries = c.geo.countries != nullptr;
+            }},
+};
+
 template <Limits::Duration Limits::* member>
 void read_duration(Setting& setting, Config& config) {
     if (const auto value = setting.duration(milliseconds(1))) config.limits.*member = *value;
@@ -232,8 +251,8 @@ constexpr std::array kLimits{
 };
 
 constexpr std::array kSections{
-    SectionSpec{"http", kHttp},     SectionSpec{"admin", kAdmin},     SectionSpec{"log", kLog},       SectionSpec{"dns", kDns},
-    SectionSpec{"policy", kPolicy}, SectionSpec{"builtin", kBuiltin}, SectionSpec{"limits", kLimits},
+    SectionSpec{"http", kHttp}, SectionSpec{"admin", kAdmin},   SectionSpec{"log", kLog},         SectionSpec{"dns", kDns},
+    SectionSpec{"geo", kGeo},   SectionSpec{"policy", kPolicy}, SectionSpec{"builtin", kBuiltin}, SectionSpec{"limits", kLimits},
 };
 
 }  // namespace

@@ -4,6 +4,7 @@
 #include "app/loaded.h"
 #include "base/text.h"
 #include "base/url.h"
+#include "policy/countries.h"
 #include "policy/protect_host.h"
 #include "policy/registered_domain.h"
 #include "sessions/http/ports.h"
@@ -54,6 +55,7 @@ public:
 private:
     bool read_options();
     void set_common_facts(Facts& facts);
+    void set_country(Facts& facts, Field field, const IpAddress& address) const;
     void explain_http();
     void explain_ftp();
     void explain_mail();
@@ -112,6 +114,7 @@ bool Explainer::read_options() {
 
 void Explainer::set_common_facts(Facts& facts) {
     facts.set(Field::client_ip, client_);
+    set_country(facts, Field::client_country, client_);
     if (!options_.user.empty()) facts.set(Field::user_name, std::string_view(options_.user));
     facts.set(Field::network_transport, std::string_view("tcp"));
     if (!loaded_.config.http.listen.empty()) {
@@ -120,6 +123,13 @@ void Explainer::set_common_facts(Facts& facts) {
     }
     policy::Scratch scratch;
     policy().set_time(facts, scratch, std::time(nullptr));
+}
+
+void Explainer::set_country(Facts& facts, Field field, const IpAddress& address) const {
+    const auto& countries = loaded_.config.geo.countries;
+    const std::string_view country = countries ? countries->of(address) : std::string_view();
+    if (country.empty()) facts.clear(field);
+    else facts.set(field, country);
 }
 
 bool Explainer::judge(Phase phase, Protocol protocol, Facts& facts, std::string title) {
@@ -173,6 +183,7 @@ void Explainer::dial(Protocol protocol, Facts& facts) {
             }
         }
         facts.set(Field::server_ip, server);
+        set_country(facts, Field::server_country, server);
         if (!judge(Phase::dial, protocol, facts, title)) {
             why = verdict_;
             verdict_ = before;

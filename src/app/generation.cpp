@@ -30,6 +30,7 @@ http::Generation make_generation(const Config& config, std::shared_ptr<const pol
         self.listeners.insert(self.listeners.end(), config.admin.listen.begin(), config.admin.listen.end());
         settings->protect_host = std::make_shared<const policy::ProtectHost>(std::move(self));
     }
+    settings->countries = config.geo.countries;
     settings->redaction = std::make_shared<const audit::Redaction>(config.log.redact);
 
     std::vector<std::string_view> names;

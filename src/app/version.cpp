@@ -9,6 +9,7 @@
 #include <boost/version.hpp>
 
 #include <ares.h>
+#include <maxminddb.h>
 #include <zlib.h>
 
 #include <ostream>
@@ -22,6 +23,7 @@ int run_version(std::ostream& out) {
     out << fmt::format("build     {}, clang {}\n", SLUICE_BUILD, __clang_version__);
     out << fmt::format("boost     {}.{}.{}\n", BOOST_VERSION / 100000, BOOST_VERSION / 100 % 1000, BOOST_VERSION % 100);
     out << fmt::format("c-ares    {}\n", ares_version(nullptr));
+    out << fmt::format("maxmind   {}\n", MMDB_lib_version());
     out << fmt::format("openssl   {}\n", OpenSSL_version(OPENSSL_VERSION_STRING));
     out << fmt::format("re2       {}\n", SLUICE_RE2);
     out << fmt::format("zlib      {}\n", zlibVersion());

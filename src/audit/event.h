@@ -49,9 +49,11 @@ struct Event {
     std::string_view protocol = "http";  // network.protocol
     std::string_view listener;
     IpPort client;  // always written
+    std::string_view client_country;  // ISO 3166-1 alpha-2
     std::uint64_t client_bytes = 0;  // that came from the client, heads too; always written
     std::string_view server_address;  // what was asked for: a name or an address
     std::optional<IpPort> server;  // what was dialled
+    std::string_view server_country;  // written with `server`
     std::uint64_t server_bytes = 0;  // that came from the server, heads too; written with `server`
     std::string_view user_name;
 

@@ -261,6 +261,8 @@ std::size_t EventEncoder::bound(const Event& event) const {
                                         event.error_type,
                                         event.protocol,
                                         event.listener,
+                                        event.client_country,
+                                        event.server_country,
                                         event.server_address,
                                         event.user_name,
                                         event.url_full,
@@ -308,11 +310,13 @@ char* EventEncoder::encode(const Event& event, const Redaction& redaction, char*
     line.address(R"(,"client.ip":)", event.client.address);
     line.number(R"(,"client.port":)", event.client.port);
     line.number(R"(,"client.bytes":)", event.client_bytes);
+    line.text(R"(,"client.geo.country_iso_code":)", event.client_country);
     line.text(R"(,"server.address":)", event.server_address);
     if (event.server) {
         line.address(R"(,"server.ip":)", event.server->address);
         line.number(R"(,"server.port":)", event.server->port);
         line.number(R"(,"server.bytes":)", event.server_bytes);
+        line.text(R"(,"server.geo.country_iso_code":)", event.server_country);
     }
     line.text(R"(,"user.name":)", event.user_name);
     write_url(line, event);

@@ -61,14 +61,12 @@ inline constexpr std::size_t histogram_count = 3;
 // Why a connection was not served at all.
 enum class Refusal : std::uint8_t {
     client_not_allowed,  // its address is not in `clients`
-    connection_limit,
     client_limit,  // `limits.connections_per_client`
     no_descriptors,
     proxy_header,  // the PROXY header is missing or bad
     policy,  // a rule of phase `connect`
-    draining,
 };
-inline constexpr std::size_t refusal_count = 7;
+inline constexpr std::size_t refusal_count = 5;
 
 // RFC 9209's proxy error types, and last "other" for anything else.
 std::span<const std::string_view> error_types();

@@ -61,8 +61,8 @@ private:
     std::string_view name_;
 };
 
-constexpr std::array<std::string_view, refusal_count> refusal_names{
-    "client_not_allowed", "connection_limit", "client_limit", "no_descriptors", "proxy_header", "policy", "draining"};
+constexpr std::array<std::string_view, refusal_count> refusal_names{"client_not_allowed", "client_limit", "no_descriptors", "proxy_header",
+                                                                    "policy"};
 
 void write_traffic(Exposition& to, const MetricsSnapshot& now) {
     to.family("sluice_events_total", "counter", "Transactions by how they ended (event.action).");

@@ -15,6 +15,7 @@ struct Limits {
     // Connections. 0: from RLIMIT_NOFILE (two descriptors a connection, and a reserve).
     std::size_t connections = 0;
     std::size_t connections_per_client = 512;
+    std::size_t stranger_share = 16;           // one place in so many is for clients that wait to be refused
 
     // HTTP/1 heads (RFC 9110 2.3, RFC 9112 3: at least 8000 octets of a request line should be supported).
     std::size_t header_bytes = 64 * 1024;      // a whole head, request or response, with its start line

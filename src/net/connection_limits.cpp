@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "net/connection_limits.h"
 
+#include "base/limits.h"
+
+#include <algorithm>
+
 namespace sluice::net {
 
 ConnectionPermit& ConnectionPermit::operator=(ConnectionPermit&& other) noexcept {
@@ -9,6 +13,7 @@ ConnectionPermit& ConnectionPermit::operator=(ConnectionPermit&& other) noexcept
         limits_ = std::exchange(other.limits_, nullptr);
         client_ = std::exchange(other.client_, std::nullopt);
         within_ = other.within_;
+        stranger_ = std::exchange(other.stranger_, false);
     }
     return *this;
 }
@@ -20,10 +25,23 @@ void ConnectionPermit::set_client(const IpAddress& client) {
     within_ = limits_->add(client);
 }
 
+bool ConnectionPermit::become_stranger() {
+    if (!limits_ || stranger_) return true;
+    const std::size_t total = limits_->total_limit_.load(std::memory_order_relaxed);
+    const std::size_t most = std::max<std::size_t>(1, total / Limits{}.stranger_share);
+    if (limits_->strangers_.fetch_add(1, std::memory_order_relaxed) >= most && total != 0) {
+        limits_->strangers_.fetch_sub(1, std::memory_order_relaxed);
+        return false;
+    }
+    stranger_ = true;
+    return true;
+}
+
 void ConnectionPermit::release() {
     ConnectionLimits* limits = std::exchange(limits_, nullptr);
     if (!limits) return;
     if (client_) limits->subtract(*client_);
+    if (std::exchange(stranger_, false)) limits->strangers_.fetch_sub(1, std::memory_order_relaxed);
     limits->total_.fetch_sub(1, std::memory_order_relaxed);
 }
 

@@ -23,7 +23,8 @@ public:
     ConnectionPermit(ConnectionPermit&& other) noexcept
         : limits_(std::exchange(other.limits_, nullptr)),
           client_(std::exchange(other.client_, std::nullopt)),
-          within_(other.within_) {}
+          within_(other.within_),
+          stranger_(std::exchange(other.stranger_, false)) {}
     ConnectionPermit& operator=(ConnectionPermit&& other) noexcept;
     ~ConnectionPermit() { release(); }
 
@@ -31,6 +32,8 @@ public:
     bool is_within_client_limit() const { return within_; }
     // Whose it is: now that it was accepted, or because the client turned out to be another one (PROXY protocol).
     void set_client(const IpAddress& client);
+    // It will be refused, and has a place only to be told so. False: there are as many of those as there may be; close it at once.
+    bool become_stranger();
     void release();
     explicit operator bool() const { return limits_ != nullptr; }
 
@@ -40,6 +43,7 @@ private:
     ConnectionLimits* limits_ = nullptr;
     std::optional<IpAddress> client_;
     bool within_ = true;
+    bool stranger_ = false;
 };
 
 class ConnectionLimits {
@@ -52,6 +56,7 @@ public:
     std::optional<ConnectionPermit> reserve();
     std::optional<ConnectionPermit> enter(const IpAddress& client);
     std::size_t total() const { return total_.load(std::memory_order_relaxed); }
+    std::size_t strangers() const { return strangers_.load(std::memory_order_relaxed); }
     std::size_t of_client(const IpAddress& client);
 
 private:
@@ -67,6 +72,7 @@ private:
     std::atomic<std::size_t> total_limit_;
     std::atomic<std::size_t> client_limit_;
     std::atomic<std::size_t> total_{0};
+    std::atomic<std::size_t> strangers_{0};
     std::array<Shard, 64> shards_;
 };
 

@@ -46,6 +46,7 @@ private:
     Result<void> arm_write() override { return {}; }
     bool can_read() override;
     bool can_write() override;
+    std::size_t untaken() const override { return other_ ? other_->incoming_.size() : 0; }
     std::optional<Error> inject();
     void part(bool reset);
 

@@ -3,6 +3,7 @@
 
 #include "net/worker.h"
 
+#include <algorithm>
 #include <array>
 
 namespace sluice::net {
@@ -55,7 +56,44 @@ Result<std::optional<std::size_t>> Stream::read_or_arm(std::span<char> into) {
     return got;
 }
 
-Task<Result<void>> Stream::write(std::span<const std::string_view> pieces, std::size_t done) {
+// Watches a peer that has no room. That the socket has room again would be no measure: the system says so when a third of a buffer of
+// megabytes is free. So we look at what the peer has taken of it.
+class Stream::Progress final : public Deadline {
+public:
+    Progress(Stream& stream, Limits::Duration idle) : Deadline(stream.worker_.wheel()), stream_(stream), idle_(idle) {}
+
+    void begin() {
+        untaken_ = stream_.untaken();
+        looks_ = 0;
+        moved();
+    }
+
+private:
+    static constexpr int looks_in_idle = 4;
+
+    void moved() {
+        if (stream_.deadline_.is_set()) stream_.expires_in(idle_);
+        expires_in(idle_ / looks_in_idle);
+    }
+    void on_expired() override {
+        const std::size_t untaken = stream_.untaken();
+        if (untaken < untaken_) looks_ = 0;
+        else if (++looks_ >= looks_in_idle) return stream_.on_deadline();
+        const bool has_moved = untaken < untaken_;
+        untaken_ = untaken;
+        if (has_moved) moved();
+        else expires_in(idle_ / looks_in_idle);
+    }
+
+    Stream& stream_;
+    Limits::Duration idle_;
+    std::size_t untaken_ = 0;
+    int looks_ = 0;                                      // in which nothing had moved
+};
+
+Task<Result<void>> Stream::write(std::span<const std::string_view> pieces, std::size_t done, std::optional<Limits::Duration> idle) {
+    std::optional<Progress> progress;
+    if (idle) progress.emplace(*this, *idle);
     while (!pieces.empty()) {
         // The pieces that are wholly written fall away; what is left of the first stands alone.
         if (done >= pieces.front().size()) {
@@ -70,7 +108,10 @@ Task<Result<void>> Stream::write(std::span<const std::string_view> pieces, std::
         const auto written = try_write(std::span(rest).first(count));
         if (!written) co_return std::unexpected(written.error());
         done += *written;
-        if (*written < total_size(std::span(rest).first(count))) CO_TRY(co_await wait_writable());
+        if (*written == total_size(std::span(rest).first(count))) continue;
+        if (progress) progress->begin();
+        CO_TRY(co_await wait_writable());
+        if (progress) progress->expires_never();
     }
     co_return Result<void>{};
 }

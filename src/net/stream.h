@@ -40,8 +40,9 @@ public:
     //   for (got = stream.read_or_arm(room); got && !*got; got = stream.read_or_arm(room)) co_await stream.until_woken();
     Result<std::optional<std::size_t>> read_or_arm(std::span<char> into);
     auto until_woken() { return reader_.wait(); }
-    // All of it. `done` bytes from the front were written before (by `try_write`). The pieces must live until it ends.
-    Task<Result<void>> write(std::span<const std::string_view> pieces, std::size_t done = 0);
+    // All of it. `done` bytes from the front were written before (by `try_write`). The pieces must live until it ends. `idle`: it ends with
+    // timed_out when the peer has taken nothing for so long (up to a quarter more), and every byte that it takes moves the deadline.
+    Task<Result<void>> write(std::span<const std::string_view> pieces, std::size_t done = 0, std::optional<Limits::Duration> idle = {});
     // Until a read would not wait (bytes, the end or an error); holds no buffer.
     virtual Task<Result<void>> wait_readable();
     virtual Task<Result<void>> wait_writable();
@@ -92,6 +93,8 @@ protected:
     // A read would not wait.
     virtual bool can_read() = 0;
     virtual bool can_write() = 0;
+    // Bytes that were written, and that the peer's system has not taken yet.
+    virtual std::size_t untaken() const = 0;
 
     std::optional<Error> failure() const {
         if (!has_failed()) return std::nullopt;
@@ -113,6 +116,7 @@ private:
         Stream& stream_;
         Action action_;
     };
+    class Progress;
     void on_deadline();
     void on_impatience();
 

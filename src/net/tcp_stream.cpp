@@ -5,6 +5,8 @@
 #include "net/socket_address.h"
 #include "net/worker.h"
 
+#include <linux/sockios.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -150,6 +152,12 @@ Result<void> TcpStream::register_for(std::uint32_t events) {
 Result<void> TcpStream::arm_read() { return register_for(EPOLLIN); }
 
 Result<void> TcpStream::arm_write() { return register_for(EPOLLIN | EPOLLOUT); }
+
+std::size_t TcpStream::untaken() const {
+    int bytes = 0;
+    if (descriptor_ < 0 || ::ioctl(descriptor_, SIOCOUTQ, &bytes) != 0) return 0;
+    return static_cast<std::size_t>(bytes);
+}
 
 bool TcpStream::can_read() {
     if (!readable_ || descriptor_ < 0) return descriptor_ < 0;

@@ -39,6 +39,7 @@ private:
     Result<void> arm_write() override;
     bool can_read() override;
     bool can_write() override { return writable_; }
+    std::size_t untaken() const override;
     Result<void> register_for(std::uint32_t events);
 
     int descriptor_;

@@ -132,14 +132,16 @@ void check_lateness(const PlacementInput& input, std::size_t index, const Moment
     }
 }
 
-// What this version carries: HTTP, up to the response's head.
+// Phases that do not occur in this version, which carries HTTP, up to the response's head.
+bool never_occurs(Moment moment) { return moment == tls || moment == payload || moment == verdict; }
+
 void warn_of_idleness(std::size_t index, const Moments& moments, std::vector<PlacementFault>& faults) {
     const auto warn = [&](std::string message) { faults.push_back({index, PlacementFault::Key::when, std::move(message), true}); };
     if (std::ranges::all_of(moments, [](Moment moment) { return moment == never; }))
         return warn("this rule applies to no protocol: no protocol has all the fields that it reads");
     const Moment http = moments[0];
     if (http == never) return warn("this rule has no effect in this version, which carries HTTP alone: it reads fields of other protocols");
-    if (http == tls || http == payload || http == verdict)
+    if (never_occurs(http))
         warn(fmt::format("this rule has no effect in this version: it belongs to phase `{}`, which does not occur yet",
                          to_string(phase_of(http))));
 }
@@ -187,6 +189,30 @@ std::vector<Moments> place_rules(std::span<const PlacementInput> rules, std::vec
     }
     warn_of_late_setters(rules, moments, faults);
     return moments;
+}
+
+void warn_of_unknown_fields(std::span<const PlacementInput> rules, std::span<const Moments> moments, bool knows_countries,
+                            std::vector<PlacementFault>& faults) {
+    const auto why_unknown = [&](const FieldInfo& field) -> std::string_view {
+        if (field.field == Field::client_country || field.field == Field::server_country)
+            return knows_countries ? "" : "there is no database of countries ([geo] country)";
+        if (field.name.starts_with("tls.")) return "this version does not decrypt TLS";
+        if (field.name.starts_with("timing.")) return "this version tells times to the log alone";
+        if (never_occurs(field.known_in(Protocol::http))) return "the phase that it belongs to does not occur in this version";
+        return "";
+    };
+    for (std::size_t i = 0; i < rules.size(); ++i) {
+        if (moments[i][0] == never) continue;            // there is a warning already
+        const auto& per = rules[i].rule->limit.per;
+        for (const FieldInfo& field : fields()) {
+            const bool counts_by = std::ranges::find(per, field.field, &RateLimit::Key::field) != per.end();
+            if (!counts_by && !rules[i].condition->reads.test(static_cast<std::size_t>(field.field))) continue;
+            const std::string_view why = why_unknown(field);
+            if (why.empty() || (never_occurs(moments[i][0]) && field.known_in(Protocol::http) == moments[i][0])) continue;
+            faults.push_back({i, counts_by ? PlacementFault::Key::rule : PlacementFault::Key::when,
+                              fmt::format("`{}` is never known: {}", field.name, why), true});
+        }
+    }
 }
 
 void warn_of_overtaking(std::span<const PlacementInput> rules, std::span<const Moments> moments, std::vector<PlacementFault>& faults) {

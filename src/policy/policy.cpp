@@ -142,6 +142,7 @@ std::shared_ptr<const Policy> Policy::compile(const PolicySource& source, Diagno
     }
     std::vector<PlacementFault> faults;
     const std::vector<Moments> moments = place_rules(inputs, faults);
+    warn_of_unknown_fields(inputs, moments, source.knows_countries, faults);
     warn_of_overtaking(inputs, moments, faults);
     std::ranges::sort(faults, {}, [](const PlacementFault& fault) { return std::tuple(fault.rule, fault.warning, fault.key); });
     for (const PlacementFault& fault : faults) report(fault, source.rules[origins[fault.rule]], diagnostics);
@@ -176,7 +177,7 @@ Decision Policy::evaluate(Phase phase, Protocol protocol, Facts& facts, Scratch&
         if (!goes_its_way(rule, phase, facts)) continue;
         std::int64_t wait = 0;
         if (rule.action == Action::limit) {
-            wait = limits.take(rule.limit, facts, now_ns);
+            wait = limits.take(rule.limit, facts, now_ns, phase == Phase::dial ? &effects.tokens : nullptr);
             if (wait == 0) continue;
         }
         if (rule.shadow) {

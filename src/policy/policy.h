@@ -40,10 +40,12 @@ struct Effects {
     std::vector<const Rule*> header_edits;  // set_… and remove_…, of both directions, to be applied in order
     std::vector<const Rule*> tags;  // `tag` rules that held (the tags themselves are in Facts::tags)
     std::vector<const Rule*> shadows;  // rules in shadow mode that would have acted
+    RateLimits::Tokens tokens;  // that `limit` rules of `dial` asked for, which judges a transaction more than once
     void clear() {
         header_edits.clear();
         tags.clear();
         shadows.clear();
+        tokens.clear();
     }
 };
 

@@ -109,7 +109,7 @@ RateLimits::RateLimits(std::size_t max_buckets)
 
 RateLimits::~RateLimits() = default;
 
-std::int64_t RateLimits::take(const RateLimit& limit, const Facts& facts, std::int64_t now_ns) {
+std::int64_t RateLimits::take(const RateLimit& limit, const Facts& facts, std::int64_t now_ns, Tokens* tokens) {
     KeyMaker maker(seed_);
     maker.add(limit.identity);
     KeyMaker shared = maker;
@@ -129,11 +129,25 @@ std::int64_t RateLimits::take(const RateLimit& limit, const Facts& facts, std::i
             bucket = shard.full_at.find(key);
         }
     }
+    Token token{key.high, key.low, interval};
+    if (tokens && std::ranges::any_of(*tokens, [&](const Token& before) { return before.is_of_bucket_of(token); })) {
+        token.taken = false;
+        tokens->push_back(token);
+        return 0;
+    }
     if (bucket == shard.full_at.end()) bucket = shard.full_at.try_emplace(key, now_ns).first;
     const std::int64_t full_at = std::max(bucket->second, now_ns) + interval;
     if (full_at - now_ns > depth) return full_at - depth - now_ns;
     bucket->second = full_at;
+    if (tokens) tokens->push_back(token);
     return 0;
+}
+
+void RateLimits::give_back(const Token& token) {
+    const Key key{token.high, token.low};
+    Shard& shard = (*shards_)[key.high % shard_count];
+    const std::lock_guard lock(shard.mutex);
+    if (const auto bucket = shard.full_at.find(key); bucket != shard.full_at.end()) bucket->second -= token.interval;
 }
 
 void RateLimits::give_back(const RateLimit& limit, const Facts& facts) {

@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <memory>
 #include <string_view>
+#include <vector>
 
 #include "base/limits.h"
 #include "policy/rule.h"
@@ -24,8 +25,19 @@ public:
     RateLimits(const RateLimits&) = delete;
     RateLimits& operator=(const RateLimits&) = delete;
 
+    // A bucket that was asked for a token and had one.
+    struct Token {
+        std::uint64_t high = 0, low = 0;  // the bucket
+        std::int64_t interval = 0;
+        bool taken = true;  // false: this transaction had taken one of that bucket before
+        bool is_of_bucket_of(const Token& other) const { return high == other.high && low == other.low; }
+    };
+    using Tokens = std::vector<Token>;
+
     // Takes one token of the bucket that the facts name. 0: there was one; else the nanoseconds until there is one (nothing was taken).
-    std::int64_t take(const RateLimit& limit, const Facts& facts, std::int64_t now_ns);
+    // `tokens`: those of one transaction, which takes no second one of a bucket; what was asked for is added.
+    std::int64_t take(const RateLimit& limit, const Facts& facts, std::int64_t now_ns, Tokens* tokens = nullptr);
+    void give_back(const Token& token);
     // The token that `take` took was not deserved: it goes back into the same bucket.
     void give_back(const RateLimit& limit, const Facts& facts);
     std::size_t size() const;  // buckets; for metrics and tests

@@ -70,6 +70,7 @@ struct PolicySource {
     std::vector<ListSource> lists;
     std::optional<Text> default_action;  // [policy] default: "allow" or "block"; allow without it
     bool protect_host = true, malware = true, unscanned = true;  // [builtin]
+    bool knows_countries = false;  // [geo]: there is a database
 };
 
 }  // namespace sluice::policy

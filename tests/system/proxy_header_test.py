@@ -74,6 +74,7 @@ class Header(SystemTest):
                 except Closed:
                     pass
         self.assertEqual(self.origin.accepted, before)
+        self.proxy.event(count=5, event__action="refused", error__type="http_request_error", event__reason=lambda value: "PROXY" in value)
 
     def test_a_header_that_does_not_end_is_cut(self):
         with Peer.connect(self.proxy.port) as peer:

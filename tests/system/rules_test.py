@@ -6,6 +6,7 @@ import subprocess
 import time
 
 from harness import SystemTest, rule, until
+from mmdb import database
 from wire import Closed, Origin, Peer, answering, ask, echoing, get, response
 
 
@@ -167,6 +168,34 @@ class Actions(WithOrigin):
         self.assertEqual(self.ask()[0].status, 200)
         self.assertEqual(self.ask(source="127.0.0.9")[0].status, 403)
         self.proxy.event(rule__name="guest", client__ip="127.0.0.9")
+
+
+class Countries(WithOrigin):
+    def test_of_a_database_and_of_its_next_version(self):
+        folder = self.folder()
+        (folder / "country.mmdb").write_bytes(database({"127.0.0.2/32": "FR", "127.0.0.0/31": "DE"}))
+        self.proxy = self.sluice([rule("away", 'client.geo.country_iso_code == "FR"', "block"),
+                                  rule("there", 'server.geo.country_iso_code == "FR"', "block")], geo={"country": str(folder / "country.mmdb")})
+        self.assertEqual(self.proxy.command("check").stderr, "")
+        self.assertEqual(self.ask("/home")[0].status, 200)
+        event = self.proxy.event(url__path="/home")
+        self.assertEqual((event["client.geo.country_iso_code"], event["server.geo.country_iso_code"]), ("DE", "DE"))
+        self.assert_refusal(self.ask(source="127.0.0.2")[0], 403)
+        self.proxy.event(rule__name="away", client__geo__country_iso_code="FR")
+        (folder / "country.mmdb").write_bytes(b"no longer one")
+        self.assertNotEqual(self.proxy.command("reload").returncode, 0)
+        self.assert_refusal(self.ask(source="127.0.0.2")[0], 403)
+        (folder / "country.mmdb").write_bytes(database({"127.0.0.2/32": "IT"}))
+        self.assertEqual(self.proxy.command("reload").returncode, 0)
+        self.assertEqual(self.ask("/now", source="127.0.0.2")[0].status, 200)
+        self.assertNotIn("server.geo.country_iso_code", self.proxy.event(url__path="/now"))
+        (folder / "country.mmdb").write_bytes(database({"127.0.0.2/32": "FR"}))
+        self.assertIn('by rule "away"', self.proxy.command("explain", "http://192.0.2.1/", "--client", "127.0.0.2").stdout)
+
+    def test_without_a_database_check_warns(self):
+        self.proxy = self.sluice([rule("away", 'client.geo.country_iso_code == "FR"', "block")])
+        self.assertIn("there is no database of countries", self.proxy.command("check").stderr)
+        self.assertEqual(self.ask()[0].status, 200)
 
 
 class Canonical(WithOrigin):

@@ -43,6 +43,7 @@ void Exchange::begin(Session& session) {
     request_type_.clear();
     response_type_.clear();
     dial_refusal_.reset();
+    before_dial_.reset();
     upstream_.reset();
     reused_ = false;
     server_.reset();
@@ -116,7 +117,7 @@ net::Task<bool> Exchange::route() {
         co_return co_await answer_trace();
 
     const std::int64_t before = Service::now_ns();
-    fill_client_facts(facts_, *generation_->policy);
+    fill_client_facts(facts_, *generation_);
     fill_request_facts();
     Refused no = judge_accept();
     if (!no) no = co_await judge(policy::Phase::request);

@@ -66,7 +66,8 @@ private:
     net::Task<bool> route();
 
     // exchange_judge.cpp
-    void fill_client_facts(policy::Facts& facts, const policy::Policy& policy) const;
+    void fill_client_facts(policy::Facts& facts, const Generation& generation) const;
+    static void set_server(policy::Facts& facts, const IpAddress& address, const Generation& generation);
     void fill_request_facts();
     void fill_request_facts(policy::Facts& facts, const policy::Policy& policy);
     void fill_response_facts();
@@ -75,17 +76,37 @@ private:
     policy::Decision evaluate(policy::Phase phase, std::uint32_t from = 0);
     net::Task<Refused> authenticate(const policy::Decision& decision);
     Refused settle(const policy::Decision& decision, policy::Phase phase);
+    // What the rules of `dial` did for one address.
+    struct DialEffects {
+        policy::Effects rules;
+        std::vector<std::string_view> tags;
+    };
     // An address that may be dialled, and what a rule of `dial` says if that one is taken.
     struct Candidate {
         IpPort address;
         bool trusted = false;
         const policy::Rule* rule = nullptr;
+        DialEffects effects{};
+    };
+    // How far effects_ and the tags had come when the first address was judged.
+    struct BeforeDial {
+        std::size_t edits = 0;
+        std::size_t shadows = 0;
+        std::size_t tag_rules = 0;
+        std::size_t tags = 0;
+        std::size_t tokens = 0;
+        bool trusted = false;
+        std::string_view rule;
     };
     std::optional<Candidate> may_dial(const IpPort& address);
+    void forget_dial_effects();
+    void keep_dial_effects(const DialEffects& effects);
+    void settle_tokens(const Candidate& candidate);
     void take_candidate(const Candidate& candidate);
     void count_rule(const policy::Rule& rule);
 
     // exchange_upstream.cpp
+    void begin_dial();
     net::Task<Refused> connect();
     bool take_pooled();
     void drop_upstream();
@@ -185,6 +206,8 @@ private:
     std::size_t counted_tags_ = 0;                       // of effects_, those that were counted at accept
     std::size_t counted_shadows_ = 0;
     Refused dial_refusal_;                               // why the last address may not be dialled
+    DialEffects dial_refusal_effects_;
+    std::optional<BeforeDial> before_dial_;
 
     // The server.
     std::unique_ptr<net::Stream> upstream_;

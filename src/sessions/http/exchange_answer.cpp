@@ -71,9 +71,8 @@ net::Task<bool> Exchange::send_own(std::string_view body, audit::Action action) 
     writer.end();
     const bool without_body = head_complete_ && head_.method == "HEAD";
     std::array<std::string_view, 2> pieces{out_, without_body ? std::string_view() : body};
-    session_->client().expires_in(limits().body_idle);
-    const auto sent = co_await session_->client().write(pieces);
     session_->client().expires_never();
+    const auto sent = co_await session_->client().write(pieces, 0, limits().body_idle);
     client_sent_ += net::total_size(pieces);
     download_body_.bytes = without_body ? 0 : body.size();
     linger_ = !keep_client_;
@@ -95,8 +94,9 @@ net::Task<bool> Exchange::answer_self() {
         if (!keep_client_) writer.field("Connection", "close");
         writer.end();
         std::array<std::string_view, 1> pieces{out_};
-        session_->client().expires_in(limits().body_idle);
-        const auto sent = co_await session_->client().write(pieces);
+        session_->client().expires_never();
+        client_sent_ += out_.size();
+        const auto sent = co_await session_->client().write(pieces, 0, limits().body_idle);
         linger_ = !keep_client_;
         record(audit::Action::allowed);
         co_return sent&& keep_client_;

@@ -166,9 +166,8 @@ net::Task<Result<void>> Exchange::pump_upload_bytes() {
         CO_TRY(upload_body_.take(unread));
         client_bytes_ += got - unread.size();
         session_->push_back(unread);
-        if (!response_started_) upstream_->expires_in(limits().body_idle);
         server_sent_ += net::total_size(upload_body_.pieces);
-        CO_TRY(co_await upstream_->write(upload_body_.pieces));
+        CO_TRY(co_await upstream_->write(upload_body_.pieces, 0, limits().body_idle));
     }
     if (!response_started_) client.expires_never();  // else the deadline is that of the response on its way
     co_return Result<void>{};
@@ -197,12 +196,13 @@ net::Task<Result<void>> Exchange::pump_download() {
         in_begin_ += before - unread.size();
         if (first) download_body_.pieces.insert(download_body_.pieces.begin(), out_);
         if (!download_body_.pieces.empty()) {
-            client.expires_in(limits().body_idle);
+            if (upload_ == Upload::running) client.expires_in(limits().body_idle);  // a client that is answered may pause in its upload
+            else client.expires_never();
             client_sent_ += net::total_size(download_body_.pieces);
             const auto sent = client.try_write(download_body_.pieces);
             if (!sent) co_return std::unexpected(sent.error());
-            if (*sent < net::total_size(download_body_.pieces)) CO_TRY(co_await client.write(download_body_.pieces, *sent));
-            if (upload_ != Upload::running) client.expires_never();
+            if (*sent < net::total_size(download_body_.pieces))
+                CO_TRY(co_await client.write(download_body_.pieces, *sent, limits().body_idle));
         }
         if (!taken) co_return std::unexpected(taken.error());
         if (download_body_.ended) co_return Result<void>{};
@@ -219,8 +219,8 @@ net::Task<Result<void>> Exchange::pump_download() {
             if (!download_body_.chunked_out) co_return Result<void>{};
             download_body_.pieces.clear();
             download_body_.append_last_chunk();
-            client.expires_in(limits().body_idle);
-            co_return co_await client.write(download_body_.pieces);
+            client_sent_ += net::total_size(download_body_.pieces);
+            co_return co_await client.write(download_body_.pieces, 0, limits().body_idle);
         }
         in_end_ = got;
         if (got == in_.size() && in_.size() < net::BufferPool::large_size) {

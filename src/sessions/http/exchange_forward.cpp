@@ -163,7 +163,7 @@ net::Task<Result<void>> Exchange::send_request() {
     std::array<std::string_view, 2> pieces{out_, upload_out_};
     const auto sent = upstream_->try_write(pieces);
     if (!sent) co_return std::unexpected(sent.error());
-    if (*sent < out_.size() + upload_out_.size()) CO_TRY(co_await upstream_->write(pieces, *sent));
+    if (*sent < out_.size() + upload_out_.size()) CO_TRY(co_await upstream_->write(pieces, *sent, limits().body_idle));
     server_sent_ += out_.size() + upload_out_.size();
     if (upload_ == Upload::complete) {
         upstream_->expires_in(limits().first_byte);
@@ -227,10 +227,8 @@ net::Task<Result<void>> Exchange::relay_interim() {
     writer.field("Via", via(response_.version));
     writer.end();
     std::array<std::string_view, 1> pieces{out_};
-    if (upload_ != Upload::running) session_->client().expires_in(limits().body_idle);
-    const auto sent = co_await session_->client().write(pieces);
-    if (upload_ != Upload::running) session_->client().expires_never();
-    co_return sent;
+    client_sent_ += out_.size();
+    co_return co_await session_->client().write(pieces, 0, limits().body_idle);
 }
 
 void Exchange::write_response_head() {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What the rules see, phase by phase, and what they say.
 #include <algorithm>
+#include <span>
 
 #include "base/text.h"
 #include "policy/registered_domain.h"
@@ -26,12 +27,16 @@ using policy::Field;
 using policy::Phase;
 using policy::Protocol;
 
-void Exchange::fill_client_facts(policy::Facts& facts, const policy::Policy& policy) const {
+void Exchange::fill_client_facts(policy::Facts& facts, const Generation& generation) const {
+    const policy::Policy& policy = *generation.policy;
     facts.set(Field::client_ip, session_->peer().address);
     facts.set(Field::client_port, session_->peer().port);
     facts.set(Field::listener, session_->listener());
     facts.set(Field::network_protocol, std::string_view("http"));
     facts.set(Field::network_transport, std::string_view("tcp"));
+    if (policy.reads(Field::client_country))
+        if (const std::string_view country = generation.settings->country_of(session_->peer().address); !country.empty())
+            facts.set(Field::client_country, country);
     policy.set_time(facts, service_->scratch(), service_->unix_ns(start_ns_) / 1'000'000'000);
     if (!session_->user().empty()) facts.set(Field::user_name, std::string_view(session_->user()));
 }
@@ -75,6 +80,14 @@ void Exchange::fill_request_facts(policy::Facts& facts, const policy::Policy& po
     facts.set_headers(Field::request_header, head_.fields.all());
 }
 
+void Exchange::set_server(policy::Facts& facts, const IpAddress& address, const Generation& generation) {
+    facts.set(Field::server_ip, address);
+    if (!generation.policy->reads(Field::server_country)) return;
+    const std::string_view country = generation.settings->country_of(address);
+    if (country.empty()) facts.clear(Field::server_country);
+    else facts.set(Field::server_country, country);
+}
+
 void Exchange::fill_response_facts() {
     if (const auto type = response_.fields.find(KnownField::content_type)) {
         assign_mime_type(response_type_, *type);
@@ -98,7 +111,7 @@ Exchange::Refused Exchange::judge_accept() {
     if (!generation_->policy->has_rules(Phase::connect, Protocol::http)) return std::nullopt;
     if (at_accept.generation != generation_) {
         policy::Facts facts;
-        fill_client_facts(facts, *generation_->policy);
+        fill_client_facts(facts, *generation_);
         at_accept = {};
         at_accept.generation = generation_;
         // Never `authenticate` nor `redirect`: those rules wait until there is a request.
@@ -166,27 +179,92 @@ std::optional<Exchange::Candidate> Exchange::may_dial(const IpPort& address) {
             refusal.rule = "protect-host";
             refusal.reason = *why;
             dial_refusal_ = refusal;
+            dial_refusal_effects_ = {};
             return std::nullopt;
         }
     }
-    if (trusted_ || !generation_->policy->has_rules(Phase::dial, Protocol::http)) return Candidate{address};
-    facts_.set(Field::server_ip, address.address);
+    if (trusted_ || !generation_->policy->has_rules(Phase::dial, Protocol::http)) return Candidate{.address = address};
+    forget_dial_effects();
+    const std::size_t asked_before = effects_.tokens.size();
+    set_server(facts_, address.address, *generation_);
     const policy::Decision decision = evaluate(Phase::dial);
     facts_.clear(Field::server_ip);
+    facts_.clear(Field::server_country);
+
+    DialEffects effects;
+    const auto beyond = [](const auto& all, std::size_t first) { return std::span(all).subspan(first); };
+    const auto edits = beyond(effects_.header_edits, before_dial_->edits);
+    const auto tag_rules = beyond(effects_.tags, before_dial_->tag_rules);
+    const auto shadows = beyond(effects_.shadows, before_dial_->shadows);
+    const auto tags = beyond(facts_.tags(), before_dial_->tags);
+    const auto tokens = beyond(effects_.tokens, asked_before);
+    effects.rules.header_edits.assign(edits.begin(), edits.end());
+    effects.rules.tags.assign(tag_rules.begin(), tag_rules.end());
+    effects.rules.shadows.assign(shadows.begin(), shadows.end());
+    effects.rules.tokens.assign(tokens.begin(), tokens.end());
+    effects.tags.assign(tags.begin(), tags.end());
+    forget_dial_effects();
     if (decision.action == Action::none || decision.action == Action::allow || decision.action == Action::trust)
-        return Candidate{address, decision.action == Action::trust, decision.rule};
+        return Candidate{address, decision.action == Action::trust, decision.rule, std::move(effects)};
     if (decision.rule) count_rule(*decision.rule);
     dial_refusal_ = refusal_of(decision, head_.method);
+    dial_refusal_effects_ = std::move(effects);
     return std::nullopt;
 }
 
+// Each address is judged as if it were the only one. Tokens stay: those of a request that comes to nothing are spent.
+void Exchange::forget_dial_effects() {
+    if (!before_dial_) {
+        before_dial_ = {effects_.header_edits.size(),
+                        effects_.shadows.size(),
+                        effects_.tags.size(),
+                        facts_.tags().size(),
+                        effects_.tokens.size(),
+                        trusted_,
+                        rule_};
+        return;
+    }
+    effects_.header_edits.resize(before_dial_->edits);
+    effects_.shadows.resize(before_dial_->shadows);
+    effects_.tags.resize(before_dial_->tag_rules);
+    facts_.keep_tags(before_dial_->tags);
+    trusted_ = before_dial_->trusted;
+    rule_ = before_dial_->rule;
+}
+
+void Exchange::keep_dial_effects(const DialEffects& effects) {
+    if (!before_dial_) return;
+    forget_dial_effects();
+    const auto append = [](auto& to, const auto& from) { to.insert(to.end(), from.begin(), from.end()); };
+    append(effects_.header_edits, effects.rules.header_edits);
+    append(effects_.shadows, effects.rules.shadows);
+    append(effects_.tags, effects.rules.tags);
+    for (const std::string_view tag : effects.tags) facts_.add_tag(tag);
+}
+
+// What was taken for addresses that are not connected to goes back, unless this one wanted it as well.
+void Exchange::settle_tokens(const Candidate& candidate) {
+    if (!before_dial_) return;
+    auto& tokens = effects_.tokens;
+    std::size_t kept = before_dial_->tokens;
+    for (std::size_t i = kept; i < tokens.size(); ++i) {
+        if (!tokens[i].taken) continue;
+        const auto wanted = [&](const policy::RateLimits::Token& asked) { return asked.is_of_bucket_of(tokens[i]); };
+        if (std::ranges::any_of(candidate.effects.rules.tokens, wanted)) tokens[kept++] = tokens[i];
+        else service_->rate_limits().give_back(tokens[i]);
+    }
+    tokens.resize(kept);
+}
+
 void Exchange::take_candidate(const Candidate& candidate) {
+    keep_dial_effects(candidate.effects);
+    settle_tokens(candidate);
     trusted_ = trusted_ || candidate.trusted;
     if (candidate.rule) {
         rule_ = candidate.rule->name;
         count_rule(*candidate.rule);
     }
-    facts_.set(Field::server_ip, candidate.address.address);
+    set_server(facts_, candidate.address.address, *generation_);
 }
 
 net::Task<Exchange::Refused> Exchange::authenticate(const policy::Decision& decision) {
@@ -209,7 +287,7 @@ net::Task<Exchange::Refused> Exchange::authenticate(const policy::Decision& deci
         attempts.per = {{Field::client_ip, {}}};
         attempts.identity = 0x70617373;  // of no rule
         policy::Facts client;
-        fill_client_facts(client, *generation_->policy);
+        fill_client_facts(client, *generation_);
         if (const std::int64_t wait = service_->rate_limits().take(attempts, client, Service::now_ns()); wait > 0) {
             Refusal slow = refused(429, "http_request_denied", "Too many attempts to log in: please wait a moment.");
             slow.action = audit::Action::limited;

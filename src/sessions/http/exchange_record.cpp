@@ -49,6 +49,8 @@ void Exchange::record(audit::Action action, audit::Stage stage) {
         event.server_bytes += relay_->to_client();
     }
     event.server = server_;
+    event.client_country = generation_->settings->country_of(session_->peer().address);
+    if (server_) event.server_country = generation_->settings->country_of(server_->address);
     event.user_name = user_.empty() ? std::string_view(session_->user()) : std::string_view(user_);
     if (head_complete_) {
         event.method = head_.method;

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 // CONNECT and WebSockets: bytes that we pass on unread, once we know that they are not HTTP.
-#include <algorithm>
 #include <array>
 
 #include "net/pool.h"
@@ -43,7 +42,7 @@ net::Task<bool> Exchange::run_connect() {
     url_.authority.append_to(host_key_, url_.port);
 
     const std::int64_t before = Service::now_ns();
-    fill_client_facts(facts_, *generation_->policy);
+    fill_client_facts(facts_, *generation_);
     fill_request_facts();
     Refused no = judge_accept();
     if (!no) no = co_await judge(policy::Phase::connect);
@@ -51,10 +50,9 @@ net::Task<bool> Exchange::run_connect() {
     policy_ns_ += Service::now_ns() - before;
     if (no) co_return co_await answer(*no);
 
-    const auto& ports = generation_->settings->connect_ports;
-    if (!std::ranges::any_of(ports, [&](const PortRange& range) { return url_.port >= range.first && url_.port <= range.last; })) {
-        Refusal refusal = refused(403, "http_request_denied", "This proxy opens no tunnel to that port.");
-        refusal.reason = "not in http.connect_ports";
+    if (!generation_->settings->may_connect_to(url_.port)) {
+        Refusal refusal = refused(403, "http_request_denied", no_tunnel_there);
+        refusal.reason = not_in_connect_ports;
         co_return co_await answer(refusal);
     }
     no = co_await connect();
@@ -68,8 +66,9 @@ net::Task<bool> Exchange::run_connect() {
     edits.write(writer);
     writer.end();
     std::array<std::string_view, 1> pieces{out_};
-    session_->client().expires_in(limits().body_idle);
-    if (const auto sent = co_await session_->client().write(pieces); !sent) {
+    client_sent_ += net::total_size(pieces);
+    session_->client().expires_never();
+    if (const auto sent = co_await session_->client().write(pieces, 0, limits().body_idle); !sent) {
         note_error(sent.error(), http::Stage::relaying);
         record(audit::Action::aborted);
         co_return false;
@@ -161,11 +160,7 @@ net::Task<bool> Exchange::run_tunnel(std::string_view scan_reason) {
 
     Result<void> ready{};
     std::array<std::string_view, 1> to_server{first_bytes_};
-    if (!first_bytes_.empty()) {
-        upstream_->expires_in(limits().body_idle);
-        ready = co_await upstream_->write(to_server);
-        upstream_->expires_never();
-    }
+    if (!first_bytes_.empty()) { ready = co_await upstream_->write(to_server, 0, limits().body_idle); }
     net::RelayResult result;
     if (ready) {
         result = co_await net::relay(worker_, client, *upstream_, limits().tunnel_idle, &*relay_);
@@ -211,8 +206,9 @@ net::Task<bool> Exchange::upgrade() {
     status_ = 101;
 
     std::array<std::string_view, 2> pieces{out_, std::string_view(in_.data() + in_begin_, in_end_ - in_begin_)};
-    session_->client().expires_in(limits().body_idle);
-    if (const auto sent = co_await session_->client().write(pieces); !sent) {
+    client_sent_ += net::total_size(pieces);
+    session_->client().expires_never();
+    if (const auto sent = co_await session_->client().write(pieces, 0, limits().body_idle); !sent) {
         note_error(sent.error(), http::Stage::relaying);
         record(audit::Action::aborted);
         co_return false;
@@ -235,6 +231,7 @@ void Exchange::judge_tunnel_again(std::shared_ptr<const Generation> generation) 
     policy::Effects effects;
     bool allowed = false;
     bool trusted = false;
+    const policy::Rule* ending = nullptr;
     const auto end_as = [&](audit::Action action, std::string_view error, std::string_view rule, std::string_view reason) {
         outcome_ = action;
         error_type_ = error;
@@ -256,16 +253,23 @@ void Exchange::judge_tunnel_again(std::shared_ptr<const Generation> generation) 
             if (decision.action == policy::Action::none || decision.action == policy::Action::limit ||
                 decision.action == policy::Action::allow || decision.action == policy::Action::trust)
                 return false;
+            ending = decision.rule;
             return end_as(decision.action == policy::Action::reset ? audit::Action::reset : audit::Action::blocked, "http_request_denied",
                           decision.rule->name, decision.rule->reason);
         }
     };
     bool ends = false;
-    const auto& protect = generation->settings->protect_host;
-    if (const auto why = protect && server_ ? protect->refuses(session_->peer().address, *server_) : std::nullopt) {
+    const Settings& settings = *generation->settings;
+    const auto& protect = settings.protect_host;
+    if (!settings.serves(session_->peer().address)) {
+        ends = end_as(audit::Action::refused, "http_request_denied", "", not_in_clients);
+    } else if (const std::uint16_t port = session_->inside() ? session_->inside()->port : url_.port;
+               (is_connect() || session_->inside()) && !settings.may_connect_to(port)) {
+        ends = end_as(audit::Action::refused, "http_request_denied", "", not_in_connect_ports);
+    } else if (const auto why = protect && server_ ? protect->refuses(session_->peer().address, *server_) : std::nullopt) {
         ends = end_as(audit::Action::blocked, "destination_ip_prohibited", "protect-host", *why);
     } else {
-        fill_client_facts(facts, policy);
+        fill_client_facts(facts, *generation);
         ends = says_no(policy::Phase::connect);
         fill_request_facts(facts, policy);
         if (!user_.empty()) facts.set(policy::Field::user_name, std::string_view(user_));
@@ -273,7 +277,7 @@ void Exchange::judge_tunnel_again(std::shared_ptr<const Generation> generation) 
         if (!ends && !allowed && policy.default_action() == policy::Action::block)
             ends = end_as(audit::Action::blocked, "http_request_denied", "", "No rule allows it.");
         if (!ends && !trusted && server_) {
-            facts.set(policy::Field::server_ip, server_->address);
+            set_server(facts, server_->address, *generation);
             ends = says_no(policy::Phase::dial);
         }
     }
@@ -282,6 +286,7 @@ void Exchange::judge_tunnel_again(std::shared_ptr<const Generation> generation) 
     counted_tags_ = counted_shadows_ = 0;
     facts_.keep_tags(0);
     generation_ = std::move(generation);
+    if (ending) count_rule(*ending);
     relay_->cancel();
 }
 

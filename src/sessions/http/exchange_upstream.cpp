@@ -9,22 +9,32 @@
 
 namespace sluice::http {
 
-net::Task<Exchange::Refused> Exchange::connect() {
+// What rules of `dial` said before is of no connection that is used.
+void Exchange::begin_dial() {
     dial_refusal_.reset();
+    dial_refusal_effects_ = {};
+    if (before_dial_) forget_dial_effects();
+}
+
+net::Task<Exchange::Refused> Exchange::connect() {
+    begin_dial();
     const std::int64_t before = Service::now_ns();
     candidates_.clear();
     if (url_.authority.address) {
         const IpPort address{url_.authority.address->unmapped(), url_.port};
-        if (const auto candidate = may_dial(address)) candidates_.push_back(*candidate);
+        if (auto candidate = may_dial(address)) candidates_.push_back(std::move(*candidate));
     } else {
         const auto addresses = co_await worker_.resolver().resolve(url_.authority.host);
         if (!addresses) co_return refusal_of(addresses.error(), http::Stage::resolving);
         for (const IpAddress& found : (*addresses)->list) {
             const IpPort address{found.unmapped(), url_.port};
-            if (const auto candidate = may_dial(address)) candidates_.push_back(*candidate);
+            if (auto candidate = may_dial(address)) candidates_.push_back(std::move(*candidate));
         }
     }
-    if (candidates_.empty()) co_return dial_refusal_;
+    if (candidates_.empty()) {
+        keep_dial_effects(dial_refusal_effects_);
+        co_return dial_refusal_;
+    }
     judged_.clear();
     for (const Candidate& candidate : candidates_) judged_.push_back(candidate.address);
 
@@ -32,6 +42,7 @@ net::Task<Exchange::Refused> Exchange::connect() {
     upstream_ns_ += Service::now_ns() - before;
     if (!dialled) {
         server_ = judged_.front();
+        keep_dial_effects(candidates_.front().effects);
         co_return refusal_of(dialled.error(), http::Stage::dialling);
     }
     service_->metrics().add(audit::Counter::pool_opened);
@@ -47,6 +58,7 @@ net::Task<Exchange::Refused> Exchange::connect() {
 
 // The addresses that the connections in the pool have were judged for another client, maybe by another policy: each is judged anew.
 bool Exchange::take_pooled() {
+    begin_dial();
     std::optional<Candidate> candidate;
     upstream_ =
         worker_.pool().take(host_key_, [&](const net::Stream& stream) { return (candidate = may_dial(stream.peer())).has_value(); });

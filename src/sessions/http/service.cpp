@@ -63,6 +63,7 @@ net::Task<void> Service::serve(net::Accepted accepted) {
 
 void Service::replace(Generation generation) {
     generation_ = std::make_shared<const Generation>(std::move(generation));
+    ++reloads_;
     spare_.clear();                                      // they hold the former one
     parts_.lane.redact(generation_->settings->redaction);
     worker().set_limits(generation_->settings->limits);

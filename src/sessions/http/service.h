@@ -59,6 +59,7 @@ public:
     audit::MetricsShard& metrics() { return parts_.metrics; }
     policy::Scratch& scratch() { return scratch_; }
     const std::shared_ptr<const Generation>& generation() const { return generation_; }
+    std::uint64_t reloads() const { return reloads_; }
     // The time as a Date field has it (RFC 9110 5.6.7).
     std::string http_date() const;
     EventId next_id(std::int64_t unix_ns) { return ids_.next(unix_ns / 1'000'000); }
@@ -88,6 +89,7 @@ private:
     std::vector<Exchange*> tunnels_;
     Session* sessions_ = nullptr;
     std::size_t live_ = 0;
+    std::uint64_t reloads_ = 0;
     bool draining_ = false;
 };
 

@@ -31,6 +31,7 @@ net::Task<void> Session::run() {
     if (!co_await open()) co_return;
     for (;;) {
         if (!co_await wait_for_request()) break;
+        if (judged_at_ != service_.reloads()) judge_client();
         std::unique_ptr<Exchange> exchange = service_.borrow_exchange();
         const bool again = co_await exchange->run(*this);
         const bool must_linger = exchange->must_linger();
@@ -46,31 +47,68 @@ net::Task<void> Session::run() {
 // Who is there: the PROXY header where one is required, then whether we serve this client at all. Refusals wait for the request, so that it gets an
 // answer that a person understands.
 net::Task<bool> Session::open() {
-    const std::shared_ptr<const Generation> generation = service_.generation();
-    const Settings& settings = *generation->settings;
-    const auto within = [](const std::vector<IpNetwork>& networks, const IpAddress& address) {
-        return std::ranges::any_of(networks, [&](const IpNetwork& network) { return network.contains(address); });
-    };
-    if (within(settings.proxy_from, peer().address) && !co_await read_proxy_header()) co_return false;
+    const auto& proxies = service_.generation()->settings->proxy_from;
+    if (std::ranges::any_of(proxies, [&](const IpNetwork& network) { return network.contains(peer().address); }) &&
+        !co_await read_proxy_header())
+        co_return false;
 
-    if (!within(settings.clients, peer().address)) {
-        service_.metrics().refused(audit::Refusal::client_not_allowed);
-        refused_ = refused(403, "http_request_denied", "This proxy does not serve your address.");
-        refused_->reason = "the client's address is not in http.clients";
-    } else if (!permit_.is_within_client_limit()) {
+    judge_client();
+    if (!refused_ && !permit_.is_within_client_limit()) {
         service_.metrics().refused(audit::Refusal::client_limit);
         refused_ = refused(503, "connection_limit_reached", "You have too many connections open.");
         refused_->reason = "limits.connections_per_client is reached";
+        refused_->close = true;
+    }
+    if (!refused_ || permit_.become_stranger()) co_return true;
+    record_refused(refused_->error, refused_->reason, service_.unix_ns(Service::now_ns()));
+    client_->abort();
+    co_return false;
+}
+
+// Whether we serve it at all: once, and again after a reload.
+void Session::judge_client() {
+    judged_at_ = service_.reloads();
+    const Settings& settings = *service_.generation()->settings;
+    if (refused_) return;
+    if (!settings.serves(peer().address)) {
+        service_.metrics().refused(audit::Refusal::client_not_allowed);
+        refused_ = refused(403, "http_request_denied", "This proxy does not serve your address.");
+        refused_->reason = not_in_clients;
+    } else if (inside_ && !settings.may_connect_to(inside_->port)) {
+        refused_ = refused(403, "http_request_denied", no_tunnel_there);
+        refused_->reason = not_in_connect_ports;
     }
     if (refused_) refused_->close = true;
-    co_return true;
+}
+
+// The event of a connection that ends before it has a request.
+void Session::record_refused(std::string_view error, std::string_view reason, std::int64_t begun_ns) {
+    const std::int64_t now = service_.unix_ns(Service::now_ns());
+    audit::Event event;
+    event.id = service_.next_id(now);
+    event.start_ns = begun_ns;
+    event.end_ns = now;
+    event.action = audit::Action::refused;
+    event.error_type = error;
+    event.reason = reason;
+    event.listener = listener_;
+    event.client = peer();
+    event.client_bytes = end_;
+    event.client_country = service_.generation()->settings->country_of(peer().address);
+    service_.lane().write(event);
+    service_.metrics().count(event);
 }
 
 net::Task<bool> Session::read_proxy_header() {
+    const std::int64_t begun = service_.unix_ns(Service::now_ns());
+    std::string_view reason;
     client_->expires_in(service_.worker().limits().proxy_header);
     for (;;) {
         const auto header = net::parse_proxy_header(unread());
-        if (!header) break;
+        if (!header) {
+            reason = header.error().what;
+            break;
+        }
         if (*header) {
             consume((*header)->consumed);
             if ((*header)->source) {
@@ -82,9 +120,16 @@ net::Task<bool> Session::read_proxy_header() {
             co_return true;
         }
         const auto got = co_await read_more();
-        if (!got || *got == 0) break;
+        if (got && *got != 0) continue;
+        // A balancer that looks whether we are there says nothing, and is no refusal.
+        if (unread().empty() && (got || got.error().code != Errc::timed_out)) co_return false;
+        reason = got                                   ? "closed inside the PROXY header"
+                 : got.error().code == Errc::timed_out ? "the PROXY header did not come in time"
+                                                       : got.error().what;
+        break;
     }
     service_.metrics().refused(audit::Refusal::proxy_header);
+    record_refused("http_request_error", reason, begun);
     client_->abort();
     co_return false;
 }

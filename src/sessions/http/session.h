@@ -74,6 +74,8 @@ public:
 private:
     friend class Service;
     net::Task<bool> open();
+    void judge_client();
+    void record_refused(std::string_view error, std::string_view reason, std::int64_t begun_ns);
     net::Task<bool> read_proxy_header();
     net::Task<bool> wait_for_request();
     net::Task<void> linger();
@@ -92,6 +94,7 @@ private:
     std::optional<Inside> inside_;
     std::string user_;
     bool idle_ = false;
+    std::uint64_t judged_at_ = 0;                        // the service's count of reloads when http.clients was asked
     Session* next_ = nullptr;                            // all sessions of the service
     Session** link_ = nullptr;
 };

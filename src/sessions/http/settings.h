@@ -3,15 +3,18 @@
 // generation with which it began.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "audit/metrics.h"
 #include "audit/redact.h"
 #include "base/ip.h"
 #include "base/limits.h"
+#include "policy/countries.h"
 #include "policy/policy.h"
 #include "policy/protect_host.h"
 
@@ -37,7 +40,23 @@ struct Settings {
     bool wait_for_log = false;                           // `when_full = "wait"`: no new request while the event log is behind
     std::shared_ptr<const policy::ProtectHost> protect_host;  // null: turned off
     std::shared_ptr<const audit::Redaction> redaction;   // for what a page shows of a URL
+    std::shared_ptr<const policy::Countries> countries;  // null: there is no database
+
+    bool serves(const IpAddress& client) const {
+        return std::ranges::any_of(clients, [&](const IpNetwork& network) { return network.contains(client); });
+    }
+    // Empty: not known.
+    std::string_view country_of(const IpAddress& address) const { return countries ? countries->of(address) : std::string_view(); }
+    bool may_connect_to(std::uint16_t port) const {
+        return std::ranges::any_of(connect_ports, [&](const PortRange& range) { return port >= range.first && port <= range.last; });
+    }
 };
+
+// event.reason of what is not served.
+inline constexpr std::string_view not_in_clients = "the client's address is not in http.clients";
+// And what a person reads of the latter.
+inline constexpr std::string_view no_tunnel_there = "This proxy opens no tunnel to that port.";
+inline constexpr std::string_view not_in_connect_ports = "not in http.connect_ports";
 
 // All that changes with a reload, as one worker holds it.
 struct Generation {

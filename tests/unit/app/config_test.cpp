@@ -2,6 +2,8 @@
 #include "app/config.h"
 
 #include "app/loaded.h"
+#include "policy/countries.h"
+#include "unit/policy/country_database.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -300,6 +302,23 @@ TEST(Config, a_file_that_cannot_be_read) {
     faults.clear();
     read_config(folder.path(), faults);
     EXPECT_THAT(to_string(faults), HasSubstr("it is a folder"));
+}
+
+TEST(Config, a_database_of_countries_is_read_with_it) {
+    const Folder folder;
+    folder.write("country.mmdb", policy::testing::CountryDatabase({{"192.0.2.0", 24, "DE"}}).bytes());
+    Diagnostics faults;
+    const Config config = read_config(folder.write("sluice.toml", "[geo]\ncountry = \"country.mmdb\"\n"), faults);
+    EXPECT_EQ(to_string(faults), "");
+    ASSERT_TRUE(config.geo.countries);
+    EXPECT_EQ(config.geo.countries->of(*IpAddress::parse("192.0.2.9")), "DE");
+    EXPECT_TRUE(config.policy.knows_countries);
+
+    folder.write("country.mmdb", "not one");
+    read_config(folder.path() / "sluice.toml", faults);
+    EXPECT_THAT(to_string(faults), testing::HasSubstr("country.mmdb is no MaxMind database"));
+    EXPECT_THAT(faults_of("[geo]\ncountry = \"/nonexistent.mmdb\"\n"), testing::HasSubstr("cannot be read: No such file or directory"));
+    EXPECT_FALSE(good("[geo]\ncountry = \"\"\n").geo.countries);
 }
 
 TEST(Config, page_and_pac_are_read_with_it) {

@@ -93,6 +93,16 @@ TEST(EventJson, a_whole_event_to_the_byte) {
         "\n");
 }
 
+TEST(EventJson, countries_stand_with_their_addresses) {
+    Event event;
+    event.client_country = "DE";
+    event.server_country = "FR";
+    EXPECT_EQ(json_of(event)["client.geo.country_iso_code"], "DE");
+    EXPECT_FALSE(json_of(event).contains("server.geo.country_iso_code"));
+    event.server = IpPort::parse("192.0.2.1:80");
+    EXPECT_EQ(json_of(event)["server.geo.country_iso_code"], "FR");
+}
+
 TEST(EventJson, a_refused_connection_has_nothing_of_http) {
     Event event;
     event.id = id("0123456789ABCDEF");
@@ -209,7 +219,7 @@ TEST(EventJson, no_line_is_longer_than_its_bound) {
     std::mt19937 random(2);
     for (const std::size_t limit : {std::size_t{5}, std::size_t{64}, std::size_t{32'766}}) {
         for (int round = 0; round < 300; ++round) {
-            std::vector<std::string> texts(26);
+            std::vector<std::string> texts(28);
             for (std::string& text : texts) {
                 text.resize(random() % (round % 3 == 0 ? 300 : 20));
                 static constexpr std::string_view alphabet = "\x01\"\\k=&;?#/@:\xff\xc2\x80t";
@@ -238,6 +248,8 @@ TEST(EventJson, no_line_is_longer_than_its_bound) {
                                              &event.listener,
                                              &event.server_address,
                                              &event.user_name,
+                                             &event.client_country,
+                                             &event.server_country,
                                              &event.url_scheme,
                                              &event.domain,
                                              &event.registered_domain,

@@ -132,6 +132,29 @@ TEST(Listener, without_descriptors_it_pauses_and_goes_on) {
     ::setrlimit(RLIMIT_NOFILE, &before);
 }
 
+TEST(ConnectionLimits, give_few_places_to_strangers) {
+    ConnectionLimits limits(32, 0);
+    const IpAddress client = IpAddress::v4(0x0a000001);
+    std::vector<ConnectionPermit> permits;
+    for (int i = 0; i < 3; ++i) permits.push_back(limits.enter(client).value());
+    EXPECT_TRUE(permits[0].become_stranger());
+    EXPECT_TRUE(permits[0].become_stranger()) << "it is one already";
+    EXPECT_TRUE(permits[1].become_stranger());
+    EXPECT_FALSE(permits[2].become_stranger());
+    EXPECT_EQ(limits.strangers(), 2U);
+    ConnectionPermit moved = std::move(permits[0]);
+    permits[0].release();
+    EXPECT_EQ(limits.strangers(), 2U);
+    moved.release();
+    EXPECT_EQ(limits.strangers(), 1U);
+    EXPECT_TRUE(permits[2].become_stranger());
+    permits.clear();
+    EXPECT_EQ(limits.strangers(), 0U);
+
+    ConnectionLimits small(4, 0);
+    EXPECT_TRUE(small.enter(client)->become_stranger()) << "one place there is always";
+}
+
 TEST(ConnectionLimits, are_exact_over_threads) {
     ConnectionLimits limits(50, 10);
     const IpAddress client = IpAddress::v4(0xc0000201);

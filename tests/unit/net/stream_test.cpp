@@ -43,6 +43,32 @@ TEST(TcpStream, sees_the_end_that_came_with_the_bytes) {
     }(worker));
 }
 
+// A peer that takes a little now and then is waited for, long before the socket says that it has room again; one that takes nothing is not.
+TEST(TcpStream, a_write_waits_as_long_as_the_peer_takes) {
+    Worker worker;
+    worker.run([](Worker& on) -> Task<void> {
+        auto [client, server] = tcp_pair(on);
+        const int small = 4096;
+        ::setsockopt(server->native_handle(), SOL_SOCKET, SO_RCVBUF, &small, sizeof small);
+        std::optional<Result<void>> outcome;
+        Gate done;
+        const std::string much(16'000'000, 'x');
+        spawn(on, [](Stream& to, std::string_view all, std::optional<Result<void>>& result, Gate& gate) -> Task<void> {
+            result = co_await to.write({&all, 1}, 0, milliseconds(500));
+            gate.open();
+        }(*client, much, outcome, done));
+        for (int i = 0; i < 100; ++i) {
+            EXPECT_EQ(co_await receive(*server, 2000), std::string(2000, 'x'));
+            co_await on.sleep(milliseconds(20));
+        }
+        EXPECT_FALSE(outcome.has_value()) << "four times as long as it waits for one that takes nothing";
+        const auto begun = Worker::now();
+        co_await done.wait();
+        EXPECT_LT(Worker::now() - begun, milliseconds(3000));
+        EXPECT_EQ(outcome->has_value() ? Errc::io_failed : outcome->error().code, Errc::timed_out);
+    }(worker));
+}
+
 TEST(TcpStream, writes_more_than_the_socket_takes_in_many_pieces) {
     Worker worker;
     worker.run([](Worker& on) -> Task<void> {
@@ -261,7 +287,7 @@ TEST(MemoryStream, every_step_can_be_made_to_fail) {
             }
         }(worker, failing, failed));
     }
-    EXPECT_EQ(failing, 7U);                          // three reads and two writes, and the run that succeeds
+    EXPECT_EQ(failing, 7U);  // three reads and two writes, and the run that succeeds
 }
 
 }  // namespace

@@ -62,6 +62,27 @@ TEST(Phase, what_this_version_does_not_do_is_said) {
     EXPECT_THAT(faults("url.path == '/'"), IsEmpty());
 }
 
+TEST(Phase, what_this_version_never_knows_is_said) {
+    EXPECT_THAT(faults("tls.version == '1.2' or url.path == '/'"),
+                HasSubstr("`tls.version` is never known: this version does not decrypt TLS"));
+    EXPECT_THAT(faults("timing.upstream > 1s"), HasSubstr("`timing.upstream` is never known"));
+    EXPECT_THAT(faults("tls.client.server_name == 'x' and url.path == '/'"), HasSubstr("`tls.client.server_name` is never known"));
+    EXPECT_THAT(faults("client.geo.country_iso_code == 'DE'"), HasSubstr("there is no database of countries ([geo] country)"));
+    RuleSource counting = rule("r", "url.path == '/'", "limit");
+    counting.rate = text("1/s");
+    counting.per = std::vector{text("client.geo.country_iso_code")};
+    EXPECT_THAT(faults({counting}), HasSubstr("`client.geo.country_iso_code` is never known"));
+    // What is said already is not said twice.
+    EXPECT_THAT(faults("scan.verdict == 'infected'"), Not(HasSubstr("never known")));
+
+    PolicySource source;
+    source.rules = {rule("r", "server.geo.country_iso_code == 'DE'", "block")};
+    source.knows_countries = true;
+    Diagnostics diagnostics;
+    EXPECT_TRUE(Policy::compile(source, diagnostics, nullptr));
+    EXPECT_EQ(said(diagnostics), "");
+}
+
 TEST(Phase, a_rule_may_be_moved_later_and_not_earlier) {
     Trial trial(compile({at_phase(rule("r", "client.ip in 0.0.0.0/0", "block"), "response")}));
     trial.facts.set(Field::client_ip, *IpAddress::parse("10.0.0.1"));

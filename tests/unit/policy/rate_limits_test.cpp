@@ -32,6 +32,24 @@ TEST(RateLimits, let_a_burst_through_and_then_the_rate) {
     EXPECT_NE(limits.take(limit, facts, 100 * second), 0);
 }
 
+TEST(RateLimits, give_a_transaction_one_token_of_a_bucket) {
+    RateLimits limits;
+    const RateLimit limit = limit_of(1, 1);
+    const Facts facts;
+    RateLimits::Tokens tokens;
+    EXPECT_EQ(limits.take(limit, facts, 0, &tokens), 0);
+    EXPECT_EQ(limits.take(limit, facts, 0, &tokens), 0);
+    ASSERT_EQ(tokens.size(), 2U);
+    EXPECT_TRUE(tokens[0].taken);
+    EXPECT_FALSE(tokens[1].taken);
+    EXPECT_TRUE(tokens[0].is_of_bucket_of(tokens[1]));
+    RateLimits::Tokens of_another;
+    EXPECT_NE(limits.take(limit, facts, 0, &of_another), 0);
+    EXPECT_TRUE(of_another.empty());
+    limits.give_back(tokens[0]);
+    EXPECT_EQ(limits.take(limit, facts, 0, &of_another), 0);
+}
+
 TEST(RateLimits, keep_one_bucket_for_each_combination) {
     RateLimits limits;
     const RateLimit limit =

@@ -72,6 +72,16 @@ TEST(CredentialCache, knows_nobody_else) {
     EXPECT_FALSE(cache.knows(*others, {"ann", "secret"}, 1));
 }
 
+// The digest has the file's address: as long as somebody is remembered by it, no other file may get that address.
+TEST(CredentialCache, keeps_the_file_by_which_it_knows_somebody) {
+    auto users = user_file();
+    const std::weak_ptr<const policy::UserFile> still_there = users;
+    CredentialCache cache;
+    cache.remember(users, {"ann", "secret"}, 0);
+    users.reset();
+    EXPECT_FALSE(still_there.expired());
+}
+
 TEST(PasswordChecker, answers_on_the_worker) {
     net::Worker worker;
     PasswordChecker checker(2);

@@ -107,6 +107,73 @@ TEST(Answer, to_a_client_with_too_many_connections) {
     EXPECT_THAT(first.take(), StartsWith("HTTP/1.1 502 "));
 }
 
+TEST(Answer, to_clients_that_are_refused_is_given_to_a_few_at_a_time) {
+    Bench bench;
+    bench.limit_clients(0, 32);                          // so two of them have a place
+    std::vector<Peer*> strangers;
+    for (int i = 0; i < 5; ++i) strangers.push_back(&bench.client("203.0.113.5:1"));
+    bench.settle();
+    EXPECT_EQ(bench.live(), 2U);
+    for (int i = 2; i < 5; ++i) {
+        EXPECT_EQ(strangers[static_cast<std::size_t>(i)]->take(), "");
+        EXPECT_TRUE(strangers[static_cast<std::size_t>(i)]->was_reset());
+    }
+    ASSERT_EQ(bench.events().size(), 3U);
+    EXPECT_EQ(value(bench.events()[0], "event.action"), "refused");
+    EXPECT_EQ(value(bench.events()[0], "error.type"), "http_request_denied");
+    EXPECT_EQ(value(bench.events()[0], "event.reason"), "the client's address is not in http.clients");
+    EXPECT_EQ(bench.refusals(audit::Refusal::client_not_allowed), 5U);
+    strangers[0]->send(get());
+    EXPECT_THAT(strangers[0]->take(), StartsWith("HTTP/1.1 403 "));
+    strangers[0]->close();
+    Peer& next = bench.client("203.0.113.6:1");
+    next.send(get());
+    EXPECT_THAT(next.take(), StartsWith("HTTP/1.1 403 ")) << "a place was free again";
+}
+
+TEST(Answer, to_a_client_that_a_reload_has_put_outside) {
+    Bench bench;
+    Peer& server = bench.server();
+    Peer& client = bench.client();
+    client.send(get());
+    server.take();
+    server.send(ok("x"));
+    EXPECT_EQ(client.take(), ok_relayed("x"));
+    bench.reload({}, "allow", [](Settings& settings) { settings.clients = {*IpNetwork::parse("10.0.0.0/8")}; });
+    client.send(get());
+    EXPECT_THAT(client.take(), AllOf(StartsWith("HTTP/1.1 403 "), HasSubstr("Connection: close")));
+    EXPECT_EQ(server.take(), "");
+}
+
+TEST(ProxyHeader, that_is_bad_is_a_refused_connection_in_the_log) {
+    const auto balanced = [](Settings& settings) {
+        settings.proxy_from = {*IpNetwork::parse("127.0.0.0/8")};
+        settings.limits.proxy_header = std::chrono::milliseconds(1);
+    };
+    const std::pair<std::string_view, std::string_view> cases[] = {{"GET / HTTP/1.1\r\n\r\n", "PROXY header"},
+                                                                   {"PROXY TCP4 10.1", "the PROXY header did not come in time"}};
+    for (const auto& [sent, reason] : cases) {
+        Bench bench({}, "allow", balanced);
+        Peer& client = bench.client();
+        client.send(sent);
+        EXPECT_EQ(client.wait_for_end(), "");
+        EXPECT_TRUE(client.was_reset());
+        ASSERT_TRUE(bench.wait_for_sessions());
+        const Record& event = bench.event();
+        EXPECT_EQ(value(event, "event.action"), "refused");
+        EXPECT_EQ(value(event, "error.type"), "http_request_error");
+        EXPECT_THAT(value(event, "event.reason"), HasSubstr(reason));
+        EXPECT_EQ(value(event, "client.ip"), "127.0.0.1");
+        EXPECT_EQ(value(event, "client.bytes"), std::to_string(sent.size()));
+        EXPECT_EQ(bench.refusals(audit::Refusal::proxy_header), 1U);
+    }
+    Bench bench({}, "allow", balanced);
+    bench.client().close();                              // a balancer that looks whether we are there
+    EXPECT_TRUE(bench.wait_for_sessions());
+    EXPECT_TRUE(bench.events().empty());
+    EXPECT_EQ(bench.refusals(audit::Refusal::proxy_header), 0U);
+}
+
 TEST(Answer, to_other_schemes_and_bad_ports) {
     Bench bench;
     Peer& client = bench.client();

@@ -1,7 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 // Rules, as a client and a server feel them.
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 
+#include <unistd.h>
+
+#include <cstdlib>
+#include <fstream>
+
+#include "policy/countries.h"
+#include "unit/policy/country_database.h"
 #include "unit/sessions/http/support.h"
 
 namespace sluice::http {
@@ -287,6 +295,147 @@ TEST(Judge, an_address_is_judged_before_it_is_dialled_and_also_in_the_pool) {
     EXPECT_EQ(pooled.take(), "");
     EXPECT_TRUE(pooled.has_ended());
     EXPECT_EQ(server.take(), "");
+}
+
+// 127.0.0.2, where nobody listens, is tried first, then 127.0.0.1.
+class TwoAddresses : public ::testing::Test {
+protected:
+    void start(std::vector<policy::RuleSource> rules) {
+        bench = std::make_unique<Bench>(std::move(rules));
+        bench->name("both.test", {"127.0.0.2", "127.0.0.1"});
+        port = std::to_string(bench->listen());
+        client = &bench->client();
+    }
+    std::string ask(std::string_view host = "both.test") const {
+        return fmt::format("GET http://{0}:{1}/ HTTP/1.1\r\nHost: {0}:{1}\r\n\r\n", host, port);
+    }
+    static policy::RuleSource tag(std::string_view name, std::string_view when) {
+        policy::RuleSource source = rule(name, when, "tag");
+        source.tags = std::vector<policy::Text>{text(name)};
+        return source;
+    }
+    static policy::RuleSource once(std::vector<policy::Text> per) {
+        policy::RuleSource source = rule("once", "server.ip in 127.0.0.0/8", "limit");
+        source.rate = text("1/h");
+        source.per = std::move(per);
+        return source;
+    }
+
+    std::unique_ptr<Bench> bench;
+    std::string port;
+    Peer* client = nullptr;
+};
+
+TEST_F(TwoAddresses, only_what_the_rules_say_of_the_one_connected_to_holds) {
+    policy::RuleSource shadow = rule("shadow", "server.ip == 127.0.0.2", "block");
+    shadow.mode = text("shadow");
+    start({tag("two", "server.ip == 127.0.0.2"), tag("one", "server.ip == 127.0.0.1"), shadow,
+           with_header(rule("h2", "server.ip == 127.0.0.2", "set_request_header"), "X-Two", "2"),
+           with_header(rule("h1", "server.ip == 127.0.0.1", "set_request_header"), "X-One", "1"),
+           with_header(rule("not-two", "tags == \"two\" and server.ip == 127.0.0.1", "set_request_header"), "X-Both", "3")});
+    client->send(ask());
+    Peer& server = bench->accept();
+    EXPECT_THAT(server.wait_for("\r\n\r\n"), AllOf(HasSubstr("X-One: 1"), Not(HasSubstr("X-Two")), Not(HasSubstr("X-Both"))));
+    server.send(ok("x"));
+    client->wait_for("\r\n\r\nx");
+    EXPECT_EQ(value(bench->event(), "server.ip"), "127.0.0.1");
+    EXPECT_EQ(value(bench->event(), "tags"), "[\"one\"]");
+    EXPECT_EQ(value(bench->event(), "rule.shadow"), "");
+    EXPECT_EQ(bench->matches("two"), 0U);
+    EXPECT_EQ(bench->matches("one"), 1U);
+    EXPECT_EQ(bench->matches("shadow"), 0U);
+}
+
+TEST_F(TwoAddresses, take_one_token_for_a_request) {
+    start({once({text("client.ip")})});
+    client->send(ask());
+    Peer& server = bench->accept();
+    server.wait_for("\r\n\r\n");
+    server.send(ok("x"));
+    EXPECT_EQ(client->wait_for("\r\n\r\nx"), ok_relayed("x"));
+    client->send(ask());
+    EXPECT_THAT(client->wait_for("</html>"), StartsWith("HTTP/1.1 429 "));
+}
+
+TEST_F(TwoAddresses, take_no_token_of_the_one_that_is_not_connected_to) {
+    start({once({text("server.ip")})});
+    client->send(ask());
+    Peer& server = bench->accept();
+    server.wait_for("\r\n\r\n");
+    server.send(ok("x"));
+    client->wait_for("\r\n\r\nx");
+    client->send(ask("127.0.0.2"));
+    EXPECT_THAT(client->wait_for("</html>"), StartsWith("HTTP/1.1 502 "));
+    client->send(ask("127.0.0.2"));
+    EXPECT_THAT(client->wait_for("</html>"), StartsWith("HTTP/1.1 429 ")) << "a request that comes to nothing spends its token";
+}
+
+TEST_F(TwoAddresses, both_refused_leave_what_was_said_of_the_last) {
+    start({tag("two", "server.ip == 127.0.0.2"), tag("one", "server.ip == 127.0.0.1"), rule("none", "server.ip in 127.0.0.0/8", "block")});
+    client->send(ask());
+    EXPECT_THAT(client->wait_for("</html>"), StartsWith("HTTP/1.1 403 "));
+    EXPECT_EQ(value(bench->event(), "tags"), "[\"one\"]");
+    EXPECT_EQ(bench->matches("none"), 2U);
+}
+
+// A database as `[geo] country` gives it.
+Bench::Adjust knowing_countries() {
+    std::string name = "/tmp/sluice-countries-XXXXXX";
+    const int descriptor = mkstemp(name.data());
+    const std::string bytes = policy::testing::CountryDatabase({{"127.0.0.0", 8, "DE"}, {"192.0.2.0", 24, "FR"}}).bytes();
+    EXPECT_EQ(write(descriptor, bytes.data(), bytes.size()), static_cast<ssize_t>(bytes.size()));
+    close(descriptor);
+    auto countries = policy::Countries::load(name);
+    unlink(name.c_str());
+    return [countries = countries.value()](Settings& settings) { settings.countries = countries; };
+}
+
+TEST(Judge, countries_of_clients_and_servers) {
+    Bench bench({rule("home", "client.geo.country_iso_code == \"DE\" and url.path == \"/home\"", "block"),
+                 rule("away", "server.geo.country_iso_code == \"FR\" and url.path == \"/away\"", "block")},
+                "allow", knowing_countries());
+    Peer& server = bench.server();
+    Peer& client = bench.client();
+    client.send(get("/home"));
+    EXPECT_THAT(client.take(), StartsWith("HTTP/1.1 403 "));
+    client.send(get("/else"));
+    server.take();
+    server.send(ok("x"));
+    EXPECT_EQ(client.take(), ok_relayed("x"));
+    client.send(get("/away"));
+    EXPECT_THAT(client.wait_for("</html>"), Not(HasSubstr("HTTP/1.1 200 ")));
+    ASSERT_EQ(bench.events().size(), 3U);
+    EXPECT_EQ(value(bench.events()[0], "rule.name"), "home");
+    EXPECT_EQ(value(bench.events()[0], "client.geo.country_iso_code"), "DE");
+    EXPECT_EQ(value(bench.events()[0], "server.geo.country_iso_code"), "");
+    EXPECT_EQ(value(bench.events()[1], "server.geo.country_iso_code"), "FR");
+    EXPECT_EQ(bench.matches("away"), 1U);
+    EXPECT_EQ(server.take(), "");
+}
+
+TEST(Judge, trust_of_a_dead_connection_is_not_trust_of_the_next) {
+    Bench bench({rule("trusted", "server.ip == 192.0.2.80", "trust"), rule("kept-out", "server.ip == 127.0.0.1", "block")});
+    bench.name("server.test", {"127.0.0.1"});
+    bench.server().close();
+    Peer& client = bench.client();
+    client.send(get());
+    EXPECT_THAT(client.wait_for("</html>"), StartsWith("HTTP/1.1 403 "));
+    EXPECT_EQ(value(bench.event(), "rule.name"), "kept-out");
+}
+
+TEST(Judge, a_new_user_file_is_not_taken_for_the_old_one) {
+    const Users users;
+    Bench bench({authenticating(users, "login", "url.scheme == \"http\"")});
+    Peer& server = bench.server();
+    Peer& client = bench.client();
+    client.send(get_as("ann:secret"));
+    EXPECT_THAT(server.wait_for("\r\n\r\n"), StartsWith("GET / "));
+    server.send(ok("x"));
+    client.wait_for("\r\n\r\nx");
+    std::ofstream(users.path()) << "ann:{SHA}000000000000000000000000000=\n";
+    bench.reload({authenticating(users, "login", "url.scheme == \"http\"")});
+    client.send(get_as("ann:secret"));
+    EXPECT_THAT(client.wait_for("</html>"), StartsWith("HTTP/1.1 407 "));
 }
 
 TEST(Judge, protect_host_comes_before_every_rule) {

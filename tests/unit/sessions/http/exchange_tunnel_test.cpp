@@ -210,6 +210,49 @@ TEST_F(TunnelTest, a_reload_leaves_it_where_the_new_policy_lets_it) {
     }
 }
 
+TEST_F(TunnelTest, a_reload_ends_it_where_its_client_or_port_is_not_served_any_more) {
+    const std::pair<Bench::Adjust, std::string_view> cases[] = {
+        {[](Settings& settings) { settings.clients = {*IpNetwork::parse("10.0.0.0/8")}; }, "the client's address is not in http.clients"},
+        {[](Settings& settings) { settings.connect_ports = {{1, 1}}; }, "not in http.connect_ports"},
+    };
+    for (const auto& [adjust, reason] : cases) {
+        start();
+        open();
+        bench->reload({}, "allow", adjust);
+        EXPECT_EQ(client->wait_for_end(), "") << reason;
+        ASSERT_TRUE(bench->wait_for_sessions());
+        EXPECT_EQ(value(bench->event(), "event.action"), "refused");
+        EXPECT_EQ(value(bench->event(), "error.type"), "http_request_denied");
+        EXPECT_EQ(value(bench->event(), "event.reason"), reason);
+        server->wait_for_end();
+    }
+}
+
+TEST_F(TunnelTest, with_plain_http_inside_obeys_a_reload_too) {
+    start();
+    client->send(connect_head());
+    server = &bench->accept();
+    client->wait_for("\r\n\r\n");
+    const std::string inside = "GET /a HTTP/1.1\r\nHost: " + origin + "\r\n\r\n";
+    client->send(inside);
+    server->wait_for("\r\n\r\n");
+    server->send(ok("x"));
+    EXPECT_EQ(client->wait_for("\r\n\r\nx"), ok_relayed("x"));
+    bench->reload({}, "allow", [](Settings& settings) { settings.connect_ports = {{1, 1}}; });
+    client->send(inside);
+    EXPECT_THAT(client->wait_for("</html>"), StartsWith("HTTP/1.1 403 "));
+    EXPECT_EQ(value(bench->events().back(), "event.reason"), "not in http.connect_ports");
+}
+
+TEST_F(TunnelTest, the_rule_that_ends_it_is_counted) {
+    start();
+    open();
+    bench->reload({rule("name", "url.domain == \"127.0.0.1\"", "block")});
+    ASSERT_TRUE(bench->wait_for_sessions());
+    EXPECT_EQ(bench->matches("name"), 1U);
+    server->wait_for_end();
+}
+
 TEST_F(TunnelTest, draining_leaves_it_open) {
     start();
     open();

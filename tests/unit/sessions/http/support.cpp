@@ -18,6 +18,7 @@
 #include "net/listener.h"
 #include "net/memory_stream.h"
 #include "net/pool.h"
+#include "net/resolver.h"
 #include "net/timer.h"
 #include "net/worker.h"
 #include "policy/rate_limits.h"
@@ -117,6 +118,15 @@ std::string Peer::wait_for(std::string_view part) {
 
 std::string Peer::wait_for_end() { return wait_for({}); }
 
+std::string Peer::take_some(std::size_t most) {
+    std::string some(most, '\0');
+    const auto got = state_->stream->try_read(some);
+    state_->reset = !got;
+    some.resize(got && *got ? **got : 0);
+    state_->worker.run(nothing());
+    return some;
+}
+
 std::string_view Peer::unread() const {
     const auto* memory = dynamic_cast<const net::MemoryStream*>(state_->stream.get());
     return memory == nullptr ? std::string_view() : memory->unread();
@@ -157,6 +167,7 @@ struct BenchState {
     audit::Lane lane{std::size_t{4} * 1024 * 1024, Limits{}.log_text, writer, log_state};
     std::shared_ptr<net::Faults> faults = std::make_shared<net::Faults>();
     std::size_t capacity = std::size_t{64} * 1024;
+    std::size_t client_capacity = std::size_t{64} * 1024;
     std::unique_ptr<Service> service;
 
     std::vector<std::unique_ptr<net::Listener>> listeners;
@@ -223,6 +234,7 @@ Peer& Bench::client(std::string_view address) {
     auto [session_end, test_end] = net::memory_pair(state_->worker, peer, loopback(3128));
     session_end->set_faults(state_->faults);
     session_end->set_capacity(state_->capacity);
+    test_end->set_capacity(state_->client_capacity);
     state_->sessions_ended.shut();
     net::spawn(state_->worker, state_->serve(std::move(session_end), state_->connections.enter(peer.address).value()));
     return state_->add(std::move(test_end));
@@ -267,7 +279,13 @@ std::uint16_t Bench::dead_port() {
     return socket->local().port;
 }
 
-void Bench::limit_clients(std::size_t connections) { state_->connections.set(0, connections); }
+void Bench::limit_clients(std::size_t connections, std::size_t total) { state_->connections.set(total, connections); }
+
+void Bench::name(std::string_view host, std::vector<std::string_view> addresses) {
+    auto hosts = std::make_shared<net::HostsMap>();
+    for (const std::string_view address : addresses) (*hosts)[std::string(host)].push_back(IpAddress::parse(address).value());
+    state_->worker.resolver().use({.hosts = std::move(hosts), .servers = {}});
+}
 
 void Bench::fail(Failure failure) {
     state_->faults->fail_at = failure.at;
@@ -277,6 +295,8 @@ void Bench::fail(Failure failure) {
 void Bench::longest_read(std::size_t bytes) { state_->faults->longest_read = bytes; }
 
 void Bench::set_capacity(std::size_t bytes) { state_->capacity = bytes; }
+
+void Bench::set_client_capacity(std::size_t bytes) { state_->client_capacity = bytes; }
 
 std::size_t Bench::operations() const { return state_->faults->operations; }
 
@@ -314,6 +334,16 @@ std::size_t Bench::pooled() const { return state_->worker.pool().size(); }
 std::int64_t Bench::gauge(audit::Gauge gauge) const { return state_->metrics.worker(0).value(gauge); }
 
 std::uint64_t Bench::counter(audit::Counter counter) const { return state_->metrics.worker(0).value(counter); }
+
+std::uint64_t Bench::matches(std::string_view rule) const {
+    for (const auto& [name, matches] : state_->metrics.snapshot().rules)
+        if (name == rule) return matches;
+    return 0;
+}
+
+std::uint64_t Bench::refusals(audit::Refusal refusal) const {
+    return state_->metrics.snapshot().refusals[static_cast<std::size_t>(refusal)];
+}
 
 const std::vector<Record>& Bench::events() {
     settle();

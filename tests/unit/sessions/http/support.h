@@ -41,6 +41,8 @@ public:
     // What has come once `part` is in it, or once the connection has ended (or after a time that no test should need).
     std::string wait_for(std::string_view part);
     std::string wait_for_end();
+    // So much of what has come, at most, and nothing more is read.
+    std::string take_some(std::size_t most);
     // Over memory: what has come and was not read, though a reset may have made it unreadable.
     std::string_view unread() const;
     // What the session said of the connection, as far as it was read: an orderly end, or a reset.
@@ -84,14 +86,18 @@ public:
     // A port on which nothing listens.
     static std::uint16_t dead_port();
 
-    // Connections that one client may have.
-    void limit_clients(std::size_t connections);
+    // Connections that one client may have, and all together (0: as many as they like).
+    void limit_clients(std::size_t connections, std::size_t total = 0);
+    // What a name stands for, as a hosts file says it.
+    void name(std::string_view host, std::vector<std::string_view> addresses);
 
     // For streams that are made from now on. How many operations there were; at most so many bytes at once.
     void fail(Failure failure);
     void longest_read(std::size_t bytes);
     // How many bytes a peer may be ahead of the session.
     void set_capacity(std::size_t bytes);
+    // How many bytes the session may be ahead of a client.
+    void set_client_capacity(std::size_t bytes);
     std::size_t operations() const;
 
     void reload(std::vector<policy::RuleSource> rules, std::string_view default_action = "allow", const Adjust& adjust = {});
@@ -106,6 +112,8 @@ public:
     std::size_t pooled() const;  // connections that wait for their next request
     std::int64_t gauge(audit::Gauge gauge) const;
     std::uint64_t counter(audit::Counter counter) const;
+    std::uint64_t matches(std::string_view rule) const;  // as metrics count them
+    std::uint64_t refusals(audit::Refusal refusal) const;
 
     // All events so far.
     const std::vector<Record>& events();
