@@ -16,6 +16,9 @@
 #include <cstring>
 #include <fstream>
 #include <iterator>
+#include <map>
+#include <tuple>
+#include <utility>
 
 namespace sluice::app {
 
@@ -168,7 +171,13 @@ void sort_by_place(Diagnostics& faults, const std::vector<fs::path>& files) {
         const auto found = std::ranges::find(files, fs::path(fault.place.file));
         return std::tuple(found - files.begin(), fault.place.line == 0, fault.place.line, fault.place.column);
     };
-    std::ranges::stable_sort(faults, [&](const Diagnostic& a, const Diagnostic& b) { return rank(a) < rank(b); });
+    std::multimap<decltype(rank(faults.front())), Diagnostic> placed;  // what has the same place stays in its order
+    for (auto& fault : faults) {
+        const auto at = rank(fault);
+        placed.emplace(at, std::move(fault));
+    }
+    faults.clear();
+    for (auto& [at, fault] : placed) faults.push_back(std::move(fault));
 }
 
 }  // namespace
