@@ -35,7 +35,7 @@ public:
         char buffer[16384];
         const ssize_t got = recv(fd_, buffer, sizeof buffer, 0);
         if (got <= 0) {
-            if (got == 0 || errno != EAGAIN) shutdown(fd_, SHUT_RDWR);   // what is left of it goes with the process
+            if (got == 0 || errno != EAGAIN) shutdown(fd_, SHUT_RDWR);  // what is left of it goes with the process
             return;
         }
         unread_.append(buffer, static_cast<std::size_t>(got));
@@ -130,7 +130,7 @@ private:
                 const ssize_t sent = send(fd_, pace_.request_.data(), pace_.request_.size(), MSG_NOSIGNAL);
                 if (sent == static_cast<ssize_t>(pace_.request_.size())) return;
                 if (sent >= 0 || (errno != EAGAIN && errno != ENOTCONN)) break;
-                usleep(1000);                                            // still connecting: only at the very beginning
+                usleep(1000);  // still connecting: only at the very beginning
             }
             fail();
         }
@@ -170,7 +170,7 @@ private:
         int fd_ = -1;
         std::int64_t due_ = 0;
         std::string answer_;
-        std::size_t wanted_ = 0;                                         // octets of the whole answer, once its head is there
+        std::size_t wanted_ = 0;  // octets of the whole answer, once its head is there
     };
 
     std::int64_t due(std::int64_t start, std::uint64_t index) const {

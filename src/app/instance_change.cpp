@@ -26,7 +26,7 @@ namespace {
 // For the calling thread: it runs when no worker wants the core, as far as Linux lets it. Not SCHED_IDLE: on a machine that is busy with traffic a
 // reload would take minutes. The short slice (since Linux 6.12) is for how long it goes on when a worker wakes.
 void yield_to_workers() {
-    struct {                                             // struct sched_attr of sched_setattr(2), whose header and glibc's exclude each other
+    struct {  // struct sched_attr of sched_setattr(2), whose header and glibc's exclude each other
         std::uint32_t size = 48;
         std::uint32_t policy = SCHED_BATCH;
         std::uint64_t flags = 0;
