@@ -144,7 +144,12 @@ class Connections(SystemTest):
         origin = Origin(echoing)
         self.addCleanup(origin.close)
         proxy = self.sluice(http={"clients": ["127.0.0.1"]}, limits={"connections": 16})
-        strangers = [Peer.connect(proxy.port, source="127.0.0.7") for _ in range(40)]
+        strangers = []
+        for _ in range(40):
+            try:
+                strangers.append(Peer.connect(proxy.port, source="127.0.0.7"))
+            except ConnectionResetError:                                 # beyond their share: reset, maybe before connect() has returned
+                pass
         begun = time.monotonic()
         self.assertEqual(ask(proxy.port, origin.url())[0].status, 200)
         self.assertLess(time.monotonic() - begun, 1.5)                   # not only when the first of them is cut
