@@ -41,26 +41,22 @@ std::optional<T> parse_decimal(std::string_view text) {
 // separate.
 template <class F>
 void for_each_list_element(std::string_view list, F&& each) {
+    const auto give = [&each](std::string_view element) {
+        if (const std::string_view trimmed = trim(element); !trimmed.empty()) each(trimmed);
+    };
     std::size_t start = 0;
     bool quoted = false;
-    for (std::size_t i = 0; i <= list.size(); ++i) {
-        if (i < list.size() && quoted) {
-            if (list[i] == '\\') ++i;
-            else if (list[i] == '"') quoted = false;
-            continue;
-        }
-        if (i < list.size() && list[i] == '"') {
-            quoted = true;
-            continue;
-        }
-        if (i == list.size() || list[i] == ',') {
-            if (start < list.size()) {
-                const std::string_view element = trim(list.substr(start, i - start));
-                if (!element.empty()) each(element);
-            }
+    for (std::size_t i = 0; i < list.size(); ++i) {
+        if (quoted && list[i] == '\\') {
+            ++i;
+        } else if (list[i] == '"') {
+            quoted = !quoted;
+        } else if (list[i] == ',' && !quoted) {
+            give(list.substr(start, i - start));
             start = i + 1;
         }
     }
+    give(list.substr(start));
 }
 
 // The candidate with the smallest edit distance to `name`, if it is close enough to be meant; empty otherwise.

@@ -58,6 +58,8 @@ TEST(Text, list_elements) {
     EXPECT_THAT(elements(",, a ,,\t,"), ElementsAre("a"));
     EXPECT_THAT(elements(R"(a="x,y", b)"), ElementsAre(R"(a="x,y")", "b"));
     EXPECT_THAT(elements(R"("\",", b)"), ElementsAre(R"("\",")", "b"));
+    EXPECT_THAT(elements(R"(a, "b\)"), ElementsAre("a", R"("b\)"));
+    EXPECT_THAT(elements(R"(a, "b, c)"), ElementsAre("a", R"("b, c)"));
     EXPECT_THAT(elements(""), ElementsAre());
 }
 
