@@ -67,28 +67,38 @@ public:
         looks_ = 0;
         moved();
     }
+    // The peer has taken nothing for too long.
+    bool has_stalled() const { return stalled_; }
 
 private:
     static constexpr int looks_in_idle = 4;
 
+    // A peer that takes bytes is there, whoever waits for it to send some.
     void moved() {
-        if (stream_.deadline_.is_set()) stream_.expires_in(idle_);
+        stream_.deadline_.extend(idle_);
         expires_in(idle_ / looks_in_idle);
     }
+    // Of the writer alone: a peer that takes no more may still be sending.
     void on_expired() override {
         const std::size_t untaken = stream_.untaken();
-        if (untaken < untaken_) looks_ = 0;
-        else if (++looks_ >= looks_in_idle) return stream_.on_deadline();
         const bool has_moved = untaken < untaken_;
         untaken_ = untaken;
-        if (has_moved) moved();
-        else expires_in(idle_ / looks_in_idle);
+        if (has_moved) {
+            looks_ = 0;
+            moved();
+        } else if (++looks_ < looks_in_idle) {
+            expires_in(idle_ / looks_in_idle);
+        } else {
+            stalled_ = true;
+            stream_.writer_.wake();
+        }
     }
 
     Stream& stream_;
     Limits::Duration idle_;
     std::size_t untaken_ = 0;
     int looks_ = 0;                                      // in which nothing had moved
+    bool stalled_ = false;
 };
 
 Task<Result<void>> Stream::write(std::span<const std::string_view> pieces, std::size_t done, std::optional<Limits::Duration> idle) {
@@ -109,9 +119,19 @@ Task<Result<void>> Stream::write(std::span<const std::string_view> pieces, std::
         if (!written) co_return std::unexpected(written.error());
         done += *written;
         if (*written == total_size(std::span(rest).first(count))) continue;
-        if (progress) progress->begin();
-        CO_TRY(co_await wait_writable());
-        if (progress) progress->expires_never();
+        if (!progress) {
+            CO_TRY(co_await wait_writable());
+            continue;
+        }
+        progress->begin();
+        for (;;) {
+            if (const auto error = failure()) co_return std::unexpected(*error);
+            if (can_write()) break;
+            if (progress->has_stalled()) co_return fail(Errc::timed_out, side_, "nothing was taken in time");
+            CO_TRY(arm_write());
+            co_await writer_.wait();
+        }
+        progress->expires_never();
     }
     co_return Result<void>{};
 }

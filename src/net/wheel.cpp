@@ -8,12 +8,20 @@ namespace sluice::net {
 
 Deadline::~Deadline() { unlink(); }
 
-void Deadline::expires_in(Limits::Duration duration) {
+std::uint64_t Deadline::tick_in(Limits::Duration duration) const {
     const auto count = std::max<std::int64_t>(duration.count(), 0);
     const auto ticks = static_cast<std::uint64_t>(count) / static_cast<std::uint64_t>(Wheel::tick.count());
     // One for the part of a tick that the division lost, one for the part of the current tick that is already over.
-    at_ = wheel_->now_ + ticks + 2;
+    return wheel_->now_ + ticks + 2;
+}
+
+void Deadline::expires_in(Limits::Duration duration) {
+    at_ = tick_in(duration);
     if (hung_at_ > at_) wheel_->hang(*this, at_);
+}
+
+void Deadline::extend(Limits::Duration duration) {
+    if (is_set()) at_ = std::max(at_, tick_in(duration));
 }
 
 void Deadline::unlink() {

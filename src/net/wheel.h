@@ -23,6 +23,8 @@ public:
 
     // Never early (but for a loop that is itself late), up to two ticks late.
     void expires_in(Limits::Duration duration);
+    // The same, but never earlier than it is set; not set it stays.
+    void extend(Limits::Duration duration);
     void expires_never() { at_ = never; }
     bool is_set() const { return at_ != never; }
 
@@ -33,6 +35,7 @@ protected:
 private:
     friend class Wheel;
     static constexpr std::uint64_t never = std::numeric_limits<std::uint64_t>::max();
+    std::uint64_t tick_in(Limits::Duration duration) const;
     void unlink();
 
     Wheel* wheel_;

@@ -112,6 +112,26 @@ class Connect(SystemTest):
         self.assertEqual(event["url.full"], f"http://127.0.0.1:{origin.port}/inside/1")
         self.assertEqual(event["event.action"], "allowed")
 
+    def test_trust_of_what_is_inside_ends_with_a_reload(self):
+        origin = Origin(echoing)
+        self.addCleanup(origin.close)
+        kept_out = rule("kept-out", 'url.path == "/inside"', "block")
+        http = {"connect_ports": ["1-65535"]}
+        proxy = self.sluice([rule("trusted", f"url.port == {origin.port}", "trust"), kept_out], http=http)
+        peer, head = connect(proxy.port, f"127.0.0.1:{origin.port}")
+        self.assertEqual(head.status, 200)
+        request = get("/inside", host=f"127.0.0.1:{origin.port}")
+        peer.send(request)
+        self.assertEqual(peer.read_response()[0].status, 200)
+        proxy.configure([kept_out])
+        self.assertEqual(proxy.command("reload").returncode, 0)
+
+        def refused():                                                   # a worker takes the new policy a moment later
+            peer.send(request)
+            return peer.read_response()[0].status == 403
+        until(refused, "the new policy")
+        peer.close()
+
     def test_malformed_http_inside_never_reaches_the_server(self):
         origin = Origin(echoing)
         self.addCleanup(origin.close)

@@ -37,7 +37,7 @@ void Exchange::begin(Session& session) {
     facts_.clear();
     effects_.clear();
     user_.clear();
-    trusted_ = session.inside() && session.inside()->trusted;
+    trusted_ = session.inside() && session.inside()->trusted && session.inside()->trusted_by.lock() == generation_;
     allowed_ = false;
     counted_tags_ = counted_shadows_ = 0;
     request_type_.clear();
@@ -98,7 +98,8 @@ Result<bool> Exchange::take_head() {
 
 // The rest of a head of which only a part is here.
 net::Task<Result<void>> Exchange::read_head() {
-    session_->client().expires_in(limits().head);        // of the whole head: not set anew with every byte
+    // Of the whole head: not set anew with every byte. Who is refused in any case gets no long time to ask.
+    session_->client().expires_in(session_->refused_at_accept() ? limits().lingering : limits().head);
     do {
         const std::size_t got = CO_TRY(co_await session_->read_more());
         if (got == 0) co_return fail(Errc::closed, Side::client, "the client closed inside a request head");

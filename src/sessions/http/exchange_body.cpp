@@ -144,6 +144,7 @@ net::Task<void> Exchange::pump_upload() {
         upload_ = Upload::failed;
         upload_error_ = pumped.error();
         if (pumped.error().side == Side::client) upstream_->cancel();  // a half request is never ended as if it were whole
+        else if (pumped.error().code == Errc::timed_out && !response_started_) upstream_->cancel(Errc::timed_out);
     }
     upload_done_.open();
 }

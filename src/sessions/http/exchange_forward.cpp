@@ -159,7 +159,7 @@ std::string_view Exchange::via(http1::Version received) {
 // The head, and what of the body is here already; the rest of it follows in a coroutine of its own, while the response is awaited: servers
 // answer early, and say 100 in between.
 net::Task<Result<void>> Exchange::send_request() {
-    upstream_->expires_in(limits().body_idle);
+    upstream_->expires_never();                          // a write has its own
     std::array<std::string_view, 2> pieces{out_, upload_out_};
     const auto sent = upstream_->try_write(pieces);
     if (!sent) co_return std::unexpected(sent.error());

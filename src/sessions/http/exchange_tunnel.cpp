@@ -79,7 +79,8 @@ net::Task<bool> Exchange::run_connect() {
         case Inside::gone: record(audit::Action::tunnelled); co_return false;
         case Inside::http:
             // Not a blind tunnel: what is asked inside is judged and recorded like any other request.
-            session_->inside() = Session::Inside{url_.authority.host, url_.port, host_key_, trusted_};
+            // What a rule of `dial` trusts is an address: the next request may go to another one.
+            session_->inside() = Session::Inside{url_.authority.host, url_.port, host_key_, before_dial_ ? before_dial_->trusted : trusted_, generation_};
             session_->user() = user_;
             keep_upstream();
             record(audit::Action::allowed);
@@ -160,7 +161,7 @@ net::Task<bool> Exchange::run_tunnel(std::string_view scan_reason) {
 
     Result<void> ready{};
     std::array<std::string_view, 1> to_server{first_bytes_};
-    if (!first_bytes_.empty()) { ready = co_await upstream_->write(to_server, 0, limits().body_idle); }
+    if (!first_bytes_.empty() && !outcome_) { ready = co_await upstream_->write(to_server, 0, limits().body_idle); }
     net::RelayResult result;
     if (ready) {
         result = co_await net::relay(worker_, client, *upstream_, limits().tunnel_idle, &*relay_);

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // A connection to the server: one from the pool, or a new one to an address that was judged. What was judged is what is dialled.
+#include <algorithm>
+
 #include "net/dial.h"
 #include "net/pool.h"
 #include "net/resolver.h"
@@ -28,6 +30,7 @@ net::Task<Exchange::Refused> Exchange::connect() {
         if (!addresses) co_return refusal_of(addresses.error(), http::Stage::resolving);
         for (const IpAddress& found : (*addresses)->list) {
             const IpPort address{found.unmapped(), url_.port};
+            if (std::ranges::find(candidates_, address, &Candidate::address) != candidates_.end()) continue;
             if (auto candidate = may_dial(address)) candidates_.push_back(std::move(*candidate));
         }
     }

@@ -66,7 +66,8 @@ public:
         std::string host;
         std::uint16_t port = 0;
         std::string authority;                           // both, as a Host field has them
-        bool trusted = false;     // a rule trusted the tunnel: no further rule for what is in it
+        bool trusted = false;     // a rule trusted the tunnel: no further rule for what is in it, until a reload
+        std::weak_ptr<const Generation> trusted_by;      // whose rule
     };
     std::optional<Inside>& inside() { return inside_; }
     std::string& user() { return user_; }

@@ -39,7 +39,7 @@ TEST(SlowClient, that_takes_nothing_is_cut) {
     client.take_some(40);
     EXPECT_TRUE(bench.wait_for_sessions());
     EXPECT_EQ(value(bench.event(), "event.action"), "aborted");
-    EXPECT_EQ(value(bench.event(), "event.reason"), "deadline passed");
+    EXPECT_EQ(value(bench.event(), "event.reason"), "nothing was taken in time");
 }
 
 TEST(Counters, of_bytes_sent_are_exact) {
