@@ -80,7 +80,8 @@ net::Task<bool> Exchange::run_connect() {
         case Inside::http:
             // Not a blind tunnel: what is asked inside is judged and recorded like any other request.
             // What a rule of `dial` trusts is an address: the next request may go to another one.
-            session_->inside() = Session::Inside{url_.authority.host, url_.port, host_key_, before_dial_ ? before_dial_->trusted : trusted_, generation_};
+            session_->inside() =
+                Session::Inside{url_.authority.host, url_.port, host_key_, before_dial_ ? before_dial_->trusted : trusted_, generation_};
             session_->user() = user_;
             keep_upstream();
             record(audit::Action::allowed);
