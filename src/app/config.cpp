@@ -3,6 +3,7 @@
 
 #include "app/config_schema.h"
 #include "base/text.h"
+#include "base/toml_text.h"
 
 #include <fmt/format.h>
 
@@ -110,6 +111,14 @@ std::optional<std::string> read_text_file(const fs::path& file, Diagnostics& fau
 }
 
 void read_source(Reading& reading, const SourceFile& file, Config& config) {
+    if (const auto stray = stray_character(file.text)) {
+        const std::string_view before = std::string_view(file.text).substr(0, *stray);
+        const auto begins_character = [](char c) { return (static_cast<unsigned char>(c) & 0xc0U) != 0x80; };  // columns are characters
+        const std::string_view in_line = before.substr(before.rfind('\n') + 1);
+        const toml::source_position place{static_cast<toml::source_index>(std::ranges::count(before, '\n') + 1),
+                                          static_cast<toml::source_index>(std::ranges::count_if(in_line, begins_character) + 1)};
+        return reading.fault(file, place, "a character beyond ASCII stands in strings and comments only");
+    }
     const toml::parse_result parsed = toml::parse(std::string_view(file.text), std::string_view(file.name));
     if (!parsed) {
         reading.fault(file, parsed.error().source().begin, std::string(parsed.error().description()));

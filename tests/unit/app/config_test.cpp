@@ -188,6 +188,7 @@ TEST(Config, ranges) {
 TEST(Config, syntax_is_pointed_at) {
     EXPECT_THAT(faults_of("a = 1\nb 2\n"), HasSubstr("test.toml:2:3: "));
     EXPECT_THAT(faults_of("[http]\nlisten = []\nlisten = []\n"), HasSubstr("test.toml:3:"));
+    EXPECT_THAT(faults_of("[log]\nevents = \"ü\"   \u201cx\u201d\n"), HasSubstr("test.toml:2:16: a character beyond ASCII"));
 }
 
 TEST(Config, sections_of_later_versions_are_checked_and_said_to_have_no_effect) {
