@@ -46,7 +46,10 @@ net::Task<bool> Exchange::forward() {
         if (upload_ == Upload::running) co_await stop_upload();
         if (watching_) co_await stop_client_watch();
         alarm_->expires_never();
-        const Error error = upload_error_ && upload_error_->side == Side::client ? *upload_error_ : result.error();
+        // What stopped the upload stopped the rest: the client, or a server that took no more of it.
+        const bool upload_stalled = upload_error_ && upload_error_->side == Side::server && upload_error_->code == Errc::timed_out;
+        const Error error = upload_error_ && (upload_error_->side == Side::client || upload_stalled) ? *upload_error_ : result.error();
+        if (upload_stalled) stage = http::Stage::sending;
         if (client_gone_) {
             note_error(client_left, http::Stage::relaying);
             outcome_ = audit::Action::aborted;
