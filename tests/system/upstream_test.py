@@ -226,7 +226,7 @@ class Faults(SystemTest):
             end = time.monotonic() + 5
             while time.monotonic() < end:
                 came += len(sock.recv(2000))
-                time.sleep(0.02)
+                time.sleep(0.02)                                         # the client's pace, not a wait for something
             self.assertFalse([event for event in self.proxy.events() if event.get("url.path") == "/steady"])
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1_000_000)
             while came < size:

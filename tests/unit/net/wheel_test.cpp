@@ -64,6 +64,25 @@ TEST(Wheel, later_sooner_and_never) {
     EXPECT_EQ(never.fired + sooner.fired + later.fired, 2);
 }
 
+TEST(Wheel, extending_never_brings_a_deadline_nearer_nor_sets_one) {
+    Wheel wheel;
+    Probe far(wheel);
+    Probe near(wheel);
+    Probe unset(wheel);
+    far.expires_in(milliseconds(500));                   // hangs there, and is looked at then
+    far.expires_in(milliseconds(3'000));
+    far.extend(milliseconds(500));
+    near.expires_in(milliseconds(500));
+    near.extend(milliseconds(3'000));
+    unset.extend(milliseconds(500));
+    EXPECT_FALSE(unset.is_set());
+    advance_to(wheel, 31);
+    EXPECT_EQ(far.fired + near.fired, 0);
+    advance_to(wheel, 32);
+    EXPECT_EQ(far.fired, 1);
+    EXPECT_EQ(near.fired, 1);
+}
+
 TEST(Wheel, survives_a_loop_that_stood_still) {
     Wheel wheel;
     Probe soon(wheel);

@@ -297,6 +297,19 @@ TEST(Judge, an_address_is_judged_before_it_is_dialled_and_also_in_the_pool) {
     EXPECT_EQ(server.take(), "");
 }
 
+TEST(Judge, an_address_that_a_name_has_twice_is_judged_once) {
+    Bench bench({rule("near", "server.ip == 127.0.0.1", "allow")});
+    const std::string port = std::to_string(bench.listen());
+    bench.name("twice.test", {"127.0.0.1", "::ffff:127.0.0.1"});
+    Peer& client = bench.client();
+    client.send("GET http://twice.test:" + port + "/ HTTP/1.1\r\nHost: twice.test:" + port + "\r\n\r\n");
+    Peer& server = bench.accept();
+    server.wait_for("\r\n\r\n");
+    server.send(ok("x"));
+    client.wait_for("\r\n\r\nx");
+    EXPECT_EQ(bench.matches("near"), 1U);
+}
+
 // 127.0.0.2, where nobody listens, is tried first, then 127.0.0.1.
 class TwoAddresses : public ::testing::Test {
 protected:

@@ -8,9 +8,14 @@ namespace sluice::http {
 namespace {
 
 using namespace testing;
+using ::testing::EndsWith;
+using ::testing::StartsWith;
+
+// Four ticks without anything moved are too long.
+void be_impatient(Settings& settings) { settings.limits.body_idle = std::chrono::milliseconds(400); }
 
 TEST(SlowClient, that_takes_steadily_is_waited_for) {
-    Bench bench({}, "allow", [](Settings& settings) { settings.limits.body_idle = std::chrono::milliseconds(400); });
+    Bench bench({}, "allow", be_impatient);
     bench.set_client_capacity(40);
     Peer& server = bench.server();
     Peer& client = bench.client();
@@ -29,7 +34,7 @@ TEST(SlowClient, that_takes_steadily_is_waited_for) {
 }
 
 TEST(SlowClient, that_takes_nothing_is_cut) {
-    Bench bench({}, "allow", [](Settings& settings) { settings.limits.body_idle = std::chrono::milliseconds(400); });
+    Bench bench({}, "allow", be_impatient);
     bench.set_client_capacity(40);
     Peer& server = bench.server();
     Peer& client = bench.client();
@@ -39,6 +44,43 @@ TEST(SlowClient, that_takes_nothing_is_cut) {
     client.take_some(40);
     EXPECT_TRUE(bench.wait_for_sessions());
     EXPECT_EQ(value(bench.event(), "event.action"), "aborted");
+    EXPECT_EQ(value(bench.event(), "event.reason"), "nothing was taken in time");
+}
+
+std::string upload(std::size_t size) {
+    return "PUT http://server.test/ HTTP/1.1\r\nHost: server.test\r\nContent-Length: " + std::to_string(size) + "\r\n\r\n";
+}
+
+TEST(SlowServer, that_takes_no_more_of_an_upload_may_still_be_answering) {
+    Bench bench({}, "allow", be_impatient);
+    bench.set_server_capacity(1'000);
+    Peer& server = bench.server();
+    Peer& client = bench.client();
+    client.send(upload(50'000));
+    server.take();
+    client.send(std::string(50'000, 'u'));
+    server.send("HTTP/1.1 200 OK\r\nDate: x\r\nContent-Length: 10\r\n\r\n");
+    std::string came = client.take();
+    for (int i = 0; i < 10; ++i) {                       // for two seconds, five times as long as its upload may stand still
+        bench.wait_ticks(2);
+        server.send("x");
+        came += client.take();
+    }
+    EXPECT_THAT(came, EndsWith("\r\n\r\nxxxxxxxxxx"));
+    EXPECT_EQ(value(bench.event(), "event.action"), "allowed");
+}
+
+TEST(SlowServer, that_takes_nothing_and_says_nothing_is_given_up) {
+    Bench bench({}, "allow", be_impatient);
+    bench.set_server_capacity(1'000);
+    Peer& server = bench.server();
+    Peer& client = bench.client();
+    client.send(upload(50'000));
+    server.take();
+    client.send(std::string(50'000, 'u'));
+    bench.wait_ticks(12);
+    EXPECT_THAT(client.take(), StartsWith("HTTP/1.1 504 "));
+    EXPECT_EQ(value(bench.event(), "error.type"), "connection_write_timeout");
     EXPECT_EQ(value(bench.event(), "event.reason"), "nothing was taken in time");
 }
 

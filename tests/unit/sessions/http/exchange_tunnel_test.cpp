@@ -244,6 +244,30 @@ TEST_F(TunnelTest, with_plain_http_inside_obeys_a_reload_too) {
     EXPECT_EQ(value(bench->events().back(), "event.reason"), "not in http.connect_ports");
 }
 
+// Trust that a rule of `dial` gave is of the address, and the next request inside may go to another.
+TEST_F(TunnelTest, with_plain_http_inside_is_judged_where_only_its_address_was_trusted) {
+    start({rule("near", "server.ip == 127.0.0.1", "trust"), rule("kept-out", "url.path == \"/a\"", "block")});
+    client->send(connect_head());
+    server = &bench->accept();
+    client->wait_for("\r\n\r\n");
+    client->send("GET /a HTTP/1.1\r\nHost: " + origin + "\r\n\r\n");
+    EXPECT_THAT(client->wait_for("</html>"), StartsWith("HTTP/1.1 403 "));
+    EXPECT_EQ(value(bench->events().back(), "rule.name"), "kept-out");
+}
+
+TEST_F(TunnelTest, that_a_reload_ends_before_it_begins_sends_nothing) {
+    start();
+    client->send(connect_head());
+    server = &bench->accept();
+    client->wait_for("\r\n\r\n");
+    bench->reload({rule("name", "url.domain == \"127.0.0.1\"", "block")});
+    client->send(opaque);
+    EXPECT_EQ(server->wait_for_end(), "");
+    ASSERT_TRUE(bench->wait_for_sessions());
+    EXPECT_EQ(value(bench->event(), "event.action"), "blocked");
+    EXPECT_EQ(value(bench->event(), "rule.name"), "name");
+}
+
 TEST_F(TunnelTest, the_rule_that_ends_it_is_counted) {
     start();
     open();

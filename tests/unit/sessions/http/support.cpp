@@ -168,6 +168,7 @@ struct BenchState {
     std::shared_ptr<net::Faults> faults = std::make_shared<net::Faults>();
     std::size_t capacity = std::size_t{64} * 1024;
     std::size_t client_capacity = std::size_t{64} * 1024;
+    std::size_t server_capacity = std::size_t{64} * 1024;
     std::unique_ptr<Service> service;
 
     std::vector<std::unique_ptr<net::Listener>> listeners;
@@ -244,6 +245,7 @@ Peer& Bench::server(std::string_view key, std::string_view address) {
     auto [test_end, session_end] = net::memory_pair(state_->worker, loopback(50000), IpPort::parse(address).value());
     session_end->set_faults(state_->faults);
     session_end->set_capacity(state_->capacity);
+    test_end->set_capacity(state_->server_capacity);
     state_->worker.pool().put(key, std::move(session_end));
     return state_->add(std::move(test_end));
 }
@@ -297,6 +299,8 @@ void Bench::longest_read(std::size_t bytes) { state_->faults->longest_read = byt
 void Bench::set_capacity(std::size_t bytes) { state_->capacity = bytes; }
 
 void Bench::set_client_capacity(std::size_t bytes) { state_->client_capacity = bytes; }
+
+void Bench::set_server_capacity(std::size_t bytes) { state_->server_capacity = bytes; }
 
 std::size_t Bench::operations() const { return state_->faults->operations; }
 

@@ -96,8 +96,9 @@ public:
     void longest_read(std::size_t bytes);
     // How many bytes a peer may be ahead of the session.
     void set_capacity(std::size_t bytes);
-    // How many bytes the session may be ahead of a client.
+    // How many bytes the session may be ahead of a client; of a server.
     void set_client_capacity(std::size_t bytes);
+    void set_server_capacity(std::size_t bytes);
     std::size_t operations() const;
 
     void reload(std::vector<policy::RuleSource> rules, std::string_view default_action = "allow", const Adjust& adjust = {});
