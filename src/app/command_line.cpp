@@ -48,7 +48,7 @@ void add_explain_options(CLI::App& command, ExplainOptions& explain) {
         ->type_name("IP")
         ->expected(1)
         ->take_all();
-    command.add_option("--file", explain.file, "a payload; it is not scanned in this version")->type_name("PATH");
+    command.add_option("--file", explain.file, "a payload: its name and size are judged, it is not scanned")->type_name("PATH");
     command.add_option("--sender", explain.sender, "the sender of a mail, for mailto:")->type_name("ADDRESS");
 }
 

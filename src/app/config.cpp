@@ -7,7 +7,6 @@
 
 #include <fmt/format.h>
 
-#include <glob.h>
 #include <sched.h>
 #include <unistd.h>
 
@@ -77,20 +76,6 @@ const SectionSpec* find_section(std::string_view name) {
     return nullptr;
 }
 
-// Files that a pattern of `include` names, in name order. A name without wild cards must be there.
-std::vector<fs::path> matching_files(Setting& include, const std::string& pattern) {
-    const std::string absolute = (include.file().folder / pattern).lexically_normal().string();
-    std::vector<fs::path> out;
-    glob_t found{};
-    const int result = glob(absolute.c_str(), 0, nullptr, &found);
-    for (std::size_t i = 0; result == 0 && i < found.gl_pathc; ++i) out.emplace_back(found.gl_pathv[i]);
-    globfree(&found);
-    if (result != 0 && result != GLOB_NOMATCH) include.fault(fmt::format("cannot read {}", absolute));
-    else if (out.empty() && absolute.find_first_of("*?[") == std::string::npos) include.fault(fmt::format("there is no file {}", absolute));
-    std::ranges::sort(out);
-    return out;
-}
-
 std::optional<std::string> read_text_file(const fs::path& file, Diagnostics& faults) {
     const auto fault = [&](std::string_view why) {
         faults.push_back({Place{file.string(), 0, 0}, fmt::format("cannot be read: {}", why), "", Diagnostic::Severity::error});
@@ -133,10 +118,7 @@ void read_source(Reading& reading, const SourceFile& file, Config& config) {
             read_lists(reading, file, key, node, config);
         } else if (key.str() == "include") {
             if (!is_first(reading, setting)) continue;
-            for (const std::string& pattern : setting.texts().value_or(std::vector<std::string>{})) {
-                const auto files = matching_files(setting, pattern);
-                included.insert(included.end(), files.begin(), files.end());
-            }
+            included = setting.files().value_or(std::vector<fs::path>{});
         } else if (const SectionSpec* section = find_section(key.str())) {
             read_section(reading, file, *section, key, node, config);
         } else if (const auto spec = std::ranges::find(top_level_keys(), key.str(), &KeySpec::name); spec != top_level_keys().end()) {
@@ -153,10 +135,10 @@ void read_source(Reading& reading, const SourceFile& file, Config& config) {
 }
 
 // What only the whole can say.
-void check_together(Config& config, Diagnostics& faults) {
+void check_together(Config& config, Reading& reading) {
     const auto fault = [&](std::string message, Diagnostic::Severity severity = Diagnostic::Severity::error) {
         const std::string file = config.files.empty() ? std::string() : config.files.front().string();
-        faults.push_back({Place{file, 0, 0}, std::move(message), "", severity});
+        reading.faults.push_back({Place{file, 0, 0}, std::move(message), "", severity});
     };
     for (const IpPort& admin : config.admin.listen)
         if (std::ranges::find(config.http.listen, admin) != config.http.listen.end())
@@ -165,6 +147,7 @@ void check_together(Config& config, Diagnostics& faults) {
     if (config.http.listen.empty()) fault("http.listen is empty: nothing is served but the admin listener", Diagnostic::Severity::warning);
     if (config.limits.connections != 0 && config.limits.connections < config.limits.connections_per_client)
         config.limits.connections_per_client = config.limits.connections;
+    check_inspection(config, reading);
 }
 
 Config empty_config() {
@@ -197,7 +180,7 @@ Config parse_config(std::string_view text, const std::string& name, Diagnostics&
     Reading reading{own, {}};
     std::error_code error;
     read_source(reading, SourceFile(name, std::string(text), fs::current_path(error)), config);
-    check_together(config, own);
+    check_together(config, reading);
     sort_by_place(own, config.files);
     faults.insert(faults.end(), own.begin(), own.end());
     return config;
@@ -211,7 +194,7 @@ Config read_config(const fs::path& file, Diagnostics& faults) {
     std::error_code error;
     if (auto text = read_text_file(file, own))
         read_source(reading, SourceFile(file.string(), std::move(*text), fs::absolute(file, error).parent_path()), config);
-    check_together(config, own);
+    check_together(config, reading);
     sort_by_place(own, config.files);
     faults.insert(faults.end(), own.begin(), own.end());
     return config;
@@ -263,13 +246,20 @@ fs::path default_state_dir() {
     return "/var/lib/sluice";
 }
 
-unsigned worker_count(const Config& config) {
-    if (config.workers != 0) return config.workers;
+namespace {
+
+unsigned cores_of_ours() {
     cpu_set_t cores;
     CPU_ZERO(&cores);
     if (sched_getaffinity(0, sizeof cores, &cores) != 0) return 1;
     return static_cast<unsigned>(std::max(1, CPU_COUNT(&cores)));
 }
+
+}  // namespace
+
+unsigned worker_count(const Config& config) { return config.workers != 0 ? config.workers : cores_of_ours(); }
+
+unsigned scanner_count(const Config& config) { return config.inspect.scanners != 0 ? config.inspect.scanners : cores_of_ours(); }
 
 std::vector<std::string_view> keys_needing_restart(const Config& running, const Config& wanted) {
     std::vector<std::string_view> keys;
@@ -281,6 +271,10 @@ std::vector<std::string_view> keys_needing_restart(const Config& running, const 
     if (running.limits.connections != wanted.limits.connections) keys.emplace_back("limits.connections");
     if (running.timezone != wanted.timezone) keys.emplace_back("policy.timezone");
     if (running.dns != wanted.dns) keys.emplace_back("dns");
+    if (running.inspect.memory != wanted.inspect.memory) keys.emplace_back("inspect.memory");
+    if (running.inspect.disk != wanted.inspect.disk) keys.emplace_back("inspect.disk");
+    if (scanner_count(running) != scanner_count(wanted)) keys.emplace_back("inspect.scanners");
+    if (running.quarantine.dir != wanted.quarantine.dir && running.state_dir == wanted.state_dir) keys.emplace_back("quarantine.dir");
     return keys;
 }
 

@@ -6,8 +6,10 @@
 #include "base/diagnostic.h"
 #include "base/ip.h"
 #include "base/limits.h"
+#include "policy/inspect_options.h"
 #include "policy/source.h"
 
+#include <chrono>
 #include <cstdint>
 #include <filesystem>
 #include <optional>
@@ -74,6 +76,49 @@ struct GeoConfig {
     std::shared_ptr<const policy::Countries> countries;  // what was in it
 };
 
+// clamd, over a socket of this machine (then objects are handed over as descriptors) or over the network.
+struct ClamavConfig {
+    std::filesystem::path socket;  // absolute; empty: host and port
+    std::string host;
+    std::uint16_t port = 0;
+    std::uint64_t max_size = 100ULL << 20;  // bytes; beyond: unscannable, too-large
+    friend bool operator==(const ClamavConfig&, const ClamavConfig&) = default;
+};
+
+// A scanner that speaks ICAP (RFC 3507).
+struct IcapConfig {
+    std::string url;  // as it was written: "icap://127.0.0.1:1344/avscan"
+    std::string host;
+    std::uint16_t port = 1344;
+    std::string path;  // "/avscan"
+    friend bool operator==(const IcapConfig&, const IcapConfig&) = default;
+};
+
+struct InspectConfig {
+    policy::EngineSet engines{policy::Engine::hash, policy::Engine::signatures, policy::Engine::yara};
+    std::vector<std::filesystem::path> yara;  // files that the patterns name, in name order; they are there, and not yet looked into
+    std::vector<std::filesystem::path> signatures;
+    std::optional<ClamavConfig> clamav;
+    std::optional<IcapConfig> icap;
+    policy::Deliver deliver = policy::Deliver::automatic;
+    policy::Whole whole = policy::Whole::risky;
+    policy::Ranges ranges = policy::Ranges::automatic;
+    bool trickle = false;
+    std::chrono::milliseconds timeout{30'000};
+    std::uint64_t max_size = 512ULL << 20;  // bytes, as the next two
+    std::uint64_t memory = 256ULL << 20;
+    std::uint64_t disk = 4ULL << 30;
+    unsigned scanners = 0;  // 0: one a core, see `scanner_count`
+    friend bool operator==(const InspectConfig&, const InspectConfig&) = default;
+};
+
+struct QuarantineConfig {
+    std::filesystem::path dir = "quarantine";  // absolute once it is read: a relative one is under state_dir
+    std::uint64_t max_size = 1ULL << 30;  // bytes
+    std::chrono::milliseconds keep = std::chrono::hours(24 * 30);
+    friend bool operator==(const QuarantineConfig&, const QuarantineConfig&) = default;
+};
+
 struct Config {
     std::vector<std::filesystem::path> files;  // what was read, in order; empty: the embedded default
     unsigned workers = 0;  // 0: one a core, see `worker_count`
@@ -85,12 +130,17 @@ struct Config {
     DnsConfig dns;
     GeoConfig geo;
     Limits limits;
+    InspectConfig inspect;
+    QuarantineConfig quarantine;
     std::string timezone;  // [policy] timezone, as in "Europe/Berlin"; empty: the system's
     policy::PolicySource policy;
 };
 
 // Cores that this process may run on, or what `workers` says.
 unsigned worker_count(const Config& config);
+
+// The same for scanner processes.
+unsigned scanner_count(const Config& config);
 
 // 127.0.0.1:9180, and [::1]:9180 where the machine has IPv6.
 std::vector<IpPort> default_admin_listeners();

@@ -1,15 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "app/config_schema.h"
 
-#include <fmt/format.h>
-
 #include <array>
 
 namespace sluice::app {
 
 namespace {
-
-using std::chrono::milliseconds;
 
 // Types are checked and the value goes nowhere; the section's warning says so.
 void text(Setting& s, Config&) {
@@ -32,10 +28,6 @@ void size(Setting& s, Config&) {
     s.has_no_effect();
     s.size(0);
 }
-void duration(Setting& s, Config&) {
-    s.has_no_effect();
-    s.duration(milliseconds(1));
-}
 void ports(Setting& s, Config&) {
     s.has_no_effect();
     s.ports();
@@ -49,11 +41,6 @@ template <std::size_t n>
 void choice(Setting& s, const std::array<std::string_view, n>& words) {
     s.has_no_effect();
     s.choice(words);
-}
-
-void engine(Setting& s, Config&) {
-    s.has_no_effect();
-    if (!s.node().is_table()) s.fault(fmt::format("a table is expected, as in {{ max_size = \"100MiB\" }}, not a {}", kind_of(s.node())));
 }
 
 // What would open a listener, or reach somebody, that this version has not got: an empty list is fine.
@@ -119,38 +106,10 @@ constexpr std::array kTls{
     KeySpec{"learn", [](Setting& s, Config&) { choice(s, std::array<std::string_view, 3>{"off", "suggest", "apply"}); }},
 };
 
-constexpr std::array kInspect{
-    KeySpec{"engines",
-            [](Setting& s, Config&) {
-                const auto value = s.texts();
-                if (value && !value->empty()) s.has_no_effect();
-            }},
-    KeySpec{"yara", texts},
-    KeySpec{"signatures", texts},
-    KeySpec{"clamav", engine},
-    KeySpec{"icap", engine},
-    KeySpec{"deliver", [](Setting& s, Config&) { choice(s, std::array<std::string_view, 4>{"auto", "hold", "tail", "stream"}); }},
-    KeySpec{"whole", [](Setting& s, Config&) { choice(s, std::array<std::string_view, 2>{"risky", "all"}); }},
-    KeySpec{"ranges", [](Setting& s, Config&) { choice(s, std::array<std::string_view, 4>{"auto", "whole", "pass", "block"}); }},
-    KeySpec{"timeout", duration},
-    KeySpec{"max_size", size},
-    KeySpec{"memory", size},
-    KeySpec{"disk", size},
-    KeySpec{"scanners", count},
-};
-
-constexpr std::array kQuarantine{
-    KeySpec{"dir", text},
-    KeySpec{"max_size", size},
-    KeySpec{"keep", duration},
-};
-
 constexpr std::array kSections{
     SectionSpec{"ftp", kFtp, "FTP is not served"},
     SectionSpec{"smtp", kSmtp, "SMTP is not served"},
     SectionSpec{"tls", kTls, "TLS is not decrypted"},
-    SectionSpec{"inspect", kInspect, "payloads are not scanned"},
-    SectionSpec{"quarantine", kQuarantine, "payloads are not scanned"},
 };
 
 }  // namespace

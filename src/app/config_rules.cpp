@@ -41,24 +41,9 @@ void read_flag(Setting& setting, RuleSource& rule) {
         rule.*member = policy::Flag{*value, {setting.file().name, at.line, at.column}, setting.file().line(at.line)};
 }
 
-std::vector<Text> texts_of(Setting& setting) {
-    std::vector<Text> out;
-    if (const auto* one = setting.node().as_string()) {
-        out.push_back(text_of(setting.file(), *one, one->get()));
-    } else if (const auto* array = setting.node().as_array()) {
-        for (const toml::node& element : *array) {
-            if (const auto* value = element.as_string()) out.push_back(text_of(setting.file(), element, value->get()));
-            else setting.fault_at(element, fmt::format("a string is expected, not a {}", kind_of(element)));
-        }
-    } else {
-        setting.fault(fmt::format("a list of strings is expected, not a {}", kind_of(setting.node())));
-    }
-    return out;
-}
-
 template <std::optional<std::vector<Text>> RuleSource::* member>
 void read_texts(Setting& setting, RuleSource& rule) {
-    rule.*member = texts_of(setting);
+    rule.*member = setting.placed_texts();
 }
 
 // A user file stands beside the file that names it.
@@ -75,6 +60,12 @@ void read_users(Setting& setting, RuleSource& rule) {
 void read_header(Setting& setting, RuleSource& rule) {
     if (setting.node().is_boolean()) read_flag<&RuleSource::header_flag>(setting, rule);
     else read_text<&RuleSource::header>(setting, rule);
+}
+
+// A size, or a number of bytes, as everywhere.
+void read_max_size(Setting& setting, RuleSource& rule) {
+    if (const auto* number = setting.node().as_integer()) rule.max_size = setting.as_text(std::to_string(number->get()));
+    else read_text<&RuleSource::max_size>(setting, rule);
 }
 
 constexpr std::array kRuleKeys{
@@ -98,10 +89,9 @@ constexpr std::array kRuleKeys{
     RuleKey{"engines", read_texts<&RuleSource::engines>},
     RuleKey{"deliver", read_text<&RuleSource::deliver>},
     RuleKey{"ranges", read_text<&RuleSource::ranges>},
-    RuleKey{"max_size", read_text<&RuleSource::max_size>},
-    // Of `inspect`, which this version has not got: the policy says so.
-    RuleKey{"whole", [](Setting& setting, RuleSource&) { setting.text(); }},
-    RuleKey{"trickle", [](Setting& setting, RuleSource&) { setting.boolean(); }},
+    RuleKey{"max_size", read_max_size},
+    RuleKey{"whole", read_text<&RuleSource::whole>},
+    RuleKey{"trickle", read_flag<&RuleSource::trickle>},
 };
 
 template <std::size_t n, class Key>
@@ -164,7 +154,7 @@ void read_list(Reading& reading, const SourceFile& file, const toml::key& name, 
             source.file->verbatim = false;
         } else if (key.str() == "values") {
             has_values = true;
-            source.values = texts_of(setting);
+            source.values = setting.placed_texts();
         } else {
             report_unknown_key(reading, file, key, "a list", kListKeys);
         }

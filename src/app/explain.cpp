@@ -14,6 +14,7 @@
 
 #include <ctime>
 #include <deque>
+#include <filesystem>
 #include <optional>
 #include <ostream>
 
@@ -62,6 +63,8 @@ private:
     // Adds the step and says whether the walk goes on.
     bool judge(Phase phase, Protocol protocol, Facts& facts, std::string title);
     void dial(Protocol protocol, Facts& facts);
+    bool read_file_options();
+    bool payload(Facts& facts, std::string_view direction, bool has_file);
     void refuse_by_setting(std::string key, std::string reason);
     void apply_default();
     const policy::Policy& policy() const { return *loaded_.policy; }
@@ -74,6 +77,8 @@ private:
     std::string full_;
     IpAddress client_;
     std::vector<IpAddress> servers_;
+    std::string file_name_, file_extension_;               // of --file
+    std::int64_t file_size_ = 0;
     std::deque<std::string> texts_;                        // what facts are views of
     std::vector<NameValue> headers_;
     std::vector<Step> steps_;
@@ -99,7 +104,7 @@ bool Explainer::read_options() {
         if (colon == std::string::npos || colon == 0) return complain(fmt::format("--header: \"{}\" is not 'name: value'", header));
         headers_.push_back({std::string_view(header).substr(0, colon), trim(std::string_view(header).substr(colon + 1))});
     }
-    if (!options_.file.empty()) err_ << "sluice: --file: payloads are not scanned in this version\n";
+    if (!options_.file.empty() && !read_file_options()) return complain(fmt::format("--file: {} cannot be read", options_.file));
     if (equals_ignoring_case(std::string_view(options_.url).substr(0, 7), "mailto:")) {
         recipient_ = lower(std::string_view(options_.url).substr(7));
         if (recipient_.find('@') == std::string::npos) return complain(fmt::format("\"{}\" names no recipient", options_.url));
@@ -109,6 +114,36 @@ bool Explainer::read_options() {
         return complain(fmt::format("\"{}\" is not an http:, https: or ftp: URL: {}", options_.url, parsed.error().what));
     if (url_.authority.address && servers_.empty()) servers_.push_back(url_.authority.address->unmapped());
     full_ = url_.canonical();
+    return true;
+}
+
+// Its name and size are what it has without being looked into.
+bool Explainer::read_file_options() {
+    std::error_code error;
+    const std::filesystem::path file(options_.file);
+    const auto size = std::filesystem::file_size(file, error);
+    if (error) return false;
+    file_size_ = static_cast<std::int64_t>(size);
+    file_name_ = file.filename().string();
+    file_extension_ = lower(file.extension().string());
+    if (!file_extension_.empty()) file_extension_.erase(0, 1);
+    err_ << "sluice: --file: its name and size are judged; it is not scanned here\n";
+    return true;
+}
+
+// A payload that nobody looks into: what rules say as long as its bytes are not known. `has_file`: it is --file's. False: it ends there.
+bool Explainer::payload(Facts& facts, std::string_view direction, bool has_file) {
+    facts.set(Field::payload_direction, direction);
+    if (has_file && !options_.file.empty()) {
+        facts.set(Field::file_name, std::string_view(file_name_));
+        if (!file_extension_.empty()) facts.set(Field::file_extension, std::string_view(file_extension_));
+        facts.set(Field::file_size, file_size_);
+    }
+    for (const Phase phase : {Phase::payload, Phase::verdict})
+        if (policy().has_rules(phase, Protocol::http) &&
+            !judge(phase, Protocol::http, facts, fmt::format("{} ({})", policy::to_string(phase), direction)))
+            return false;
+    for (const Field field : {Field::file_name, Field::file_extension, Field::file_size}) facts.clear(field);
     return true;
 }
 
@@ -144,9 +179,14 @@ bool Explainer::judge(Phase phase, Protocol protocol, Facts& facts, std::string 
     if (rule.action == Action::trust) trusted_ = true;
     // Of several that let it through the first is what a person asks about; one that does not ends the walk.
     const bool goes_on = rule.action == Action::allow || rule.action == Action::trust;
+    const bool is_builtin = rule.place.file.empty();
     if (!goes_on || !verdict_)
-        verdict_ = Verdict{std::string(policy::to_string(rule.action)), "rule",      rule.name,
-                           std::string(policy::to_string(phase)),       rule.reason, rule.place};
+        verdict_ = Verdict{std::string(policy::to_string(rule.action)),
+                           is_builtin ? "builtin" : "rule",
+                           rule.name,
+                           std::string(policy::to_string(phase)),
+                           rule.reason,
+                           rule.place};
     return goes_on;
 }
 
@@ -245,7 +285,11 @@ void Explainer::explain_http() {
         return refuse_by_setting("", fmt::format("port {} belongs to another protocol (Fetch standard, bad ports)", url_.port));
     dial(Protocol::http, facts);
     if (verdict_ && verdict_->action != "allow" && verdict_->action != "trust") return;
-    if (!tunnel && policy().has_rules(Phase::response, Protocol::http)) judge(Phase::response, Protocol::http, facts, "response");
+    if (tunnel) return;
+    const bool uploads = options_.method == "POST" || options_.method == "PUT" || options_.method == "PATCH";
+    if (uploads && !payload(facts, "upload", true)) return;
+    if (policy().has_rules(Phase::response, Protocol::http) && !judge(Phase::response, Protocol::http, facts, "response")) return;
+    payload(facts, "download", !uploads);
 }
 
 void Explainer::explain_ftp() {

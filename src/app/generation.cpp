@@ -9,8 +9,8 @@ namespace sluice::app {
 
 std::string new_via_name() { return fmt::format("sluice-{:08x}", std::random_device{}()); }
 
-http::Generation make_generation(const Config& config, std::shared_ptr<const policy::Policy> policy, const Surroundings& surroundings,
-                                 audit::Metrics& metrics) {
+http::Generation make_generation(const Config& config, std::shared_ptr<const policy::Policy> policy, std::shared_ptr<const inspect::Setup> inspect,
+                                 const Surroundings& surroundings, audit::Metrics& metrics) {
     auto settings = std::make_shared<http::Settings>();
     settings->limits = config.limits;
     settings->clients = config.http.clients;
@@ -22,6 +22,9 @@ http::Generation make_generation(const Config& config, std::shared_ptr<const pol
         case Forwarded::x_forwarded_for: settings->forwarded = http::Forwarded::x_forwarded_for; break;
     }
     settings->via = surroundings.via;
+    if (!config.inspect.engines.empty()) settings->inspect = std::move(inspect);
+    settings->deliver = config.inspect.deliver;
+    settings->ranges = config.inspect.ranges;
     settings->page = config.http.page;
     settings->pac = config.http.pac;
     settings->wait_for_log = config.log.when_full == WhenFull::wait;
@@ -34,7 +37,7 @@ http::Generation make_generation(const Config& config, std::shared_ptr<const pol
     settings->redaction = std::make_shared<const audit::Redaction>(config.log.redact);
 
     std::vector<std::string_view> names;
-    for (const policy::Rule& rule : policy->rules()) names.push_back(rule.name);
+    for (const policy::Rule& rule : policy->all_rules()) names.push_back(rule.name);
     return {std::move(settings), std::move(policy), metrics.rule_slots(names)};
 }
 

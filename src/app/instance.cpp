@@ -70,6 +70,7 @@ Instance::Instance(std::string config_option, Loaded loaded)
     : config_option_(std::move(config_option)),
       config_(std::move(loaded.config)),
       policy_(std::move(loaded.policy)),
+      inspect_(std::move(loaded.inspect)),
       control_(main_, [this](const std::string& command, ControlSocket::Answer answer) { return on_command(command, std::move(answer)); }),
       metrics_(worker_count(config_)),
       connection_limits_(0, 0) {}
@@ -173,12 +174,13 @@ bool Instance::start_workers() {
         say(fmt::format("sluice: cannot start {} workers: {}", workers, error.what()));
         return false;
     }
+    held_.set_limit(config_.inspect.memory);
     surroundings_ = {new_via_name(), policy::interface_addresses()};
-    const http::Generation generation = make_generation(config_, policy_, surroundings_, metrics_);
+    const http::Generation generation = make_generation(config_, policy_, inspect_, surroundings_, metrics_);
     for (std::size_t i = 0; i < workers; ++i) {
         net::Worker& worker = runtime_->worker(i);
         services_.push_back(std::make_unique<http::Service>(
-            http::Service::Parts{worker, rate_limits_, *passwords_, log_->lane(i), metrics_.worker(i)}, generation));
+            http::Service::Parts{worker, rate_limits_, *passwords_, log_->lane(i), metrics_.worker(i), held_}, generation));
         for (auto& sockets : http_sockets_)
             listeners_.push_back(std::make_unique<net::Listener>(
                 worker, std::move(sockets[i]), connection_limits_,

@@ -9,6 +9,7 @@
 #include "app/loaded.h"
 #include "audit/log.h"
 #include "audit/metrics.h"
+#include "inspect/retained.h"
 #include "net/listener.h"
 #include "net/runtime.h"
 #include "policy/rate_limits.h"
@@ -73,6 +74,7 @@ private:
     const std::string config_option_;
     Config config_;
     std::shared_ptr<const policy::Policy> policy_;
+    std::shared_ptr<const inspect::Setup> inspect_;
     std::vector<std::shared_ptr<const policy::Policy>>
         retired_;  // until no worker uses them: a worker must not be the one that frees a large one
     Surroundings surroundings_;
@@ -90,6 +92,7 @@ private:
     audit::Metrics metrics_;
     net::ConnectionLimits connection_limits_;
     policy::RateLimits rate_limits_;
+    inspect::Budget held_{0};  // memory of payloads that wait for their verdict
     std::unique_ptr<AdminListener> admin_;
     std::unique_ptr<audit::Log> log_;
     std::unique_ptr<http::PasswordChecker> passwords_;

@@ -55,9 +55,9 @@ void Instance::reload(ReloadDone done) {
     clock_gettime(CLOCK_MONOTONIC, &now);
     sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%lld", static_cast<long long>(now.tv_sec) * 1'000'000 + now.tv_nsec / 1000);
     if (reloader_.joinable()) reloader_.join();
-    reloader_ = std::thread([this, previous = policy_] {
+    reloader_ = std::thread([this, previous = policy_, previous_inspect = inspect_] {
         yield_to_workers();
-        Loaded loaded = load(config_option_, previous.get());
+        Loaded loaded = load(config_option_, previous.get(), previous_inspect.get());
         boost::asio::post(main_, [this, loaded = std::move(loaded)]() mutable { finish_reload(std::move(loaded)); });
     });
 }
@@ -91,8 +91,10 @@ std::string Instance::apply(Loaded& loaded) {
     }
     retired_.push_back(std::move(policy_));
     policy_ = std::move(loaded.policy);
+    inspect_ = std::move(loaded.inspect);
     config_ = std::move(loaded.config);
     set_diagnostics_level(config_.log.level);
+    held_.set_limit(config_.inspect.memory);
     connection_limits_.set(connections_, config_.limits.connections_per_client);
     use_generation();
     publish_gauges();
@@ -100,7 +102,7 @@ std::string Instance::apply(Loaded& loaded) {
 }
 
 void Instance::use_generation() {
-    const http::Generation generation = make_generation(config_, policy_, surroundings_, metrics_);
+    const http::Generation generation = make_generation(config_, policy_, inspect_, surroundings_, metrics_);
     runtime_->post_to_all([this, generation](net::Worker& worker) { services_[worker.index()]->replace(generation); });
 }
 

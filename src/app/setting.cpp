@@ -7,34 +7,26 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <glob.h>
+
 #include <algorithm>
 #include <limits>
 
 namespace sluice::app {
 
-SourceFile::SourceFile(std::string file_name, std::string contents, std::filesystem::path in)
-    : name(std::move(file_name)),
-      text(std::move(contents)),
-      folder(std::move(in)) {
-    line_starts_.push_back(0);
-    for (std::size_t i = 0; i < text.size(); ++i)
-        if (text[i] == '\n') line_starts_.push_back(i + 1);
-}
-
-std::size_t SourceFile::offset(std::size_t number) const {
-    return number == 0 || number > line_starts_.size() ? text.size() : line_starts_[number - 1];
-}
-
-std::string SourceFile::line(std::size_t number) const {
-    if (number == 0 || number > line_starts_.size()) return {};
-    const std::size_t start = line_starts_[number - 1];
-    std::size_t end = number < line_starts_.size() ? line_starts_[number] - 1 : text.size();
-    if (end > start && text[end - 1] == '\r') --end;
-    return text.substr(start, end - start);
-}
-
 void Reading::fault(const SourceFile& file, const toml::source_position& at, std::string message, Diagnostic::Severity severity) {
     faults.push_back({Place{file.name, at.line, at.column}, std::move(message), file.line(at.line), severity});
+}
+
+std::optional<std::vector<std::filesystem::path>> files_matching(const std::filesystem::path& pattern) {
+    std::vector<std::filesystem::path> out;
+    glob_t found{};
+    const int result = glob(pattern.c_str(), 0, nullptr, &found);
+    for (std::size_t i = 0; result == 0 && i < found.gl_pathc; ++i) out.emplace_back(found.gl_pathv[i]);
+    globfree(&found);
+    if (result != 0 && result != GLOB_NOMATCH) return std::nullopt;
+    std::ranges::sort(out);
+    return out;
 }
 
 std::string_view kind_of(const toml::node& node) {
@@ -51,28 +43,7 @@ std::string_view kind_of(const toml::node& node) {
 
 policy::Text text_of(const SourceFile& file, const toml::node& node, std::string value) {
     const auto begin = node.source().begin;
-    policy::Text out{std::move(value), Place{file.name, begin.line, begin.column}, file.line(begin.line), true};
-    // Columns count characters, the line holds bytes.
-    const std::string_view line = out.source_line;
-    std::size_t at = 0;
-    for (std::size_t column = 1; column < begin.column && at < line.size(); ++at)
-        if (at + 1 == line.size() || (static_cast<unsigned char>(line[at + 1]) & 0xC0U) != 0x80U) ++column;
-    const std::string_view rest = std::string_view(file.text).substr(std::min(file.offset(begin.line) + at, file.text.size()));
-    const bool three = rest.starts_with("'''") || rest.starts_with("\"\"\"");
-    std::size_t start = three ? 3 : 1;
-    if (rest.empty() || (rest.front() != '\'' && rest.front() != '"')) return out;
-    out.place.column += start;
-    // The line break right after the delimiter does not count (TOML 1.0, "String").
-    const std::size_t line_break = rest.substr(start).starts_with("\r\n") ? 2 : rest.substr(start).starts_with('\n') ? 1 : 0;
-    if (three && line_break != 0) {
-        start += line_break;
-        out.place = {file.name, begin.line + 1, 1};
-        out.source_line = file.line(begin.line + 1);
-    }
-    // Escapes make the value differ from what stands there: then it cannot be followed character by character.
-    const std::string_view inside = rest.substr(std::min(start, rest.size()));
-    out.verbatim = inside.starts_with(out.value) && inside.substr(out.value.size()).starts_with(rest.front());
-    return out;
+    return file.string_at(begin.line, begin.column, std::move(value));
 }
 
 policy::Text Setting::as_text(const std::string& value) const { return text_of(file_, node_, value); }
@@ -136,6 +107,38 @@ std::optional<std::vector<std::string>> Setting::texts() {
         }
     }
     if (!good) return std::nullopt;
+    return out;
+}
+
+std::vector<policy::Text> Setting::placed_texts() {
+    std::vector<policy::Text> out;
+    if (const auto* one = node_.as_string()) {
+        out.push_back(text_of(file_, *one, one->get()));
+    } else if (const auto* array = node_.as_array()) {
+        for (const toml::node& element : *array) {
+            if (const auto* value = element.as_string()) out.push_back(text_of(file_, element, value->get()));
+            else fault_at(element, fmt::format("a string is expected, not a {}", kind_of(element)));
+        }
+    } else {
+        fault(fmt::format("a list of strings is expected, not a {}", kind_of(node_)));
+    }
+    return out;
+}
+
+std::optional<std::vector<std::filesystem::path>> Setting::files() {
+    const auto patterns = texts();
+    if (!patterns) return std::nullopt;
+    std::vector<std::filesystem::path> out;
+    for (const std::string& pattern : *patterns) {
+        const auto absolute = (file_.folder / pattern).lexically_normal();
+        const auto found = files_matching(absolute);
+        if (!found) fault(fmt::format("cannot read {}", absolute.string()));
+        else if (found->empty() && pattern.find_first_of("*?[") == std::string::npos)
+            fault(fmt::format("there is no file {}", absolute.string()));
+        else
+            for (const auto& file : *found)
+                if (std::ranges::find(out, file) == out.end()) out.push_back(file);
+    }
     return out;
 }
 

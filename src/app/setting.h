@@ -5,6 +5,7 @@
 
 #include "app/config.h"
 #include "base/diagnostic.h"
+#include "base/source_text.h"
 
 #include <chrono>
 #include <cstdint>
@@ -14,30 +15,28 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include <toml++/toml.h>
 
 namespace sluice::app {
 
-// A file being read, with its lines, for places and carets.
-struct SourceFile {
-    SourceFile(std::string name, std::string text, std::filesystem::path folder);
-    std::size_t offset(std::size_t number) const;         // of that line's first byte in `text`
-    std::string line(std::size_t number) const;           // from 1; empty beyond the end
+// A file being read.
+struct SourceFile : SourceText {
+    SourceFile(std::string file_name, std::string contents, std::filesystem::path in)
+        : SourceText(std::move(file_name), std::move(contents)),
+          folder(std::move(in)) {}
 
-    std::string name;                                     // as it stands in faults
-    std::string text;
     std::filesystem::path folder;                         // what relative paths are relative to
-
-private:
-    std::vector<std::size_t> line_starts_;
 };
 
 // What one reading of the configuration, over all its files, gathers.
 struct Reading {
     Diagnostics& faults;
     std::map<std::string, Place, std::less<>> given;      // key path -> where: a key given twice is a fault
+    // Of [inspect] engines: whether each can be used only the whole says.
+    std::vector<policy::Text> engines{};
     bool without_effect = false;                          // the current section held something that this version does not do
 
     void fault(const SourceFile& file, const toml::source_position& at, std::string message,
@@ -74,6 +73,10 @@ public:
     std::optional<std::vector<IpNetwork>> networks();
     std::optional<std::vector<PortRange>> ports();  // numbers and "from-to"
 
+    std::vector<policy::Text> placed_texts();  // as `texts`, each with its place; those that are no strings are faults and left out
+    // The files that patterns name: see `files_matching`. A name without wild cards must be there.
+    std::optional<std::vector<std::filesystem::path>> files();
+
     policy::Text as_text(const std::string& value) const;  // with the place of its first character in the file
     Place place() const;  // of the key
 
@@ -90,9 +93,11 @@ private:
     const toml::node& node_;
 };
 
-// The place of the first character of a string node's value, and the line that it stands on. Where escapes or line breaks make the way from
-// value to file ambiguous, the value's own start is what is pointed at.
+// A string node's value with its place: see SourceText::string_at.
 policy::Text text_of(const SourceFile& file, const toml::node& node, std::string value);
+
+// The files that a pattern with `*`, `?` or `[…]` names, in name order. nullopt: a folder cannot be read.
+std::optional<std::vector<std::filesystem::path>> files_matching(const std::filesystem::path& pattern);
 
 // "string", "integer", … in a person's words.
 std::string_view kind_of(const toml::node& node);

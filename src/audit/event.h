@@ -78,8 +78,16 @@ struct Event {
     std::uint64_t request_body_bytes = 0;  // always written with a method, as is the next
     std::uint64_t response_body_bytes = 0;
 
+    std::string_view file_name;  // of the payload that `scan_verdict` is about
+    std::string_view file_extension;
+    std::string_view file_mime_type;  // sniffed
+    std::uint64_t file_size = 0;
+    std::string_view sha256;  // 64 hexadecimal digits
     std::string_view scan_verdict;
+    std::string_view scan_threat;
+    std::string_view scan_engine;
     std::string_view scan_reason;
+    std::span<const std::string_view> scan_match;
 
     std::int64_t policy_ns = 0;  // where the time went
     std::int64_t upstream_ns = 0;

@@ -13,7 +13,7 @@ namespace sluice::audit {
 namespace {
 
 // More than all keys, numbers, addresses, times and fixed words of one line together.
-constexpr std::size_t fixed_size = 2560;
+constexpr std::size_t fixed_size = 2816;
 constexpr std::string_view ellipsis = "\xe2\x80\xa6";
 constexpr std::int64_t nanoseconds = 1'000'000'000;
 
@@ -216,6 +216,19 @@ void write_http(Line& line, const Event& event) {
     if (!event.method.empty()) line.number(R"(,"http.response.body.bytes":)", event.response_body_bytes);
 }
 
+void write_payload(Line& line, const Event& event) {
+    line.text(R"(,"file.name":)", event.file_name);
+    line.text(R"(,"file.extension":)", event.file_extension);
+    line.text(R"(,"file.mime_type":)", event.file_mime_type);
+    line.known_number(R"(,"file.size":)", event.file_size);
+    line.text(R"(,"file.hash.sha256":)", event.sha256);
+    line.text(R"(,"scan.verdict":)", event.scan_verdict);
+    line.text(R"(,"scan.threat":)", event.scan_threat);
+    line.text(R"(,"scan.engine":)", event.scan_engine);
+    line.text(R"(,"scan.reason":)", event.scan_reason);
+    line.texts(R"(,"scan.match":)", event.scan_match);
+}
+
 }  // namespace
 
 char* Timestamps::write(char* out, std::int64_t unix_ns) {
@@ -276,11 +289,18 @@ std::size_t EventEncoder::bound(const Event& event) const {
                                         event.http_version,
                                         event.request_content_type,
                                         event.response_content_type,
+                                        event.file_name,
+                                        event.file_extension,
+                                        event.file_mime_type,
+                                        event.sha256,
                                         event.scan_verdict,
+                                        event.scan_threat,
+                                        event.scan_engine,
                                         event.scan_reason})
         add(text);
     for (const std::string_view text : event.shadow_rules) add(text);
     for (const std::string_view text : event.tags) add(text);
+    for (const std::string_view text : event.scan_match) add(text);
     // The composed url.full repeats what is counted above; and what stands for a hidden value may be longer than it: 11 bytes for the 3
     // of "k=&".
     if (event.url_full.empty()) texts += std::min(event.url_scheme.size() + event.domain.size() + event.path.size() + 16, text_limit_);
@@ -321,8 +341,7 @@ char* EventEncoder::encode(const Event& event, const Redaction& redaction, char*
     line.text(R"(,"user.name":)", event.user_name);
     write_url(line, event);
     write_http(line, event);
-    line.text(R"(,"scan.verdict":)", event.scan_verdict);
-    line.text(R"(,"scan.reason":)", event.scan_reason);
+    write_payload(line, event);
     line.known_number(R"(,"timing.policy":)", event.policy_ns);
     line.known_number(R"(,"timing.upstream":)", event.upstream_ns);
     line.known_number(R"(,"timing.scan":)", event.scan_ns);

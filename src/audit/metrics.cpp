@@ -42,6 +42,18 @@ constexpr std::array<std::string_view, error_type_count> tokens{"dns_timeout",
                                                                 "proxy_loop_detected",
                                                                 "other"};
 
+constexpr std::array<std::string_view, scan_verdict_count> verdict_words{"clean", "infected", "unscannable", "skipped"};
+constexpr std::array<std::string_view, scan_reason_count> reason_words{
+    "",          "timeout", "crashed",     "overloaded", "no-space", "engine-down", "too-large", "too-deep", "bomb",
+    "encrypted", "corrupt", "undecodable", "truncated",  "tunnel",   "upgrade",     "no-engine", "other"};
+constexpr std::array<std::string_view, scan_engine_count> engine_words{"", "hash", "signatures", "yara", "clamav", "icap", "other"};
+
+// The last word stands for any other.
+std::size_t word_index(std::span<const std::string_view> words, std::string_view word) {
+    const auto found = std::ranges::find(words, word);
+    return std::min(static_cast<std::size_t>(found - words.begin()), words.size() - 1);
+}
+
 constexpr std::int64_t microsecond = 1'000;
 constexpr std::int64_t millisecond = 1'000'000;
 constexpr std::int64_t second = 1'000'000'000;
@@ -57,12 +69,21 @@ constexpr std::array connect_bounds{
 constexpr std::array policy_bounds{std::int64_t{250}, std::int64_t{500}, microsecond,      std::int64_t{2'500}, 5 * microsecond,
                                    10 * microsecond,  25 * microsecond,  50 * microsecond, 100 * microsecond,   250 * microsecond,
                                    500 * microsecond, millisecond,       10 * millisecond, 100 * millisecond,   second};
+constexpr std::array scan_bounds{
+    100 * microsecond, 250 * microsecond, 500 * microsecond, millisecond,       2'500 * microsecond, 5 * millisecond, 10 * millisecond,
+    25 * millisecond,  50 * millisecond,  100 * millisecond, 250 * millisecond, 500 * millisecond,   second,          2'500 * millisecond,
+    5 * second,        10 * second,       30 * second};
+static_assert(scan_bounds.size() < bucket_count_max);
 static_assert(request_bounds.size() < bucket_count_max && connect_bounds.size() < bucket_count_max &&
               policy_bounds.size() < bucket_count_max);
 
 }  // namespace
 
 std::span<const std::string_view> error_types() { return tokens; }
+
+std::span<const std::string_view> scan_verdicts() { return verdict_words; }
+std::span<const std::string_view> scan_reasons() { return reason_words; }
+std::span<const std::string_view> scan_engines() { return engine_words; }
 
 std::size_t error_type_index(std::string_view token) {
     const auto found = std::ranges::find(tokens, token);
@@ -74,6 +95,7 @@ std::span<const std::int64_t> bucket_bounds(Histogram histogram) {
         case Histogram::request: return request_bounds;
         case Histogram::server_connect: return connect_bounds;
         case Histogram::policy: return policy_bounds;
+        case Histogram::scan: return scan_bounds;
     }
     return {};
 }
@@ -96,6 +118,13 @@ void MetricsShard::observe(Histogram histogram, std::int64_t observed) {
 void MetricsShard::rule_matched(RuleSlot slot) {
     RuleBlock* block = rules_[slot / rules_per_block].load(std::memory_order_acquire);
     if (block) (*block)[slot % rules_per_block].add();
+}
+
+void MetricsShard::payload(std::string_view verdict, std::string_view reason, std::string_view engine, std::uint64_t bytes) {
+    const std::size_t place =
+        payload_outcome(word_index(verdict_words, verdict), word_index(reason_words, reason), word_index(engine_words, engine));
+    payloads_[place].add();
+    payload_bytes_[place].add(bytes);
 }
 
 void MetricsShard::count(const Event& event) {
@@ -156,6 +185,8 @@ MetricsSnapshot Metrics::snapshot() const {
         sum(out.refusals, shard->refusals_);
         sum(out.errors, shard->errors_);
         sum(out.status_classes, shard->status_classes_);
+        sum(out.payloads, shard->payloads_);
+        sum(out.payload_bytes, shard->payload_bytes_);
         for (std::size_t i = 0; i < histogram_count; ++i) {
             sum(out.histograms[i].counts, shard->histograms_[i].counts);
             out.histograms[i].sum += shard->histograms_[i].sum.value();

@@ -38,8 +38,11 @@ enum class Counter : std::uint8_t {
     dns_failures,
     reloads_succeeded,
     reloads_failed,
+    scan_cache_hits,  // payloads whose verdict was known already
+    scan_cache_misses,
+    scanner_crashes,  // scanner processes that ended in the middle of a payload
 };
-inline constexpr std::size_t counter_count = 14;
+inline constexpr std::size_t counter_count = 17;
 
 // Things that go up and down; over all shards, the sum.
 enum class Gauge : std::uint8_t {
@@ -51,12 +54,13 @@ enum class Gauge : std::uint8_t {
     list_entries,  // set by the main thread: of all lists together
     policy_loaded_seconds,  // set by the main thread: Unix time
     ready,  // set by the main thread: 1 or 0, as /readyz says
+    scanner_queue,  // payloads that wait for a scanner process
 };
-inline constexpr std::size_t gauge_count = 8;
+inline constexpr std::size_t gauge_count = 9;
 
 // Durations, in nanoseconds; exposed in seconds.
-enum class Histogram : std::uint8_t { request, server_connect, policy };
-inline constexpr std::size_t histogram_count = 3;
+enum class Histogram : std::uint8_t { request, server_connect, policy, scan };
+inline constexpr std::size_t histogram_count = 4;
 
 // Why a connection was not served at all.
 enum class Refusal : std::uint8_t {
@@ -67,6 +71,20 @@ enum class Refusal : std::uint8_t {
     policy,  // a rule of phase `connect`
 };
 inline constexpr std::size_t refusal_count = 5;
+
+// The words of scan.verdict, scan.reason and scan.engine. In the latter two "" comes first, for none, and "other" last, for any other.
+std::span<const std::string_view> scan_verdicts();
+std::span<const std::string_view> scan_reasons();
+std::span<const std::string_view> scan_engines();
+inline constexpr std::size_t scan_verdict_count = 4;
+inline constexpr std::size_t scan_reason_count = 17;
+inline constexpr std::size_t scan_engine_count = 7;
+
+// How payloads ended: a place for each verdict, reason and engine.
+inline constexpr std::size_t payload_outcome_count = scan_verdict_count * scan_reason_count * scan_engine_count;
+constexpr std::size_t payload_outcome(std::size_t verdict, std::size_t reason, std::size_t engine) {
+    return (verdict * scan_reason_count + reason) * scan_engine_count + engine;
+}
 
 // RFC 9209's proxy error types, and last "other" for anything else.
 std::span<const std::string_view> error_types();
@@ -106,6 +124,8 @@ public:
     void observe(Histogram histogram, std::int64_t nanoseconds);
     void refused(Refusal refusal) { refusals_[static_cast<std::size_t>(refusal)].add(); }
     void rule_matched(RuleSlot slot);  // shadow rules too
+    // A payload that has its verdict, in the words of scan.*; `bytes` of it as they came.
+    void payload(std::string_view verdict, std::string_view reason, std::string_view engine, std::uint64_t bytes);
     // Everything that an event says by itself: its action, error type, status class, durations of request and policy. Not bytes, not
     // rules. A `start` event counts nothing.
     void count(const Event& event);
@@ -131,6 +151,8 @@ private:
     std::array<Count, error_type_count> errors_;
     std::array<Count, 6> status_classes_;  // [1] is 1xx; [0] is anything else
     std::array<Buckets, histogram_count> histograms_;
+    std::array<Count, payload_outcome_count> payloads_;
+    std::array<Count, payload_outcome_count> payload_bytes_;
     // Blocks are made before a slot in them is given away, and stay.
     std::array<std::atomic<RuleBlock*>, Limits{}.rule_names / rules_per_block> rules_{};
 };
@@ -152,6 +174,8 @@ struct MetricsSnapshot {
     std::array<std::uint64_t, error_type_count> errors{};
     std::array<std::uint64_t, 6> status_classes{};
     std::array<Buckets, histogram_count> histograms{};
+    std::array<std::uint64_t, payload_outcome_count> payloads{};  // by payload_outcome
+    std::array<std::uint64_t, payload_outcome_count> payload_bytes{};
     std::vector<Rule> rules;  // in the order in which they were first loaded; of former policies, only those that ever matched
 
     std::uint64_t operator[](Counter counter) const { return counters[static_cast<std::size_t>(counter)]; }

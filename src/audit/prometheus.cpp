@@ -5,7 +5,9 @@
 
 #include <fmt/format.h>
 
+#include <initializer_list>
 #include <iterator>
+#include <utility>
 
 namespace sluice::audit {
 
@@ -24,15 +26,18 @@ public:
     }
     template <class T>
     void sample(std::string_view label, std::string_view label_value, T value) {
-        fmt::format_to(std::back_inserter(text_), "{}{{{}=\"", name_, label);
-        for (const char c : label_value) {
-            if (c == '\n') text_ += "\\n";
-            else {
-                if (c == '\\' || c == '"') text_ += '\\';
-                text_ += c;
-            }
+        sample({{label, label_value}}, value);
+    }
+    template <class T>
+    void sample(std::initializer_list<std::pair<std::string_view, std::string_view>> labels, T value) {
+        text_ += name_;
+        char separator = '{';
+        for (const auto& [label, label_value] : labels) {
+            fmt::format_to(std::back_inserter(text_), "{}{}=\"", std::exchange(separator, ','), label);
+            escape(label_value);
+            text_ += '"';
         }
-        fmt::format_to(std::back_inserter(text_), "\"}} {}\n", value);
+        fmt::format_to(std::back_inserter(text_), "}} {}\n", value);
     }
     template <class T>
     void single(std::string_view name, std::string_view type, std::string_view help, T value) {
@@ -55,6 +60,15 @@ public:
     std::string take() { return std::move(text_); }
 
 private:
+    void escape(std::string_view label_value) {
+        for (const char c : label_value) {
+            if (c == '\n') text_ += "\\n";
+            else {
+                if (c == '\\' || c == '"') text_ += '\\';
+                text_ += c;
+            }
+        }
+    }
     static double seconds(std::uint64_t nanoseconds) { return static_cast<double>(nanoseconds) / 1e9; }
 
     std::string text_;
@@ -106,6 +120,36 @@ void write_connections(Exposition& to, const MetricsSnapshot& now) {
     to.single("sluice_dns_failures_total", "counter", "Names that got no address.", now[Counter::dns_failures]);
 }
 
+// Of the hundreds of places most never count anything: those are left out, but for one of each verdict.
+void write_payload_outcomes(Exposition& to, const std::array<std::uint64_t, payload_outcome_count>& payloads,
+                            const std::array<std::uint64_t, payload_outcome_count>& values) {
+    for (std::size_t verdict = 0; verdict < scan_verdict_count; ++verdict)
+        for (std::size_t reason = 0; reason < scan_reason_count; ++reason)
+            for (std::size_t engine = 0; engine < scan_engine_count; ++engine) {
+                const std::size_t place = payload_outcome(verdict, reason, engine);
+                if (payloads[place] == 0 && (reason != 0 || engine != 0)) continue;
+                to.sample({{"scan_verdict", scan_verdicts()[verdict]},
+                           {"scan_reason", scan_reasons()[reason]},
+                           {"scan_engine", scan_engines()[engine]}},
+                          values[place]);
+            }
+}
+
+void write_payloads(Exposition& to, const MetricsSnapshot& now) {
+    to.family("sluice_payloads_total", "counter", "Payloads by how they ended (scan.verdict, scan.reason, scan.engine).");
+    write_payload_outcomes(to, now.payloads, now.payloads);
+    to.family("sluice_payload_bytes_total", "counter", "Their bytes, as they came.");
+    write_payload_outcomes(to, now.payloads, now.payload_bytes);
+    to.histogram("sluice_scan_duration_seconds", "From a payload's last byte to its verdict (timing.scan).", Histogram::scan,
+                 now.histograms[3]);
+    to.family("sluice_scan_cache_total", "counter", "Payloads asked for in the verdict cache.");
+    to.sample("result", "hit", now[Counter::scan_cache_hits]);
+    to.sample("result", "miss", now[Counter::scan_cache_misses]);
+    to.single("sluice_scanner_crashes_total", "counter", "Scanner processes that ended in the middle of a payload.",
+              now[Counter::scanner_crashes]);
+    to.single("sluice_scanner_queue", "gauge", "Payloads that wait for a scanner process now.", now[Gauge::scanner_queue]);
+}
+
 void write_policy(Exposition& to, const MetricsSnapshot& now) {
     to.single("sluice_rules", "gauge", "Rules of the current policy.", now[Gauge::rules]);
     to.single("sluice_list_entries", "gauge", "Entries of all lists of the current policy.", now[Gauge::list_entries]);
@@ -146,6 +190,7 @@ std::string prometheus_text(const Metrics& metrics, const Log* log, std::string_
     Exposition to;
     write_traffic(to, now);
     write_connections(to, now);
+    write_payloads(to, now);
     write_policy(to, now);
     if (log) write_log(to, *log);
     to.family("sluice_build_info", "gauge", "Always 1; the version is the label.");

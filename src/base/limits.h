@@ -70,8 +70,36 @@ struct Limits {
     Duration credential_memory{300'000};  // how long a good one is remembered
     std::size_t password_attempts = 20;  // a client's verifications a minute; beyond: 429
 
+    // Signature files and the patterns of rules on `body`.
+    std::size_t signatures = 100'000;            // of all files together
+    std::size_t signature_name = 128;            // octets
+    std::size_t signature_pattern = 4 * 1024;    // octets of a text, pairs of a hex, octets of an expression
+    double signature_bits = 32;                  // what a pattern must say: 4 literal bytes; a shorter one is found in everything
+    std::size_t expression_repeat = 1'000;       // the largest count, nested ones multiplied (RE2's own bound)
+    std::size_t expression_positions = 1'000;    // of a repeated group, written out: beyond, compiling takes many seconds
+    std::size_t expression_depth = 32;           // groups in groups
+    std::size_t checked_match = 120;             // octets of a match that has a `check`: that many are kept of a payload that passes
+    std::size_t pattern_faults = 16;             // patterns that Vectorscan refuses, told in one go: each takes a compilation
+    std::size_t scan_matches = 64;               // names in scan.match of one payload
+    std::size_t idle_pattern_streams = 64;       // kept for the next payloads, per worker
+
     // Buckets of `limit` rules, all together: peers choose the keys. About 64 bytes each.
     std::size_t rate_limit_buckets = 256 * 1024;
+
+    // Content codings (RFC 9110 8.4), decoded to be inspected.
+    std::size_t decoded_layers = 3;   // codings on one payload; honest servers use one
+    // Decoded octets for one encoded, once there are more than decoded_free of them: what a received octet may cost. Web pages and tables
+    // stay below 1:100; Apache's own limit is 1:200; deflate ends at 1:1032, Brotli and Zstandard go beyond 1:30,000. The first 4 MiB are
+    // free: they take some 10 ms, and small payloads of blanks are common.
+    std::size_t decoded_ratio = 200;
+    std::size_t decoded_free = 4 * 1024 * 1024;
+
+    // Forms (RFC 7578).
+    std::size_t form_parts = 1024;
+    std::size_t form_part_header_bytes = 16 * 1024;  // a part's header section
+    std::size_t form_part_header_fields = 32;
+    std::size_t form_margin = 4 * 1024;  // before the first boundary, and after the last; both are empty in what browsers send
+    std::size_t header_parameters = 16;  // of one Content-Type or Content-Disposition
 
     friend bool operator==(const Limits&, const Limits&) = default;
 };

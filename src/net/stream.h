@@ -40,6 +40,8 @@ public:
     //   for (got = stream.read_or_arm(room); got && !*got; got = stream.read_or_arm(room)) co_await stream.until_woken();
     Result<std::optional<std::size_t>> read_or_arm(std::span<char> into);
     auto until_woken() { return reader_.wait(); }
+    // Without cause: who waits in `until_woken` looks again.
+    void wake_reader() { reader_.wake(); }
     // All of it. `done` bytes from the front were written before (by `try_write`). The pieces must live until it ends. `idle`: it ends with
     // timed_out when the peer has taken nothing for so long (up to a quarter more), and every byte that it takes moves the deadline.
     Task<Result<void>> write(std::span<const std::string_view> pieces, std::size_t done = 0, std::optional<Limits::Duration> idle = {});

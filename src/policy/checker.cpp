@@ -149,6 +149,7 @@ private:
     Term bare(const Node& node) {
         const auto subject = this->subject(node.operand);
         if (!subject) return {};
+        if (subject->slot.field == Field::body) return body(node, *subject);
         if (subject->type != Type::boolean) {
             fault(subject->position,
                   fmt::format("{} is {}, not a condition: compare it, or ask exists(…)", subject->shown, to_string(subject->type)));
@@ -161,6 +162,7 @@ private:
     Term comparison(const Node& node) {
         const auto subject = this->subject(node.operand);
         if (!subject) return {};
+        if (subject->slot.field == Field::body) return body(node, *subject);
         if (subject->slot.field == Field::tags) note_tags(node, *subject);
         const auto only = [&](std::initializer_list<Comparison> allowed) {
             if (std::ranges::find(allowed, node.comparison) != allowed.end()) return true;
@@ -186,6 +188,33 @@ private:
                 if (only({equal, not_equal, less, less_equal, greater, greater_equal, in})) term = number(node, *subject);
         }
         return node.comparison == not_equal ? negate(std::move(term)) : term;
+    }
+
+    // Nobody keeps a payload for rules: what they look for is found while it passes.
+    Term body(const Node& node, const Subject& subject) {
+        const auto refuse = [&](std::size_t position, std::string_view why) {
+            fault(position, fmt::format("no rule sees `body` as a whole, only what is found in it: {}", why));
+            return Term{};
+        };
+        if (subject.slot.length) return refuse(subject.position, "its size is `file.size`");
+        if (node.kind == Node::Kind::bare || subject.exists) return refuse(subject.position, "whether there is one says `file.size > 0`");
+        if (const auto instead = instead_of_body(node.comparison); !instead.empty()) return refuse(node.position, instead);
+        const Literal& literal = node.literals[0];
+        if (literal.kind != Literal::Kind::string) {
+            fault(literal.position, fmt::format("{} is searched for text in quotes, not for {}", subject.shown, describe(literal.kind)));
+            return {};
+        }
+        BodyPattern pattern{.text = literal.text, .regex = node.comparison == Comparison::matches, .nocase = subject.slot.lowered};
+        if (const std::string wrong = body_pattern_fault(pattern); !wrong.empty()) {
+            fault(literal.position, wrong);
+            return {};
+        }
+        if (pattern.nocase && !pattern.regex) pattern.text = lower(pattern.text);
+        Atom atom;
+        atom.kind = Atom::Kind::body;
+        atom.slot = table_.slot(Slot{.field = Field::body, .header = {}});
+        atom.pattern = table_.body_pattern(std::move(pattern));
+        return Term::of(table_.atom(std::move(atom)));
     }
 
     void note_tags(const Node& node, const Subject& subject) {

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "policy/condition.h"
 
+#include <algorithm>
+
 #include <fmt/format.h>
 
 namespace sluice::policy {
@@ -12,7 +14,7 @@ std::string key_of(const Slot& slot) {
 
 // Lengths before texts, so that no two different atoms have one key.
 std::string key_of(const Atom& atom) {
-    std::string key = fmt::format("{} {} {} {};", static_cast<int>(atom.kind), atom.slot, atom.all, atom.list);
+    std::string key = fmt::format("{} {} {} {} {};", static_cast<int>(atom.kind), atom.slot, atom.all, atom.list, atom.pattern);
     for (const std::string& value : atom.values) key += fmt::format("{}:{}", value.size(), value);
     for (const auto& [low, high] : atom.ranges) key += fmt::format("{}-{};", low, high);
     for (const IpNetwork& network : atom.networks) key += network.to_string() + ";";
@@ -39,7 +41,8 @@ bool Atom::indexed() const {
         case Kind::ip_list:
         case Kind::string_list:
         case Kind::url_list:
-        case Kind::sha256_list: return true;
+        case Kind::sha256_list:
+        case Kind::body: return true;
     }
     return false;
 }
@@ -56,6 +59,13 @@ AtomId AtomTable::atom(Atom atom) {
     const auto [found, added] = atom_ids_.try_emplace(key_of(atom), static_cast<AtomId>(atoms_.size()));
     if (added) atoms_.push_back(std::move(atom));
     return found->second;
+}
+
+std::uint32_t AtomTable::body_pattern(BodyPattern pattern) {
+    const auto found = std::ranges::find(body_patterns_, pattern);
+    const auto id = static_cast<std::uint32_t>(found - body_patterns_.begin());
+    if (found == body_patterns_.end()) body_patterns_.push_back(std::move(pattern));
+    return id;
 }
 
 }  // namespace sluice::policy

@@ -13,6 +13,7 @@
 #include <re2/re2.h>
 
 #include "base/ip.h"
+#include "policy/body_pattern.h"
 #include "policy/field.h"
 #include "policy/lists/list.h"
 
@@ -49,6 +50,7 @@ struct Atom {
         string_list,
         url_list,
         sha256_list,
+        body,  // `pattern` was found in the payload
     };
     Kind kind = Kind::always;
     SlotId slot = 0;
@@ -57,6 +59,7 @@ struct Atom {
     std::vector<std::pair<std::int64_t, std::int64_t>> ranges;  // both ends included
     std::vector<IpNetwork> networks;
     ListId list = 0;
+    std::uint32_t pattern = 0;  // by AtomTable::body_patterns
     std::shared_ptr<const RE2> expression;
     std::vector<std::string> hints;  // of `matches`: without one of these (lower case, case ignored) it cannot match
 
@@ -89,12 +92,15 @@ public:
     AtomTable();  // atom 0 is `always`
     SlotId slot(Slot slot);
     AtomId atom(Atom atom);
+    std::uint32_t body_pattern(BodyPattern pattern);
     const std::vector<Slot>& slots() const { return slots_; }
     const std::vector<Atom>& atoms() const { return atoms_; }
+    const std::vector<BodyPattern>& body_patterns() const { return body_patterns_; }
 
 private:
     std::vector<Slot> slots_;
     std::vector<Atom> atoms_;
+    std::vector<BodyPattern> body_patterns_;
     std::unordered_map<std::string, SlotId> slot_ids_;
     std::unordered_map<std::string, AtomId> atom_ids_;
 };

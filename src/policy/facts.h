@@ -46,9 +46,15 @@ public:
     // Field::request_header or Field::response_header; names in any case.
     void set_headers(Field field, std::span<const NameValue> headers) { put(field, headers.data(), headers.size(), true); }
     void clear(Field field) { known_.reset(index(field)); }
+    // Which of `Policy::body_patterns` were found: a bit for each, by its number. Without it, or where nothing was looked at, `body` is not
+    // known.
+    void set_body_found(std::span<const std::uint64_t> bits) { put(Field::body, bits.data(), bits.size(), true); }
+    // Whether the payload is a program or a script, by its content or name: what `unscanned` asks and no rule can.
+    void set_program(bool is_program) { is_program_ = is_program; }
     void clear() {
         known_.reset();
         tags_.clear();
+        is_program_ = false;
     }
 
     bool has(Field field) const { return field == Field::tags ? !tags_.empty() : known_.test(index(field)); }
@@ -64,6 +70,12 @@ public:
         if (!has(field)) return {};
         return {static_cast<const NameValue*>(slots_[index(field)].data), slots_[index(field)].size};
     }
+
+    std::span<const std::uint64_t> body_found() const {
+        if (!has(Field::body)) return {};
+        return {static_cast<const std::uint64_t*>(slots_[index(Field::body)].data), slots_[index(Field::body)].size};
+    }
+    bool is_program() const { return is_program_; }
 
     // Tags set by `tag` rules: views into the policy that set them, each once. A session that judges several transactions of one connection
     // keeps those of phase `connect`: `keep_tags(tags().size() then)`.
@@ -95,6 +107,7 @@ private:
     std::array<Slot, field_count> slots_{};
     std::array<IpAddress, 2> ip_{};
     std::vector<std::string_view> tags_;
+    bool is_program_ = false;
 };
 
 }  // namespace sluice::policy

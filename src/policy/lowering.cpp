@@ -17,7 +17,8 @@ std::uint32_t frequency(const Atom& atom, const Slot& slot) {
         case Atom::Kind::contains:
         case Atom::Kind::starts_with:
         case Atom::Kind::ends_with: return atom.values[0].size() >= 4 ? 3 : 20;
-        case Atom::Kind::matches: return 8;
+        case Atom::Kind::matches:
+        case Atom::Kind::body: return 8;
         case Atom::Kind::domain_list:
         case Atom::Kind::url_list:
         case Atom::Kind::sha256_list:

@@ -20,6 +20,7 @@ Moment earliest(Action action) {
         case Action::remove_request_header:
         case Action::set_response_header:
         case Action::remove_response_header: return named;
+        case Action::quarantine: return verdict;         // a copy needs the whole payload
         default: return accept;
     }
 }
@@ -33,12 +34,14 @@ Moment latest(Action action) {
         case Action::redirect:
         case Action::set_response_header:
         case Action::remove_response_header: return response;
+        case Action::inspect: return payload;
         default: return verdict;
     }
 }
 
 std::string_view say_late(Action action) {
     switch (action) {
+        case Action::inspect: return "how a payload is inspected is fixed in phase `payload`";
         case Action::authenticate: return "credentials are asked for in phase `request` at the latest";
         case Action::set_request_header:
         case Action::remove_request_header: return "the request's head has gone to the server then";
@@ -132,8 +135,8 @@ void check_lateness(const PlacementInput& input, std::size_t index, const Moment
     }
 }
 
-// Phases that do not occur in this version, which carries HTTP, up to the response's head.
-bool never_occurs(Moment moment) { return moment == tls || moment == payload || moment == verdict; }
+// Phases that do not occur in this version, which carries HTTP, and TLS only as it is.
+bool never_occurs(Moment moment) { return moment == tls; }
 
 void warn_of_idleness(std::size_t index, const Moments& moments, std::vector<PlacementFault>& faults) {
     const auto warn = [&](std::string message) { faults.push_back({index, PlacementFault::Key::when, std::move(message), true}); };
@@ -144,6 +147,21 @@ void warn_of_idleness(std::size_t index, const Moments& moments, std::vector<Pla
     if (never_occurs(http))
         warn(fmt::format("this rule has no effect in this version: it belongs to phase `{}`, which does not occur yet",
                          to_string(phase_of(http))));
+}
+
+// Whether a part or the whole is asked for is said when it is asked for.
+void warn_of_late_ranges(const PlacementInput& input, std::size_t index, const Moments& moments, std::vector<PlacementFault>& faults) {
+    if (!input.rule->inspect.ranges) return;
+    for (const Protocol protocol : {Protocol::http, Protocol::ftp}) {
+        const Moment moment = moments[static_cast<std::size_t>(protocol)];
+        if (moment != response && moment != payload) continue;
+        faults.push_back(
+            {index, PlacementFault::Key::ranges,
+             fmt::format("`ranges` has no effect here: this rule is decided in phase `{}`, when the request has gone to the server",
+                         to_string(phase_of(moment))),
+             true});
+        return;
+    }
 }
 
 void warn_of_late_setters(std::span<const PlacementInput> rules, std::span<const Moments> moments, std::vector<PlacementFault>& faults) {
@@ -170,6 +188,7 @@ bool decides(Action action) {
         case Action::trust:
         case Action::redirect:
         case Action::authenticate:
+        case Action::quarantine:
         case Action::limit: return true;
         default: return false;
     }
@@ -186,6 +205,7 @@ std::vector<Moments> place_rules(std::span<const PlacementInput> rules, std::vec
     for (std::size_t i = 0; i < rules.size(); ++i) {
         check_lateness(rules[i], i, moments[i], faults);
         warn_of_idleness(i, moments[i], faults);
+        warn_of_late_ranges(rules[i], i, moments[i], faults);
     }
     warn_of_late_setters(rules, moments, faults);
     return moments;

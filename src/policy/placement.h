@@ -20,7 +20,7 @@ struct PlacementInput {
 };
 
 struct PlacementFault {
-    enum class Key : std::uint8_t { when, phase, action, rule };
+    enum class Key : std::uint8_t { when, phase, action, ranges, rule };
     std::size_t rule = 0;
     Key key = Key::rule;                                 // what of the rule it is about
     std::string message;

@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 
 #include "base/text.h"
+#include "policy/builtin.h"
 #include "policy/placement.h"
 #include "policy/program.h"
 #include "policy/rule_compiler.h"
@@ -58,6 +59,7 @@ void report(const PlacementFault& fault, const RuleSource& source, Diagnostics& 
     if (fault.key == PlacementFault::Key::when) text = &source.when;
     if (fault.key == PlacementFault::Key::phase) text = &source.phase;
     if (fault.key == PlacementFault::Key::action) text = &source.action;
+    if (fault.key == PlacementFault::Key::ranges) text = &source.ranges;
     if (*text) diagnostics.push_back(at(**text, 0, fault.message, severity));
     else diagnostics.push_back({source.place, fault.message, source.source_line, severity});
 }
@@ -77,6 +79,15 @@ void note(std::vector<const Rule*>& rules, const Rule& rule) {
 }
 
 bool is_edit(Action action) { return action >= Action::set_request_header && action <= Action::remove_response_header; }
+
+// A rule that was judged for one payload is about that one; another is about those that its fields are pinned to.
+void note_inspection(Effects& effects, const Rule& rule, Phase phase, const Facts& facts) {
+    Direction direction = rule.direction;
+    if (phase == Phase::payload && facts.has(Field::payload_direction))
+        direction = facts.text(Field::payload_direction) == "upload" ? Direction::upload : Direction::download;
+    const auto same = [&](const Effects::Inspection& other) { return other.rule == &rule && other.direction == direction; };
+    if (std::ranges::none_of(effects.inspections, same)) effects.inspections.push_back({&rule, direction});
+}
 
 // A field of one direction pins the rule to it (it matters where a payload goes one way or the other).
 bool goes_its_way(const Rule& rule, Phase phase, const Facts& facts) {
@@ -107,12 +118,13 @@ std::shared_ptr<const Policy> Policy::compile(const PolicySource& source, Diagno
     const auto before = errors();
     std::shared_ptr<Policy> policy(new Policy);
     policy->default_action_ = sluice::policy::default_action(source, diagnostics);
+    Rule malware = malware_rule();
+    Rule unscanned = unscanned_rule();
     policy->builtins_ = {
         {"protect-host", "the address is this machine, its networks' own, cloud metadata, multicast or a listener of Sluice",
          "dial, before your rules", source.protect_host},
-        {"malware", "scan.verdict == \"infected\"", "verdict, after your rules", source.malware},
-        {"unscanned", "scan.verdict == \"unscannable\", for reasons that no benign payload has", "verdict, after your rules",
-         source.unscanned}};
+        {malware.name, malware.when, "verdict, after your rules", source.malware},
+        {unscanned.name, unscanned.when, "verdict, after your rules", source.unscanned}};
 
     ListNames lists = name_lists(source, diagnostics);
     policy->lists_ = Lists::load(lists.specs, diagnostics, previous == nullptr ? nullptr : &previous->lists());
@@ -162,12 +174,30 @@ std::shared_ptr<const Policy> Policy::compile(const PolicySource& source, Diagno
         policy->rules_.push_back(std::move(rule));
         conditions.push_back(std::move(compiled[i].condition));
     }
+    policy->own_rules_ = policy->rules_.size();
+    const auto add_check = [&](Rule rule, bool (*holds)(const Facts&)) {
+        policy->payload_checks_.push_back({static_cast<std::uint32_t>(policy->rules_.size()), holds});
+        policy->rules_.push_back(std::move(rule));
+        for (const Field field : {Field::scan_verdict, Field::scan_reason}) policy->reads_.set(static_cast<std::size_t>(field));
+    };
+    if (source.malware) add_check(std::move(malware), is_malware);
+    if (source.unscanned) add_check(std::move(unscanned), is_unscanned);
     policy->program_ = std::make_unique<const Program>(std::move(table), std::move(conditions), moments, policy->lists_);
     return policy;
 }
 
 Decision Policy::evaluate(Phase phase, Protocol protocol, Facts& facts, Scratch& scratch, Effects& effects, RateLimits& limits,
                           std::int64_t now_ns, std::uint32_t from) const {
+    const Decision own = evaluate_own(phase, protocol, facts, scratch, effects, limits, now_ns, from);
+    const bool goes_on = own.action == Action::none || (own.action == Action::allow && !own.rule->reads_scan);
+    if (phase != Phase::verdict || !goes_on) return own;
+    for (const PayloadCheck& check : payload_checks_)
+        if (check.holds(facts)) return {.action = rules_[check.rule].action, .rule = &rules_[check.rule], .next = check.rule + 1};
+    return own;
+}
+
+Decision Policy::evaluate_own(Phase phase, Protocol protocol, Facts& facts, Scratch& scratch, Effects& effects, RateLimits& limits,
+                              std::int64_t now_ns, std::uint32_t from) const {
     const Program::Judged& judged = program_->judged(protocol, occasion_of(phase, protocol, facts));
     if (judged.rules.empty()) return {.action = Action::none};
     Program::Run run(*program_, judged, facts, scratch.state().space);
@@ -195,6 +225,10 @@ Decision Policy::evaluate(Phase phase, Protocol protocol, Facts& facts, Scratch&
             note(effects.header_edits, rule);
             continue;
         }
+        if (rule.action == Action::inspect) {
+            note_inspection(effects, rule, phase, facts);
+            continue;
+        }
         return {.action = rule.action, .rule = &rule, .next = from, .retry_after_seconds = seconds_until(wait)};
     }
     return {.action = Action::none};
@@ -209,10 +243,12 @@ bool Policy::has_rules(Phase phase, Protocol protocol) const {
         case Phase::dial: return any(Occasion::dial);
         case Phase::response: return any(Occasion::response);
         case Phase::payload: return any(Occasion::payload);
-        case Phase::verdict: return any(Occasion::verdict);
+        case Phase::verdict: return any(Occasion::verdict) || !payload_checks_.empty();
     }
     return true;
 }
+
+std::span<const BodyPattern> Policy::body_patterns() const { return program_->body_patterns(); }
 
 void Policy::set_time(Facts& facts, Scratch& scratch, std::int64_t unix_seconds) const {
     if (!reads(Field::time_hour) && !reads(Field::time_weekday)) return;
@@ -237,7 +273,8 @@ std::vector<RuleTrace> Policy::trace(Phase phase, Protocol protocol, Facts& fact
     Program::Run run(*program_, judged, facts, space);
     std::vector<RuleTrace> out;
     bool decided = false;
-    for (std::uint32_t i = 0; i < rules_.size(); ++i) {
+    bool lifted = false;                                 // the built-in rules are
+    for (std::uint32_t i = 0; i < own_rules_; ++i) {
         const Rule& rule = rules_[i];
         RuleTrace trace{.rule = &rule, .outcome = Outcome::no_match, .missing = {}};
         if (!std::ranges::binary_search(judged.rules, i)) {
@@ -254,13 +291,23 @@ std::vector<RuleTrace> Policy::trace(Phase phase, Protocol protocol, Facts& fact
             trace.outcome = Outcome::effect;
             for (const std::string& tag : rule.tags) facts.add_tag(tag);
             run.tags_changed();
-        } else if (is_edit(rule.action) || rule.action == Action::limit ||
+        } else if (is_edit(rule.action) || rule.action == Action::limit || rule.action == Action::inspect ||
                    (rule.action == Action::authenticate && facts.has(Field::user_name))) {
             trace.outcome = Outcome::effect;
         } else {
             trace.outcome = Outcome::decided;
             decided = true;
+            lifted = rule.action != Action::allow || rule.reads_scan;
         }
+        out.push_back(trace);
+    }
+    if (phase != Phase::verdict) return out;
+    for (const PayloadCheck& check : payload_checks_) {
+        RuleTrace trace{.rule = &rules_[check.rule], .outcome = Outcome::no_match, .missing = {}};
+        if (lifted) trace.outcome = Outcome::not_reached;
+        else if (check.holds(facts)) trace.outcome = Outcome::decided;
+        else if (!facts.has(Field::scan_verdict)) trace.missing = info(Field::scan_verdict).name;
+        lifted = lifted || trace.outcome == Outcome::decided;
         out.push_back(trace);
     }
     return out;

@@ -4,8 +4,13 @@
 // How a session asks (HTTP): at accept, phase `connect` with the client's facts. For each request: a CONNECT sets url.domain, url.port and
 // the method and asks `connect` again, then `request`; any other request asks `request`. Then `dial` for each address with server.ip, then
 // `response`. `evaluate` sees from the facts which occurrence it is – `connect` with url.domain known is the CONNECT's, `request` with the
-// method CONNECT is its second half – and judges each rule once per transaction. `trust` ends all later phases; `block`, `reset`, `redirect`
-// and `limit` end the transaction; `allow` and none go on. Where nothing decided by the end of `request`, the caller applies default_action().
+// method CONNECT is its second half – and judges each rule once per transaction. `trust` ends all later phases; `block`, `reset`, `redirect`,
+// `quarantine` and `limit` end the transaction; `allow` and none go on. Where nothing decided by the end of `request`, the caller applies
+// default_action().
+//
+// Payloads: for each direction `payload` (with payload.direction, file.* and nothing released), then inspect_options(); at the end `verdict`,
+// with scan.* and Facts::set_body_found, once for each member of an archive and once for the whole. The facts of one payload are cleared
+// before the next one's are set. `verdict` is asked whatever rules there are: `malware` and `unscanned` are judged there too.
 #pragma once
 
 #include <bitset>
@@ -18,6 +23,7 @@
 #include <vector>
 
 #include "base/diagnostic.h"
+#include "policy/body_pattern.h"
 #include "policy/facts.h"
 #include "policy/field.h"
 #include "policy/lists/lists.h"
@@ -41,11 +47,17 @@ struct Effects {
     std::vector<const Rule*> tags;  // `tag` rules that held (the tags themselves are in Facts::tags)
     std::vector<const Rule*> shadows;  // rules in shadow mode that would have acted
     RateLimits::Tokens tokens;  // that `limit` rules of `dial` asked for, which judges a transaction more than once
+    struct Inspection {  // an `inspect` rule that held
+        const Rule* rule = nullptr;
+        Direction direction = Direction::either;  // of the payloads that it is about
+    };
+    std::vector<Inspection> inspections;  // inspect_options() makes sense of them
     void clear() {
         header_edits.clear();
         tags.clear();
         shadows.clear();
         tokens.clear();
+        inspections.clear();
     }
 };
 
@@ -67,8 +79,8 @@ std::string_view to_string(RuleTrace::Outcome outcome);
 
 // One of the checks that are always there unless turned off by name.
 struct Builtin {
-    std::string_view name;
-    std::string_view when;  // in words, or as a rule would say it
+    std::string name;
+    std::string when;  // in words, or as a rule would say it
     std::string_view phase;
     bool on = true;
 };
@@ -111,7 +123,11 @@ public:
     void set_time(Facts& facts, Scratch& scratch, std::int64_t unix_seconds) const;
 
     Action default_action() const { return default_action_; }  // allow or block
-    std::span<const Rule> rules() const { return rules_; }  // in file order
+    std::span<const Rule> rules() const { return std::span(rules_).first(own_rules_); }  // the user's, in file order
+    // Those and, behind them, `malware` and `unscanned` as far as they are on: every rule that a decision may name.
+    std::span<const Rule> all_rules() const { return rules_; }
+    // What payloads are to be searched for, each once; a pattern's place is its number in Facts::set_body_found.
+    std::span<const BodyPattern> body_patterns() const;
     std::span<const Builtin> builtins() const { return builtins_; }
     bool protect_host() const { return builtins_[0].on; }
     const Lists& lists() const { return *lists_; }  // with a report for each: entries, bad lines, whether it was kept
@@ -123,7 +139,18 @@ public:
 private:
     Policy();
 
-    std::vector<Rule> rules_;
+    // A built-in rule for payloads.
+    struct PayloadCheck {
+        std::uint32_t rule = 0;  // in rules_
+        bool (*holds)(const Facts& facts) = nullptr;
+    };
+
+    Decision evaluate_own(Phase phase, Protocol protocol, Facts& facts, Scratch& scratch, Effects& effects, RateLimits& limits,
+                          std::int64_t now_ns, std::uint32_t from) const;
+
+    std::vector<Rule> rules_;  // the user's, and behind them the built-in ones
+    std::size_t own_rules_ = 0;
+    std::vector<PayloadCheck> payload_checks_;
     std::vector<Builtin> builtins_;
     std::shared_ptr<const Lists> lists_;
     std::unique_ptr<const Program> program_;

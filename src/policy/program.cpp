@@ -211,6 +211,7 @@ void Program::Run::probe(SlotId id) {
     probed_[id / 64] |= std::uint64_t{1} << (id % 64);
     if (index.empty() || !facts_.has(slot.field)) return;
     const auto fire_one = [this](AtomId atom) { fire(atom); };
+    if (slot.field == Field::body) return index.probe_patterns(facts_.body_found(), fire_one);
     switch (index.type()) {
         case Type::string:
             each_text(slot, [&](std::string_view value) {

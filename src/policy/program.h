@@ -58,6 +58,7 @@ public:
     const Judged& judged(Protocol protocol, Occasion occasion) const {
         return judged_[static_cast<std::size_t>(protocol)][static_cast<std::size_t>(occasion)];
     }
+    const std::vector<BodyPattern>& body_patterns() const { return table_.body_patterns(); }
     // The name of a field that the rule reads and that is not known; empty if there is none.
     std::string_view missing_field(std::uint32_t rule, const Facts& facts) const;
 

@@ -12,6 +12,7 @@
 
 #include "base/diagnostic.h"
 #include "policy/field.h"
+#include "policy/inspect_options.h"
 
 namespace sluice::policy {
 
@@ -33,8 +34,8 @@ enum class Action : std::uint8_t {
     remove_response_header,   // these do not decide
     quarantine,
     intercept,
-    tunnel,
-    inspect,              // known to the language; a load error in this version
+    tunnel,  // these two are known to the language, and a load error in this version
+    inspect,              // does not decide
 };
 std::string_view to_string(Action action);
 std::optional<Action> find_action(std::string_view name);
@@ -69,13 +70,15 @@ struct Rule {
     bool connect_judges_connect = false;
     Direction direction = Direction::either;  // of `payload` and `verdict`
 
-    int status = 403;  // block
+    int status = 403;  // block, quarantine
     std::string reason;  // in the refusal and the log
     std::string redirect_to;
     std::string realm;  // authenticate
     std::shared_ptr<const UserFile> users;
     HeaderEdit edit;
     RateLimit limit;
+    InspectOptions inspect;
+    bool accept = false;  // quarantine, SMTP: the sender is told that the mail was taken
     std::vector<std::string> tags;
     bool tags_as_header = false;  // SMTP: X-Sluice-Tags
 

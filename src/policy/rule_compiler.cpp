@@ -5,6 +5,7 @@
 #include <array>
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include "base/text.h"
 #include "policy/expression.h"
@@ -32,12 +33,14 @@ constexpr std::array<std::string_view, 13> untouchable{"content-length",
                                                        "proxy-authorization",
                                                        "proxy-authentication-info",
                                                        "http2-settings"};
-constexpr std::array<std::string_view, 12> usable_actions{"allow",
+constexpr std::array<std::string_view, 14> usable_actions{"allow",
                                                           "block",
                                                           "reset",
                                                           "trust",
                                                           "redirect",
                                                           "authenticate",
+                                                          "quarantine",
+                                                          "inspect",
                                                           "limit",
                                                           "tag",
                                                           "set_request_header",
@@ -107,7 +110,7 @@ private:
             return false;
         }
         out_.rule.action = *action;
-        if (*action >= Action::quarantine) {
+        if (*action == Action::intercept || *action == Action::tunnel) {
             fault(*source_.action, fmt::format("`{}` is not in this version of Sluice", name));
             return false;
         }
@@ -159,6 +162,8 @@ private:
         if (is_edit(rule.action)) return header_edit();
         switch (rule.action) {
             case Action::block:
+            case Action::quarantine:
+                rule.accept = source_.accept && source_.accept->value;
                 if (!source_.status) break;
                 if (source_.status->value < 400 || source_.status->value > 599)
                     fault(source_.status->place, source_.status->source_line, "`status` of a refusal is from 400 to 599");
@@ -168,6 +173,7 @@ private:
             case Action::authenticate: authenticate(); break;
             case Action::limit: limit(); break;
             case Action::tag: tag(); break;
+            case Action::inspect: inspect(); break;
             default: break;
         }
     }
@@ -248,6 +254,7 @@ private:
         if (faults.empty() && node.kind == Node::Kind::bare && node.operand.functions.size() == 1)
             reference = resolve_field(node.operand, faults);
         else if (faults.empty()) faults.push_back({prefix, "`per` names fields, such as \"client.ip\""});
+        if (reference && reference->field == Field::body) faults.push_back({prefix, "no rule sees `body` as a whole"});
         for (Fault& fault : faults)
             diagnostics_.push_back(
                 at(text, std::min(fault.position < prefix ? 0 : fault.position - prefix, text.value.size()), std::move(fault.message)));
@@ -264,6 +271,38 @@ private:
             if (std::ranges::find(out_.rule.tags, tag.value) == out_.rule.tags.end()) out_.rule.tags.push_back(tag.value);
         }
         out_.rule.tags_as_header = source_.header_flag && source_.header_flag->value;
+    }
+
+    void inspect() {
+        InspectOptions& options = out_.rule.inspect;
+        if (source_.engines) {
+            options.engines.emplace();
+            for (const Text& name : *source_.engines)
+                if (const auto engine = word<Engine>(name, "engine", engine_words)) options.engines->add(*engine);
+        }
+        if (source_.deliver) options.deliver = word<Deliver>(*source_.deliver, "delivery", deliver_words);
+        if (source_.whole) options.whole = word<Whole>(*source_.whole, "value of `whole`", whole_words);
+        if (source_.ranges) options.ranges = word<Ranges>(*source_.ranges, "value of `ranges`", ranges_words);
+        if (source_.trickle) options.trickle = source_.trickle->value;
+        if (source_.max_size) {
+            const auto size = parse_bare_literal(source_.max_size->value);
+            const bool is_size = size && (size->kind == Literal::Kind::size || size->kind == Literal::Kind::integer);
+            if (!is_size || size->number < 1) fault(*source_.max_size, "`max_size` is a size, such as \"100MiB\"");
+            else options.max_size = static_cast<std::uint64_t>(size->number);
+        }
+        if (!source_.engines && !source_.deliver && !source_.whole && !source_.ranges && !source_.trickle && !source_.max_size)
+            fault_of_rule("`inspect` needs at least one of `engines`, `deliver`, `whole`, `ranges`, `max_size` and `trickle`");
+    }
+
+    // The enumerator whose word it is.
+    template <class E>
+    std::optional<E> word(const Text& text, std::string_view what, std::span<const std::string_view> words) {
+        const auto found = std::ranges::find(words, text.value);
+        if (found != words.end()) return static_cast<E>(found - words.begin());
+        const std::string_view nearest = nearest_name(text.value, words);
+        fault(text, nearest.empty() ? fmt::format("unknown {} `{}`; there are `{}`", what, text.value, fmt::join(words, "`, `"))
+                                    : fmt::format("unknown {} `{}`; did you mean `{}`?", what, text.value, nearest));
+        return std::nullopt;
     }
 
     void header_edit() {
@@ -306,7 +345,7 @@ private:
             }
         };
         check(source_.reason, "reason", "rules that decide", decides(action));
-        check(source_.status, "status", "`block`", action == Action::block);
+        check(source_.status, "status", "`block` and `quarantine`", action == Action::block || action == Action::quarantine);
         check(source_.to, "to", "`redirect`", action == Action::redirect);
         check(source_.realm, "realm", "`authenticate`", action == Action::authenticate);
         check(source_.users, "users", "`authenticate`", action == Action::authenticate);
@@ -317,12 +356,14 @@ private:
         check(source_.header_flag, "header", "`tag`, as true or false", action == Action::tag);
         check(source_.header, "header", "the header actions", is_edit(action));
         check(source_.value, "value", "`set_request_header` and `set_response_header`", is_set(action));
-        check(source_.accept, "accept", "`quarantine`", false);
-        check(source_.engines, "engines", "`inspect`", false);
-        check(source_.deliver, "deliver", "`inspect`", false);
-        check(source_.ranges, "ranges", "`inspect`", false);
-        check(source_.max_size, "max_size", "`inspect`", false);
-        check(source_.whole, "whole", "`inspect`", false);
+        check(source_.accept, "accept", "`quarantine`", action == Action::quarantine);
+        const bool inspects = action == Action::inspect;
+        check(source_.engines, "engines", "`inspect`", inspects);
+        check(source_.deliver, "deliver", "`inspect`", inspects);
+        check(source_.whole, "whole", "`inspect`", inspects);
+        check(source_.ranges, "ranges", "`inspect`", inspects);
+        check(source_.max_size, "max_size", "`inspect`", inspects);
+        check(source_.trickle, "trickle", "`inspect`", inspects);
     }
 
     const RuleSource& source_;
@@ -333,22 +374,6 @@ private:
 };
 
 }  // namespace
-
-Diagnostic at(const Text& text, std::size_t offset, std::string message, Diagnostic::Severity severity) {
-    Diagnostic out{text.place, std::move(message), text.source_line, severity};
-    if (!text.verbatim || text.place.line == 0) return out;
-    const std::string_view before = std::string_view(text.value).substr(0, offset);
-    const auto lines = static_cast<std::size_t>(std::ranges::count(before, '\n'));
-    if (lines == 0) {
-        out.place.column += offset;
-        return out;
-    }
-    const std::size_t line_start = before.rfind('\n') + 1;
-    out.place.line += lines;
-    out.place.column = offset - line_start + 1;
-    out.source_line = text.value.substr(line_start, text.value.find_first_of("\r\n", line_start) - line_start);
-    return out;
-}
 
 CompiledRule compile_rule(const RuleSource& source, std::span<const ListName> lists, AtomTable& table, Diagnostics& diagnostics) {
     return RuleCompiler(source, lists, table, diagnostics).compile();

@@ -23,7 +23,4 @@ struct CompiledRule {
 // Reports every fault of the rule.
 CompiledRule compile_rule(const RuleSource& source, std::span<const ListName> lists, AtomTable& table, Diagnostics& diagnostics);
 
-// A diagnostic at `offset` bytes into a value.
-Diagnostic at(const Text& text, std::size_t offset, std::string message, Diagnostic::Severity severity = Diagnostic::Severity::error);
-
 }  // namespace sluice::policy

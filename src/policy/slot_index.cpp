@@ -81,6 +81,7 @@ void SlotIndex::add(AtomId id, const Atom& atom) {
         case Kind::string_list:
         case Kind::url_list:
         case Kind::sha256_list: put(other_lists_, atom.list, id); break;
+        case Kind::body: put(patterns_, atom.pattern, id); break;
         default: break;
     }
 }
@@ -127,9 +128,9 @@ bool SlotIndex::in_list(const Atom& atom, const Slot& slot, std::string_view val
     }
 }
 
-void SlotIndex::put(std::vector<AtomId>& atoms, ListId list, AtomId id) {
-    if (atoms.size() <= list) atoms.resize(list + std::size_t{1}, none);
-    atoms[list] = id;
+void SlotIndex::put(std::vector<AtomId>& atoms, std::size_t at, AtomId id) {
+    if (atoms.size() <= at) atoms.resize(at + 1, none);
+    atoms[at] = id;
 }
 
 }  // namespace sluice::policy

@@ -36,11 +36,11 @@ public:
         if (!grams_.empty()) grams_.search(value, fire);
         if (!domain_lists_.empty()) {
             clear(bits);
-            if (lists.domains().lookup(domain_of(slot_, value), bits)) each_list(bits, domain_lists_, fire);
+            if (lists.domains().lookup(domain_of(slot_, value), bits)) each_bit(bits, domain_lists_, fire);
         }
         if (!other_lists_.empty()) {
             clear(bits);
-            if (lookup_others(value, lists, bits)) each_list(bits, other_lists_, fire);
+            if (lookup_others(value, lists, bits)) each_bit(bits, other_lists_, fire);
         }
     }
     template <class F>
@@ -59,8 +59,14 @@ public:
         for (const AtomId id : value.is_v4() ? v4_.lookup(value.to_v4()) : v6_.lookup(value.bytes())) fire(id);
         if (!ip_lists_.empty()) {
             clear(bits);
-            if (lists.networks().lookup(value, bits)) each_list(bits, ip_lists_, fire);
+            if (lists.networks().lookup(value, bits)) each_bit(bits, ip_lists_, fire);
         }
+    }
+
+    // `found`: a bit a pattern, as Facts::body_found has it.
+    template <class F>
+    void probe_patterns(std::span<const std::uint64_t> found, F&& fire) const {
+        each_bit(found, patterns_, fire);
     }
 
     // The same question about one list.
@@ -72,17 +78,17 @@ private:
         for (std::uint64_t& word : bits) word = 0;
     }
     template <class F>
-    static void each_list(std::span<const std::uint64_t> bits, const std::vector<AtomId>& atoms, F&& fire) {
+    static void each_bit(std::span<const std::uint64_t> bits, const std::vector<AtomId>& atoms, F&& fire) {
         for (std::size_t word = 0; word < bits.size(); ++word) {
             for (std::uint64_t rest = bits[word]; rest != 0; rest &= rest - 1) {
-                const std::size_t list = word * 64 + static_cast<std::size_t>(__builtin_ctzll(rest));
-                if (list < atoms.size() && atoms[list] != none) fire(atoms[list]);
+                const std::size_t at = word * 64 + static_cast<std::size_t>(__builtin_ctzll(rest));
+                if (at < atoms.size() && atoms[at] != none) fire(atoms[at]);
             }
         }
     }
     static std::string_view domain_of(const Slot& slot, std::string_view value);
     bool lookup_others(std::string_view value, const Lists& lists, std::span<std::uint64_t> bits) const;
-    static void put(std::vector<AtomId>& atoms, ListId list, AtomId id);
+    static void put(std::vector<AtomId>& atoms, std::size_t at, AtomId id);
 
     Slot slot_;
     Type type_;
@@ -95,6 +101,7 @@ private:
     IntervalIndex<std::uint32_t> v4_;
     IntervalIndex<std::array<std::uint8_t, 16>> v6_;
     std::vector<AtomId> domain_lists_, ip_lists_, other_lists_;  // by list; others: of strings, URLs and hashes
+    std::vector<AtomId> patterns_;  // by pattern of `body`
 };
 
 }  // namespace sluice::policy

@@ -8,18 +8,11 @@
 #include <vector>
 
 #include "base/diagnostic.h"
+#include "base/source_text.h"
 
 namespace sluice::policy {
 
-// A string value of the configuration.
-struct Text {
-    std::string value;
-    Place place;                          // of the value's first character, inside the quotes
-    std::string source_line;              // the line of the file that `place` names
-    // The value stands in the file character by character (no escapes): a fault inside it is shown at its own column and line. Otherwise
-    // every fault points at `place`.
-    bool verbatim = true;
-};
+using sluice::Text;
 
 struct Number {
     std::int64_t value = 0;
@@ -40,7 +33,7 @@ struct RuleSource {
     std::optional<Text> name, when, action;
     std::optional<Text> phase, mode;
     std::optional<Text> reason;
-    std::optional<Number> status;  // block
+    std::optional<Number> status;  // block, quarantine
     std::optional<Text> to;  // redirect
     std::optional<Text> realm, users;  // authenticate; `users`: an absolute path
     std::optional<Text> rate;  // limit
@@ -51,8 +44,8 @@ struct RuleSource {
     std::optional<Text> header, value;  // set_request_header …
     std::optional<Flag> accept;  // quarantine
     std::optional<std::vector<Text>> engines;  // inspect
-    std::optional<Text> deliver, ranges, max_size;
-    std::optional<Flag> whole;
+    std::optional<Text> deliver, whole, ranges, max_size;
+    std::optional<Flag> trickle;
 };
 
 // One key of [lists].

@@ -49,6 +49,9 @@ void Exchange::begin(Session& session) {
     server_.reset();
     response_.status = 0;
     upload_body_.bytes = download_body_.bytes = 0;
+    upload_payload_.is_on = download_payload_.is_on = false;
+    payload_refusal_.reset();
+    answers_expectation_ = upload_pauses_ = head_waits_ = false;
     in_begin_ = in_end_ = 0;
     response_started_ = watching_ = false;
     keep_client_ = linger_ = client_gone_ = in_tunnel_ = start_recorded_ = false;
@@ -81,6 +84,10 @@ net::Task<bool> Exchange::run(Session& session) {
         again = co_await route();
     }
     in_.release();
+    head_in_.release();
+    upload_in_.release();
+    for (Inspected* way : {&upload_payload_, &download_payload_})
+        if (way->is_on) way->payload->clear();
     drop_upstream();
     co_return again && !service_->is_draining();
 }

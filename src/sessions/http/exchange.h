@@ -21,6 +21,7 @@
 
 #include "audit/event.h"
 #include "base/url.h"
+#include "inspect/payload.h"
 #include "net/gate.h"
 #include "net/relay.h"
 #include "net/stream.h"
@@ -95,6 +96,7 @@ private:
         std::size_t tag_rules = 0;
         std::size_t tags = 0;
         std::size_t tokens = 0;
+        std::size_t inspections = 0;
         bool trusted = false;
         std::string_view rule;
     };
@@ -127,8 +129,10 @@ private:
     // A body on its way: how it came, how it goes on, and the pieces of it that can go now.
     struct Body {
         void begin(const http1::Framing& framing, bool chunked, const Limits& limits, Side side);
-        Result<bool> take(std::string_view& unread);
-        void append_last_chunk();
+        // What is there of it, from the front of `unread`, without its framing: into `content`.
+        Result<void> take(std::string_view& unread);
+        // Views of content as they go on, into `pieces`. `last`: nothing follows them.
+        void frame(std::span<const std::string_view> views, bool last);
 
         http1::Framing::Kind kind = http1::Framing::Kind::none;
         std::uint64_t left = 0;                          // of a body with a length
@@ -138,17 +142,50 @@ private:
         std::optional<http1::ChunkedDecoder> decoder;
         http1::ChunkPrefix prefix;
         std::string last_chunk;
-        std::vector<std::string_view> pieces;            // views into what was read, and into this object
+        std::vector<std::string_view> content;           // views into what was read
+        std::vector<std::string_view> pieces;            // and into this object
     };
     struct BodyOut {
         enum class Kind : std::uint8_t { none, length, chunked, until_close };
         Kind kind = Kind::none;
     };
     Result<void> take_buffered_upload();
+    net::Task<Refused> receive_upload();
+    net::Task<Result<std::size_t>> read_upload();
     net::Task<void> pump_upload();
     net::Task<Result<void>> pump_upload_bytes();
     net::Task<void> stop_upload();
     net::Task<Result<void>> pump_download();
+
+    // exchange_inspect.cpp
+    // The payload that goes one way, under inspection.
+    struct Inspected {
+        explicit Inspected(policy::Direction where) : direction(where) {}
+
+        policy::Direction direction;
+        std::optional<inspect::Payload> payload;
+        bool is_on = false;
+        bool is_held = false;                            // nothing of it goes on before the verdict
+        std::vector<std::string_view> released;
+        std::string name;                                // file.name
+        std::string extension;
+        std::string_view skipped_by;                     // the rule that left out all engines
+    };
+    void begin_inspection(Inspected& way, const http1::Fields& fields, bool partial);
+    // What may go on of body.content, framed, into body.pieces. A refusal: nothing more goes on.
+    Refused pass(Inspected& way, Body& body);
+    // The same where its source pauses.
+    Refused pause(Inspected& way, Body& body);
+    Refused plan_payload(Inspected& way, const Body& body);
+    Refused judge_payload(Inspected& way);
+    void fill_payload_facts(const Inspected& way);
+    void name_file(Inspected& way, const http1::Fields& fields);
+    // nullopt: nothing came for a moment.
+    net::Task<Result<std::optional<std::size_t>>> read_or_pause(net::Stream& stream, std::span<char> into);
+    const Inspected* recorded_payload() const;
+    void record_payload(const Inspected& way, audit::Event& event);
+    bool will_be_inspected() const;
+    bool asks_for_the_whole() const;
 
     // exchange_tunnel.cpp
     net::Task<bool> run_connect();
@@ -196,6 +233,15 @@ private:
     net::Gate upload_done_;
     bool upload_taken_ = false;                          // what was read ahead of the body is in upload_body_
     std::string upload_out_;
+    std::string accept_encoding_;
+    std::vector<std::string_view> request_pieces_;
+    net::Buffer upload_in_;                              // the last of an upload that was held
+    Inspected upload_payload_{policy::Direction::upload};
+    Inspected download_payload_{policy::Direction::download};
+    Refused payload_refusal_;
+    std::string payload_reason_;                         // its words
+    bool answers_expectation_ = false;                   // the 100 comes from us
+    bool upload_pauses_ = false;
 
     // The policy.
     policy::Facts facts_;
@@ -219,6 +265,8 @@ private:
     http1::ResponseHead response_;
     std::optional<http1::ResponseParser> response_parser_;
     net::Buffer in_;                                     // from the server
+    net::Buffer head_in_;                                // the response's head, while its body is inspected
+    bool head_waits_ = false;                            // the response's head has not gone to the client yet
     std::size_t in_begin_ = 0;
     std::size_t in_end_ = 0;
     Body download_body_;
@@ -262,6 +310,7 @@ private:
     std::string_view scan_reason_;
     std::optional<audit::Action> outcome_;
     std::vector<std::string_view> shadows_;
+    std::vector<std::string_view> scan_matches_;
 };
 
 }  // namespace sluice::http

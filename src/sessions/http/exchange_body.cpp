@@ -52,53 +52,49 @@ bool is_event_stream(std::string_view content_type) {
 
 }  // namespace
 
-// What is there of a body, reframed into `pieces`. `unread` is taken from its front; true: the body has ended.
-Result<bool> Exchange::Body::take(std::string_view& unread) {
-    pieces.clear();
-    std::uint64_t size = 0;
+Result<void> Exchange::Body::take(std::string_view& unread) {
+    content.clear();
     switch (kind) {
-        case Framing::Kind::none: return true;
+        case Framing::Kind::none: return {};
         case Framing::Kind::until_close:
         case Framing::Kind::length: {
             const std::size_t taken =
                 kind == Framing::Kind::length ? static_cast<std::size_t>(std::min<std::uint64_t>(left, unread.size())) : unread.size();
-            if (taken > 0) pieces.push_back(unread.substr(0, taken));
+            if (taken > 0) content.push_back(unread.substr(0, taken));
             unread.remove_prefix(taken);
-            size = taken;
+            bytes += taken;
             left -= kind == Framing::Kind::length ? taken : 0;
-            ended = kind == Framing::Kind::length && left == 0;
-            break;
+            ended = ended || (kind == Framing::Kind::length && left == 0);
+            return {};
         }
-        case Framing::Kind::chunked:
-            while (!ended) {
-                const auto piece = decoder->next(unread);
-                if (!piece) {
-                    // Without its framing, what stood before the fault would be read as framing of the sender's choice.
-                    pieces.clear();
-                    return std::unexpected(piece.error());
-                }
-                if (piece->kind == ChunkedDecoder::Piece::Kind::need_more) break;
-                if (piece->kind == ChunkedDecoder::Piece::Kind::end) {
-                    ended = true;
-                } else {
-                    pieces.push_back(piece->data);
-                    size += piece->data.size();
-                }
-            }
-            break;
+        case Framing::Kind::chunked: break;
     }
-    bytes += size;
-    if (!chunked_out) return ended;
-    if (size > 0) {
-        const std::size_t length = http1::chunk_prefix(size, prefix);
-        pieces.insert(pieces.begin(), std::string_view(prefix, length));
-        pieces.push_back(http1::chunk_suffix);
+    while (!ended) {
+        const auto piece = decoder->next(unread);
+        if (!piece) {
+            // Without its framing, what stood before the fault would be read as framing of the sender's choice.
+            content.clear();
+            return std::unexpected(piece.error());
+        }
+        if (piece->kind == ChunkedDecoder::Piece::Kind::need_more) break;
+        if (piece->kind == ChunkedDecoder::Piece::Kind::end) {
+            ended = true;
+        } else {
+            content.push_back(piece->data);
+            bytes += piece->data.size();
+        }
     }
-    if (ended) append_last_chunk();
-    return ended;
+    return {};
 }
 
-void Exchange::Body::append_last_chunk() {
+void Exchange::Body::frame(std::span<const std::string_view> views, bool last) {
+    pieces.clear();
+    const std::size_t size = net::total_size(views);
+    if (chunked_out && size > 0) pieces.emplace_back(prefix, http1::chunk_prefix(size, prefix));
+    pieces.insert(pieces.end(), views.begin(), views.end());
+    if (!chunked_out) return;
+    if (size > 0) pieces.push_back(http1::chunk_suffix);
+    if (!last) return;
     last_chunk.clear();
     http1::write_last_chunk(last_chunk,
                             decoder && kind == Framing::Kind::chunked ? decoder->trailers().all() : std::span<const NameValue>{});
@@ -124,12 +120,72 @@ Result<void> Exchange::take_buffered_upload() {
     if (upload_ == Upload::complete) return {};
     std::string_view unread = session_->unread();
     const std::size_t before = unread.size();
-    const bool ended = TRY(upload_body_.take(unread)) || upload_body_.ended;
-    for (const std::string_view piece : upload_body_.pieces) upload_out_ += piece;
+    TRY(upload_body_.take(unread));
     session_->consume(before - unread.size());
     client_bytes_ += before - unread.size();
-    if (ended) upload_ = Upload::complete;
+    if (upload_body_.ended) upload_ = Upload::complete;
     return {};
+}
+
+// What has come of the upload; all of it, where nothing may go on before the verdict.
+net::Task<Exchange::Refused> Exchange::receive_upload() {
+    begin_inspection(upload_payload_, head_.fields, head_.fields.has(KnownField::content_range));
+    if (const Refused refused = pass(upload_payload_, upload_body_)) co_return refused;
+    if (!upload_payload_.is_on) {
+        for (const std::string_view piece : upload_body_.pieces) upload_out_ += piece;
+        upload_body_.pieces.clear();
+        co_return std::nullopt;
+    }
+    const auto options = policy::inspect_options(effects_, policy::Direction::upload);
+    const bool is_always_held = options.deliver.value_or(generation_->settings->deliver) == policy::Deliver::hold;
+    if (head_.expects_continue && upload_ != Upload::complete && upload_body_.bytes == 0) {
+        // Only the server knows whether it wants the body; but where nothing reaches it before the body is judged, it cannot be asked.
+        if (!is_always_held) co_return std::nullopt;
+        answers_expectation_ = true;
+        std::array<std::string_view, 1> go_on{"HTTP/1.1 100 Continue\r\n\r\n"};
+        client_sent_ += go_on[0].size();
+        if (const auto sent = co_await session_->client().write(go_on, 0, limits().body_idle); !sent)
+            co_return refusal_of(sent.error(), http::Stage::reading_body);
+    }
+    // Until the first bytes say whether it is held, it waits, though not for a client that pauses.
+    while (!upload_body_.ended && upload_body_.pieces.empty()) {
+        const auto read = co_await read_upload();
+        if (!read) co_return refusal_of(read.error(), http::Stage::reading_body);
+        if (*read == 0 && !upload_payload_.is_held && !is_always_held) break;
+        if (const Refused refused = *read == 0 ? pause(upload_payload_, upload_body_) : pass(upload_payload_, upload_body_)) co_return refused;
+    }
+    if (upload_body_.ended) upload_ = Upload::complete;
+    session_->client().expires_never();
+    co_return std::nullopt;
+}
+
+// The next bytes of the upload, into upload_body_.content. 0: the client pauses.
+net::Task<Result<std::size_t>> Exchange::read_upload() {
+    net::Stream& client = session_->client();
+    if (!upload_in_) {
+        const bool large = upload_body_.kind == Framing::Kind::length && upload_body_.left > net::BufferPool::small_size;
+        upload_in_ = worker_.buffers().borrow(large ? net::BufferSize::large : net::BufferSize::small);
+    }
+    std::span<char> room = upload_in_.span();
+    if (upload_body_.kind == Framing::Kind::length)
+        room = room.first(static_cast<std::size_t>(std::min<std::uint64_t>(room.size(), upload_body_.left)));
+    if (!upload_pauses_) client.expires_in(limits().body_idle);
+    std::size_t got = 0;
+    if (upload_payload_.is_on && upload_payload_.payload->gains_from_pause()) {
+        const auto read = CO_TRY(co_await read_or_pause(client, room));
+        upload_pauses_ = !read;
+        if (!read) co_return std::size_t{0};
+        got = *read;
+    } else {
+        upload_pauses_ = false;
+        got = CO_TRY(co_await client.read_some(room));
+    }
+    if (got == 0) co_return fail(Errc::closed, Side::client, "the client closed inside a request body");
+    std::string_view unread(upload_in_.data(), got);
+    CO_TRY(upload_body_.take(unread));
+    client_bytes_ += got - unread.size();
+    session_->push_back(unread);
+    co_return got;
 }
 
 net::Task<void> Exchange::pump_upload() {
@@ -143,34 +199,27 @@ net::Task<void> Exchange::pump_upload() {
     } else {
         upload_ = Upload::failed;
         upload_error_ = pumped.error();
-        if (pumped.error().side == Side::client) upstream_->cancel();  // a half request is never ended as if it were whole
+        // A half request is never ended as if it were whole.
+        if (pumped.error().side == Side::client || payload_refusal_) upstream_->cancel();
         else if (pumped.error().code == Errc::timed_out && !response_started_) upstream_->cancel(Errc::timed_out);
     }
     upload_done_.open();
 }
 
 net::Task<Result<void>> Exchange::pump_upload_bytes() {
-    net::Stream& client = session_->client();
-    const bool large = upload_body_.kind == Framing::Kind::length && upload_body_.left > net::BufferPool::small_size;
-    const net::Buffer buffer = worker_.buffers().borrow(large ? net::BufferSize::large : net::BufferSize::small);
     Pace pace(limits(), Service::now_ns());
     while (!upload_body_.ended) {
         if (!response_started_) upstream_->expires_never();
-        client.expires_in(limits().body_idle);
-        std::span<char> room = buffer.span();
-        if (upload_body_.kind == Framing::Kind::length)
-            room = room.first(static_cast<std::size_t>(std::min<std::uint64_t>(room.size(), upload_body_.left)));
-        const std::size_t got = CO_TRY(co_await client.read_some(room));
-        if (got == 0) co_return fail(Errc::closed, Side::client, "the client closed inside a request body");
-        if (pace.is_too_slow(got, Service::now_ns())) co_return fail(Errc::timed_out, Side::client, "the request body came too slowly");
-        std::string_view unread(buffer.data(), got);
-        CO_TRY(upload_body_.take(unread));
-        client_bytes_ += got - unread.size();
-        session_->push_back(unread);
+        const std::size_t got = CO_TRY(co_await read_upload());
+        if (got > 0 && pace.is_too_slow(got, Service::now_ns()))
+            co_return fail(Errc::timed_out, Side::client, "the request body came too slowly");
+        payload_refusal_ = got == 0 ? pause(upload_payload_, upload_body_) : pass(upload_payload_, upload_body_);
+        if (payload_refusal_) co_return fail(Errc::refused_by_policy, Side::self, "the upload was refused");
+        if (upload_body_.pieces.empty()) continue;
         server_sent_ += net::total_size(upload_body_.pieces);
         CO_TRY(co_await upstream_->write(upload_body_.pieces, 0, limits().body_idle));
     }
-    if (!response_started_) client.expires_never();  // else the deadline is that of the response on its way
+    if (!response_started_) session_->client().expires_never();  // else the deadline is that of the response on its way
     co_return Result<void>{};
 }
 
@@ -187,15 +236,32 @@ net::Task<void> Exchange::stop_upload() {
 net::Task<Result<void>> Exchange::pump_download() {
     net::Stream& client = session_->client();
     const auto type = response_.fields.find(KnownField::content_type);
-    const Limits::Duration idle = type && is_event_stream(*type) ? limits().tunnel_idle : limits().body_idle;
+    const bool is_stream = type && is_event_stream(*type);
+    const Limits::Duration idle = is_stream ? limits().tunnel_idle : limits().body_idle;
     download_body_.begin(response_.body, body_out_.kind == BodyOut::Kind::chunked, limits(), Side::server);
     response_started_ = true;
-    for (bool first = true;; first = false) {
-        std::string_view unread(in_.data() + in_begin_, in_end_ - in_begin_);
-        const std::size_t before = unread.size();
-        const auto taken = download_body_.take(unread);
-        in_begin_ += before - unread.size();
-        if (first) download_body_.pieces.insert(download_body_.pieces.begin(), out_);
+    head_waits_ = true;
+    if (response_.body.kind != Framing::Kind::none) begin_inspection(download_payload_, response_.fields, response_.status == 206);
+    for (bool pauses = false;;) {
+        Result<void> taken{};
+        if (pauses) {
+            payload_refusal_ = pause(download_payload_, download_body_);
+        } else {
+            std::string_view unread(in_.data() + in_begin_, in_end_ - in_begin_);
+            const std::size_t before = unread.size();
+            taken = download_body_.take(unread);
+            in_begin_ += before - unread.size();
+            if (taken) payload_refusal_ = pass(download_payload_, download_body_);
+            else download_body_.pieces.clear();
+        }
+        if (payload_refusal_) co_return fail(Errc::refused_by_policy, Side::self, "the payload was refused");
+        // The head goes with the first bytes, so that a page can still take its place; but not later than a client would wonder.
+        const bool head_goes = head_waits_ && (!download_payload_.is_on || !download_body_.pieces.empty() || download_body_.ended || is_stream ||
+                                               (pauses && !download_payload_.is_held));
+        if (head_goes) {
+            download_body_.pieces.insert(download_body_.pieces.begin(), out_);
+            head_waits_ = false;
+        }
         if (!download_body_.pieces.empty()) {
             if (upload_ == Upload::running) client.expires_in(limits().body_idle);  // a client that is answered may pause in its upload
             else client.expires_never();
@@ -208,22 +274,32 @@ net::Task<Result<void>> Exchange::pump_download() {
         if (!taken) co_return std::unexpected(taken.error());
         if (download_body_.ended) co_return Result<void>{};
 
-        in_begin_ = in_end_ = 0;  // from here on the views of response_ are gone
+        if (download_payload_.is_on && !head_in_) {
+            // Rules of `payload` and `verdict` see the response's head: it stays where it is.
+            head_in_ = std::move(in_);
+            in_ = worker_.buffers().borrow();
+        }
+        in_begin_ = in_end_ = 0;  // where nothing is inspected the views of response_ are gone from here on
         if (upload_ == Upload::complete) start_client_watch();
-        upstream_->expires_in(idle);
-        const std::size_t got = CO_TRY(co_await upstream_->read_some(in_.span()));
+        if (!pauses) upstream_->expires_in(idle);
+        std::size_t got = 0;
+        if (download_payload_.is_on && (head_waits_ || download_payload_.payload->gains_from_pause()) && !pauses) {
+            const auto read = CO_TRY(co_await read_or_pause(*upstream_, in_.span()));
+            pauses = !read;
+            if (!read) continue;
+            got = *read;
+        } else {
+            pauses = false;
+            got = CO_TRY(co_await upstream_->read_some(in_.span()));
+        }
         server_bytes_ += got;
+        in_end_ = got;
         if (got == 0) {
             if (download_body_.kind != Framing::Kind::until_close)
                 co_return fail(Errc::closed, Side::server, "the server closed inside a response body");
             download_body_.ended = true;
-            if (!download_body_.chunked_out) co_return Result<void>{};
-            download_body_.pieces.clear();
-            download_body_.append_last_chunk();
-            client_sent_ += net::total_size(download_body_.pieces);
-            co_return co_await client.write(download_body_.pieces, 0, limits().body_idle);
+            continue;
         }
-        in_end_ = got;
         if (got == in_.size() && in_.size() < net::BufferPool::large_size) {
             net::Buffer larger = worker_.buffers().borrow(net::BufferSize::large);
             std::copy(in_.data(), in_.data() + got, larger.data());

@@ -6,6 +6,7 @@
 #include <array>
 
 #include "base/text.h"
+#include "inspect/content/coding.h"
 #include "protocols/http1/encoder.h"
 #include "sessions/http/alarm.h"
 #include "sessions/http/exchange.h"
@@ -31,6 +32,8 @@ bool is_idempotent(std::string_view method) {                                // 
 
 net::Task<bool> Exchange::forward() {
     if (const auto taken = take_buffered_upload(); !taken) co_return co_await answer(refusal_of(taken.error(), http::Stage::reading_body));
+    if (head_.body.kind != Framing::Kind::none)
+        if (const Refused refused = co_await receive_upload()) co_return co_await answer(*refused);
     for (bool may_reuse = true;; may_reuse = false) {
         if (!(may_reuse && take_pooled()))
             if (const Refused refused = co_await connect()) co_return co_await answer(*refused);
@@ -46,6 +49,7 @@ net::Task<bool> Exchange::forward() {
         if (upload_ == Upload::running) co_await stop_upload();
         if (watching_) co_await stop_client_watch();
         alarm_->expires_never();
+        if (payload_refusal_) co_return co_await answer(*payload_refusal_);
         // What stopped the upload stopped the rest: the client, or a server that took no more of it.
         const bool upload_stalled = upload_error_ && upload_error_->side == Side::server && upload_error_->code == Errc::timed_out;
         const Error error = upload_error_ && (upload_error_->side == Side::client || upload_stalled) ? *upload_error_ : result.error();
@@ -92,6 +96,8 @@ void Exchange::write_request_head() {
     http1::HeadWriter writer(out_);
     const HeaderEdits edits(effects_.header_edits, policy::Action::set_request_header, policy::Action::remove_request_header);
     writer.request_line(head_.method, url_.raw_target);
+    const bool inspects = will_be_inspected();
+    const bool wants_whole = inspects && asks_for_the_whole();
 
     host_.clear();
     url_.authority.append_to(host_, url_.port == 80 ? 0 : url_.port);
@@ -101,6 +107,11 @@ void Exchange::write_request_head() {
     for (std::size_t i = 0; i < fields.size(); ++i) {
         const KnownField known = head_.fields.known(i);
         if (known == KnownField::host || known == KnownField::content_length || known == KnownField::expect) continue;
+        if (wants_whole && (known == KnownField::range || known == KnownField::if_range)) continue;
+        if (inspects && known == KnownField::accept_encoding) {
+            writer.field("Accept-Encoding", inspect::decodable_codings(fields[i].value, accept_encoding_));
+            continue;
+        }
         if (known == KnownField::x_forwarded_for && adds_forwarded_for) continue;
         if (known == KnownField::forwarded && generation_->settings->forwarded == Forwarded::forwarded) continue;
         if (head_.is_for_this_hop(i) || edits.touches(fields[i].name)) continue;
@@ -116,7 +127,7 @@ void Exchange::write_request_head() {
         case Framing::Kind::chunked: writer.field("Transfer-Encoding", "chunked"); break;
         default: break;
     }
-    if (head_.expects_continue && upload_ != Upload::complete) writer.field("Expect", "100-continue");
+    if (head_.expects_continue && upload_ != Upload::complete && !answers_expectation_) writer.field("Expect", "100-continue");
     bool wants_trailers = false;
     head_.fields.for_each(KnownField::te, [&](std::string_view value) {
         for_each_list_element(
@@ -163,11 +174,13 @@ std::string_view Exchange::via(http1::Version received) {
 // answer early, and say 100 in between.
 net::Task<Result<void>> Exchange::send_request() {
     upstream_->expires_never();                          // a write has its own
-    std::array<std::string_view, 2> pieces{out_, upload_out_};
-    const auto sent = upstream_->try_write(pieces);
+    request_pieces_.assign({out_, upload_out_});
+    if (upload_payload_.is_on) request_pieces_.insert(request_pieces_.end(), upload_body_.pieces.begin(), upload_body_.pieces.end());
+    const std::size_t size = net::total_size(request_pieces_);
+    const auto sent = upstream_->try_write(request_pieces_);
     if (!sent) co_return std::unexpected(sent.error());
-    if (*sent < out_.size() + upload_out_.size()) CO_TRY(co_await upstream_->write(pieces, *sent, limits().body_idle));
-    server_sent_ += out_.size() + upload_out_.size();
+    if (*sent < size) CO_TRY(co_await upstream_->write(request_pieces_, *sent, limits().body_idle));
+    server_sent_ += size;
     if (upload_ == Upload::complete) {
         upstream_->expires_in(limits().first_byte);
     } else {
@@ -288,7 +301,17 @@ net::Task<bool> Exchange::relay_response() {
         record(audit::Action::allowed);
         co_return keep_client_&& upload_whole;
     }
+    if (payload_refusal_) {
+        if (head_waits_) co_return co_await answer(*payload_refusal_);
+        const int status = status_;
+        note(*payload_refusal_);
+        status_ = status;                                // which the client has had
+        session_->client().abort();
+        record(payload_refusal_->action);
+        co_return false;
+    }
     Error error = upload_error_ && upload_error_->side == Side::client ? *upload_error_ : pumped.error();
+    if (head_waits_ && !client_gone_ && error.side == Side::server) co_return co_await answer(refusal_of(error, http::Stage::relaying));
     if (client_gone_) error = client_left;
     note_error(error, http::Stage::relaying);
     // The client must see that this is not all: a reset, and no last chunk.

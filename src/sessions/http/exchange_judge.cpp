@@ -122,9 +122,7 @@ Exchange::Refused Exchange::judge_accept() {
         for (const policy::Rule* rule : at_accept.effects.shadows) count_rule(*rule);
     }
     for (const std::string_view tag : at_accept.tags) facts_.add_tag(tag);
-    effects_.header_edits = at_accept.effects.header_edits;
-    effects_.tags = at_accept.effects.tags;
-    effects_.shadows = at_accept.effects.shadows;
+    effects_ = at_accept.effects;
     counted_tags_ = effects_.tags.size();
     counted_shadows_ = effects_.shadows.size();
     Refused refused = settle(at_accept.decision, Phase::connect);
@@ -165,7 +163,7 @@ Exchange::Refused Exchange::settle(const policy::Decision& decision, Phase phase
 }
 
 void Exchange::count_rule(const policy::Rule& rule) {
-    const auto index = static_cast<std::size_t>(&rule - generation_->policy->rules().data());
+    const auto index = static_cast<std::size_t>(&rule - generation_->policy->all_rules().data());
     if (index < generation_->rule_slots.size()) service_->metrics().rule_matched(generation_->rule_slots[index]);
 }
 
@@ -198,10 +196,12 @@ std::optional<Exchange::Candidate> Exchange::may_dial(const IpPort& address) {
     const auto shadows = beyond(effects_.shadows, before_dial_->shadows);
     const auto tags = beyond(facts_.tags(), before_dial_->tags);
     const auto tokens = beyond(effects_.tokens, asked_before);
+    const auto inspections = beyond(effects_.inspections, before_dial_->inspections);
     effects.rules.header_edits.assign(edits.begin(), edits.end());
     effects.rules.tags.assign(tag_rules.begin(), tag_rules.end());
     effects.rules.shadows.assign(shadows.begin(), shadows.end());
     effects.rules.tokens.assign(tokens.begin(), tokens.end());
+    effects.rules.inspections.assign(inspections.begin(), inspections.end());
     effects.tags.assign(tags.begin(), tags.end());
     forget_dial_effects();
     if (decision.action == Action::none || decision.action == Action::allow || decision.action == Action::trust)
@@ -220,6 +220,7 @@ void Exchange::forget_dial_effects() {
                         effects_.tags.size(),
                         facts_.tags().size(),
                         effects_.tokens.size(),
+                        effects_.inspections.size(),
                         trusted_,
                         rule_};
         return;
@@ -227,6 +228,7 @@ void Exchange::forget_dial_effects() {
     effects_.header_edits.resize(before_dial_->edits);
     effects_.shadows.resize(before_dial_->shadows);
     effects_.tags.resize(before_dial_->tag_rules);
+    effects_.inspections.resize(before_dial_->inspections);
     facts_.keep_tags(before_dial_->tags);
     trusted_ = before_dial_->trusted;
     rule_ = before_dial_->rule;
@@ -239,6 +241,7 @@ void Exchange::keep_dial_effects(const DialEffects& effects) {
     append(effects_.header_edits, effects.rules.header_edits);
     append(effects_.shadows, effects.rules.shadows);
     append(effects_.tags, effects.rules.tags);
+    append(effects_.inspections, effects.rules.inspections);
     for (const std::string_view tag : effects.tags) facts_.add_tag(tag);
 }
 

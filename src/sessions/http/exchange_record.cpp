@@ -78,8 +78,10 @@ void Exchange::record(audit::Action action, audit::Stage stage) {
     event.request_body_bytes = upload_body_.bytes;
     event.response_body_bytes = download_body_.bytes;
     event.response_content_type = response_type_;
-    // Nothing is inspected in this version, and the log says so of every payload.
-    if (!scan_reason_.empty() || response_started_) {
+    // No payload ends without a verdict, and the log has it.
+    if (const Inspected* way = recorded_payload()) {
+        record_payload(*way, event);
+    } else if (!scan_reason_.empty() || response_started_) {
         event.scan_verdict = "skipped";
         event.scan_reason = scan_reason_.empty() ? "no-engine" : scan_reason_;
     }

@@ -20,7 +20,8 @@ std::int64_t Service::now_ns() {
 
 Service::Service(Parts parts, Generation generation)
     : parts_(parts),
-      generation_(std::make_shared<const Generation>(std::move(generation))) {
+      generation_(std::make_shared<const Generation>(std::move(generation))),
+      bench_(generation_->settings->limits) {
     on_tick();
     parts_.lane.redact(generation_->settings->redaction);
     worker().wheel().every_tick([this] { on_tick(); });

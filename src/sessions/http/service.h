@@ -13,6 +13,8 @@
 #include "audit/lane.h"
 #include "audit/metrics.h"
 #include "base/id.h"
+#include "inspect/inspection.h"
+#include "inspect/retained.h"
 #include "net/listener.h"
 #include "net/resolver.h"
 #include "net/worker.h"
@@ -35,6 +37,7 @@ public:
         PasswordChecker& passwords;                      // shared
         audit::Lane& lane;
         audit::MetricsShard& metrics;
+        inspect::Budget& held;                           // shared: memory of all payloads that wait for a verdict
     };
     Service(Parts parts, Generation generation);
     ~Service();
@@ -58,6 +61,8 @@ public:
     audit::Lane& lane() { return parts_.lane; }
     audit::MetricsShard& metrics() { return parts_.metrics; }
     policy::Scratch& scratch() { return scratch_; }
+    inspect::Bench& bench() { return bench_; }
+    inspect::Budget& held() { return parts_.held; }
     const std::shared_ptr<const Generation>& generation() const { return generation_; }
     std::uint64_t reloads() const { return reloads_; }
     // The time as a Date field has it (RFC 9110 5.6.7).
@@ -81,6 +86,7 @@ private:
     Parts parts_;
     std::shared_ptr<const Generation> generation_;       // of this worker alone: its count is not shared with other threads
     policy::Scratch scratch_;
+    inspect::Bench bench_;
     CredentialCache credentials_;
     EventIds ids_;
     std::int64_t unix_offset_ns_ = 0;

@@ -14,6 +14,8 @@
 #include "audit/redact.h"
 #include "base/ip.h"
 #include "base/limits.h"
+#include "inspect/inspection.h"
+#include "policy/inspect_options.h"
 #include "policy/countries.h"
 #include "policy/policy.h"
 #include "policy/protect_host.h"
@@ -40,6 +42,9 @@ struct Settings {
     bool wait_for_log = false;                           // `when_full = "wait"`: no new request while the event log is behind
     std::shared_ptr<const policy::ProtectHost> protect_host;  // null: turned off
     std::shared_ptr<const audit::Redaction> redaction;   // for what a page shows of a URL
+    std::shared_ptr<const inspect::Setup> inspect;       // null: payloads are not inspected
+    policy::Deliver deliver = policy::Deliver::automatic;
+    policy::Ranges ranges = policy::Ranges::automatic;
     std::shared_ptr<const policy::Countries> countries;  // null: there is no database
 
     bool serves(const IpAddress& client) const {

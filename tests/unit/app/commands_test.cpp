@@ -186,6 +186,46 @@ TEST(Explain, clients_from_elsewhere_are_refused) {
     EXPECT_THAT(explain(kRules, {"http://x.example/", "--client", "8.8.8.8"}).out, HasSubstr("refused, by http.clients"));
 }
 
+constexpr const char* kPayloadRules = R"(
+[[rule]]
+name = "by-size"
+when = 'file.size > 3'
+action = "allow"
+[[rule]]
+name = "look"
+when = 'file.extension == "exe"'
+action = "inspect"
+deliver = "hold"
+[[rule]]
+name = "keep"
+when = 'scan.verdict == "infected"'
+action = "quarantine"
+)";
+
+TEST(Check, shows_what_is_judged_of_payloads) {
+    const Outcome outcome = check(kPayloadRules);
+    EXPECT_EQ(outcome.err, "");
+    EXPECT_THAT(outcome.out, testing::ContainsRegex("look +payload .*inspect"));
+    EXPECT_THAT(outcome.out, testing::ContainsRegex("keep +verdict .*quarantine"));
+    EXPECT_THAT(outcome.out, testing::ContainsRegex("unscanned +verdict, after your rules +block"));
+    EXPECT_THAT(check("[builtin]\nmalware = false\n").out, testing::ContainsRegex("malware +verdict, after your rules +off"));
+}
+
+TEST(Explain, payloads_are_judged_as_far_as_they_are_known) {
+    const Outcome outcome = explain(kPayloadRules, {"http://192.0.2.1/x"});
+    EXPECT_THAT(outcome.out, HasSubstr("payload (download)\n"));
+    EXPECT_THAT(outcome.out, HasSubstr("verdict (download)\n"));
+    EXPECT_THAT(outcome.out, testing::ContainsRegex("by-size +allow +no match .file.size is not known"));
+    EXPECT_THAT(outcome.out, testing::ContainsRegex("malware +block +no match .scan.verdict is not known"));
+    EXPECT_THAT(explain(kPayloadRules, {"http://192.0.2.1/x", "--method", "PUT"}).out, HasSubstr("payload (upload)\n"));
+
+    const TemporaryConfig file(kPayloadRules);
+    const Outcome with_file = explain(kPayloadRules, {"http://192.0.2.1/x", "--file", file.file().c_str()});
+    EXPECT_THAT(with_file.out, HasSubstr("decision: allow, by rule \"by-size\" in phase payload"));
+    EXPECT_THAT(with_file.err, HasSubstr("it is not scanned here"));
+    EXPECT_EQ(explain("", {"http://x/", "--file", "/none/there"}).code, 2);
+}
+
 TEST(Explain, as_json) {
     const Outcome outcome = explain(kRules, {"http://www.ads.example/x", "--json"});
     boost::system::error_code error;

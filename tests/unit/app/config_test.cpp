@@ -69,6 +69,8 @@ TEST(Config, an_empty_file_is_valid_and_means_the_default) {
     EXPECT_EQ(config.admin.listen.front(), *IpPort::parse("127.0.0.1:9180"));
     EXPECT_EQ(config.log.events, "-");
     EXPECT_EQ(config.limits, Limits{});
+    EXPECT_EQ(config.inspect, InspectConfig{});
+    EXPECT_EQ(config.quarantine.dir, config.state_dir / "quarantine");
     EXPECT_FALSE(config.policy.default_action);
     EXPECT_GE(worker_count(config), 1U);
 }
@@ -84,6 +86,8 @@ TEST(Config, the_default_that_is_printed_says_what_an_empty_file_means) {
     EXPECT_EQ(printed.log, empty.log);
     EXPECT_EQ(printed.dns, empty.dns);
     EXPECT_EQ(printed.limits, empty.limits);
+    EXPECT_EQ(printed.inspect, empty.inspect);
+    EXPECT_EQ(printed.quarantine, empty.quarantine);
     EXPECT_EQ(printed.timezone, empty.timezone);
     EXPECT_EQ(printed.policy.default_action->value, "allow");
     EXPECT_EQ(printed.policy.protect_host, empty.policy.protect_host);
@@ -192,15 +196,151 @@ TEST(Config, syntax_is_pointed_at) {
 }
 
 TEST(Config, sections_of_later_versions_are_checked_and_said_to_have_no_effect) {
-    EXPECT_EQ(faults_of("[ftp]\nlisten = []\n[tls]\nintercept = false\n[smtp]\nlisten = []\n[inspect]\nengines = []\n"), "");
-    EXPECT_EQ(faults_of("[inspect]\nengines = [\"hash\"]\ntimeout = \"30s\"\n"),
-              "test.toml:1:2: warning: [inspect] has no effect in this version: payloads are not scanned\n    [inspect]\n     ^\n");
-    EXPECT_THAT(faults_of("[quarantine]\nkeep = 'x'\n"), HasSubstr("a duration is expected"));
+    EXPECT_EQ(faults_of("[ftp]\nlisten = []\n[tls]\nintercept = false\n[smtp]\nlisten = []\n"), "");
+    EXPECT_EQ(faults_of("[smtp]\nhostname = \"a.test\"\n"),
+              "test.toml:1:2: warning: [smtp] has no effect in this version: SMTP is not served\n    [smtp]\n     ^\n");
     EXPECT_THAT(faults_of("[ftp]\nclient_tls = 'alow'\n"), HasSubstr("did you mean \"allow\"?"));
     for (const char* on : {"[ftp]\nlisten = ['127.0.0.1:2121']\n", "[ftp]\nupstream = 'ftp.example:21'\n",
                            "[smtp]\nlisten = ['127.0.0.1:2525']\n", "[smtp]\nupstream = 'mail.example:25'\n", "[tls]\nintercept = true\n",
                            "[tls]\ncertificate = 'a.pem'\n", "[ftp]\nimplicit_tls = ['127.0.0.1:990']\n"})
         EXPECT_THAT(faults_of(on), HasSubstr("this version ")) << on;
+}
+
+TEST(Config, inspection_has_the_contracts_defaults) {
+    const InspectConfig inspect = good("").inspect;
+    EXPECT_EQ(inspect.engines, (policy::EngineSet{policy::Engine::hash, policy::Engine::signatures, policy::Engine::yara}));
+    EXPECT_EQ(inspect.deliver, policy::Deliver::automatic);
+    EXPECT_EQ(inspect.whole, policy::Whole::risky);
+    EXPECT_EQ(inspect.ranges, policy::Ranges::automatic);
+    EXPECT_FALSE(inspect.trickle);
+    EXPECT_EQ(inspect.timeout, 30s);
+    EXPECT_EQ(inspect.max_size, 512U << 20);
+    EXPECT_EQ(inspect.memory, 256U << 20);
+    EXPECT_EQ(inspect.disk, std::uint64_t{4} << 30);
+    EXPECT_FALSE(inspect.clamav || inspect.icap);
+    EXPECT_GE(scanner_count(good("")), 1U);
+    EXPECT_EQ(good("").quarantine.max_size, 1U << 30);
+    EXPECT_EQ(good("").quarantine.keep, 720h);
+}
+
+TEST(Config, inspection_as_it_is_written) {
+    const Config config = good(R"(
+state_dir = "/var/lib/other"
+[inspect]
+engines = ["clamav", "icap", "hash"]
+clamav = { socket = "/run/clamd.ctl", max_size = "10MiB" }
+icap = { url = "icap://scan.test/avscan?a=b" }
+deliver = "tail"
+whole = "all"
+ranges = "block"
+trickle = true
+timeout = "5s"
+max_size = "1GiB"
+memory = "1MiB"
+disk = 0
+scanners = 3
+[quarantine]
+dir = "kept"
+max_size = "5MB"
+keep = "2d"
+)");
+    const InspectConfig& inspect = config.inspect;
+    EXPECT_EQ(inspect.engines, (policy::EngineSet{policy::Engine::hash, policy::Engine::clamav, policy::Engine::icap}));
+    EXPECT_EQ(inspect.clamav, (ClamavConfig{.socket = "/run/clamd.ctl", .host = "", .port = 0, .max_size = 10U << 20}));
+    EXPECT_EQ(inspect.icap, (IcapConfig{.url = "icap://scan.test/avscan?a=b", .host = "scan.test", .port = 1344, .path = "/avscan?a=b"}));
+    EXPECT_EQ(inspect.deliver, policy::Deliver::tail);
+    EXPECT_EQ(inspect.whole, policy::Whole::all);
+    EXPECT_EQ(inspect.ranges, policy::Ranges::block);
+    EXPECT_TRUE(inspect.trickle);
+    EXPECT_EQ(inspect.timeout, 5s);
+    EXPECT_EQ(inspect.max_size, 1U << 30);
+    EXPECT_EQ(inspect.memory, 1U << 20);
+    EXPECT_EQ(inspect.disk, 0U);
+    EXPECT_EQ(scanner_count(config), 3U);
+    EXPECT_EQ(config.quarantine.dir, "/var/lib/other/kept");
+    EXPECT_EQ(config.quarantine.max_size, 5'000'000U);
+    EXPECT_EQ(config.quarantine.keep, 48h);
+    EXPECT_EQ(good("[quarantine]\ndir = '/srv/kept'\n").quarantine.dir, "/srv/kept");
+    EXPECT_TRUE(good("[inspect]\nengines = []\n").inspect.engines.empty());
+    const auto remote = good("[inspect]\nclamav = { socket = 'tcp://[2001:db8::1]:3310' }\n").inspect.clamav;
+    EXPECT_EQ(remote->host, "2001:db8::1");
+    EXPECT_EQ(remote->port, 3310);
+    EXPECT_TRUE(remote->socket.empty());
+}
+
+TEST(Config, faults_of_inspection) {
+    EXPECT_EQ(faults_of("[inspect]\nengines = [\"hash\", \"yarra\"]\n"),
+              "test.toml:2:21: inspect.engines: unknown engine \"yarra\"; did you mean \"yara\"?\n    engines = [\"hash\", \"yarra\"]\n"
+              "                        ^\n");
+    EXPECT_THAT(faults_of("[inspect]\nengines = 5\n"), HasSubstr("a list of strings is expected"));
+    EXPECT_THAT(faults_of("[inspect]\ndeliver = 'holt'\n"), HasSubstr("did you mean \"hold\"?"));
+    EXPECT_THAT(faults_of("[inspect]\nwhole = 'some'\n"), HasSubstr("one of \"risky\", \"all\""));
+    EXPECT_THAT(faults_of("[inspect]\nranges = 'pas'\n"), HasSubstr("did you mean \"pass\"?"));
+    EXPECT_THAT(faults_of("[inspect]\nmax_size = 0\n"), HasSubstr("at least 1 bytes"));
+    EXPECT_THAT(faults_of("[inspect]\nmemory = '1KiB'\n"), HasSubstr("at least 1048576 bytes"));
+    EXPECT_THAT(faults_of("[inspect]\nscanners = 0\n"), HasSubstr("not between"));
+    EXPECT_THAT(faults_of("[inspect]\ntimeout = '0s'\n"), HasSubstr("not between"));
+    EXPECT_THAT(faults_of("[inspect]\nclamav = 'x'\n"), HasSubstr("a table is expected"));
+    EXPECT_THAT(faults_of("[inspect]\nclamav = { sockt = '/x' }\n"), HasSubstr("did you mean \"socket\"?"));
+    EXPECT_THAT(faults_of("[inspect]\nclamav = {}\n"), HasSubstr("clamd's socket is expected"));
+    EXPECT_THAT(faults_of("[inspect]\nclamav = { socket = 'tcp://host' }\n"), HasSubstr("tcp://host:port"));
+    EXPECT_THAT(faults_of("[inspect]\nicap = {}\n"), HasSubstr("URL is expected"));
+    for (const std::string url : {"http://a.test/x", "icap://", "icap:///x", "icap://a b/", "icap", ""})
+        EXPECT_THAT(faults_of("[inspect]\nicap = { url = '" + url + "' }\n"), HasSubstr("a URL is expected")) << url;
+    EXPECT_THAT(faults_of("[quarantine]\nkeep = 'x'\n"), HasSubstr("a duration is expected"));
+    EXPECT_THAT(faults_of("[quarantine]\ndir = ''\n"), HasSubstr("a folder is expected"));
+}
+
+TEST(Config, an_engine_that_is_named_must_have_what_it_needs) {
+    EXPECT_THAT(faults_of("[inspect]\nengines = ['hash', 'clamav']\n"),
+                HasSubstr("test.toml:2:21: the engine \"clamav\" needs [inspect] clamav"));
+    EXPECT_THAT(faults_of("[inspect]\nengines = 'icap'\n"), HasSubstr("needs [inspect] icap"));
+    const std::string rule = "[[rule]]\nname = 'r'\naction = 'inspect'\nengines = ['clamav']\n";
+    EXPECT_THAT(faults_of(rule), HasSubstr("test.toml:4:13: the engine \"clamav\" needs"));
+    EXPECT_EQ(faults_of(rule + "[inspect]\nclamav = { socket = '/x' }\n"), "");
+}
+
+TEST(Config, files_of_engines_are_found_beside_the_file_in_name_order) {
+    const Folder folder;
+    for (const char* name : {"yara.d/b.yar", "yara.d/a.yar", "yara.d/a.txt", "signatures.d/x.toml", "more/y.yar"}) folder.write(name, "x");
+    const fs::path file = folder.write("sluice.toml", "");
+    Diagnostics faults;
+    EXPECT_THAT(read_config(file, faults).inspect.yara, ElementsAre(folder.path() / "yara.d/a.yar", folder.path() / "yara.d/b.yar"));
+    EXPECT_THAT(read_config(file, faults).inspect.signatures, ElementsAre(folder.path() / "signatures.d/x.toml"));
+    folder.write("sluice.toml", "[inspect]\nyara = ['more/*.yar', 'yara.d/b.yar', 'yara.d/*.yar']\nsignatures = []\n");
+    const InspectConfig inspect = read_config(file, faults).inspect;
+    EXPECT_THAT(inspect.yara, ElementsAre(folder.path() / "more/y.yar", folder.path() / "yara.d/b.yar", folder.path() / "yara.d/a.yar"));
+    EXPECT_THAT(inspect.signatures, IsEmpty());
+    EXPECT_EQ(to_string(faults), "");
+    folder.write("sluice.toml", "[inspect]\nyara = ['none.yar', 'none/*.yar']\n");
+    read_config(file, faults);
+    EXPECT_THAT(faults, SizeIs(1)) << "a pattern may name none, a name may not";
+    EXPECT_THAT(to_string(faults), HasSubstr("inspect.yara: there is no file"));
+    EXPECT_THAT(good("").inspect.yara, IsEmpty()) << "of the embedded default";
+}
+
+TEST(Config, a_rule_of_inspect_keeps_its_keys) {
+    const Config config = good(R"([[rule]]
+name = "r"
+action = "inspect"
+engines = ["hash"]
+deliver = "hold"
+whole = "all"
+ranges = "pass"
+max_size = 1000
+trickle = true
+)");
+    const policy::RuleSource& rule = config.policy.rules.at(0);
+    EXPECT_EQ(rule.engines->at(0).value, "hash");
+    EXPECT_EQ(rule.deliver->value, "hold");
+    EXPECT_EQ(rule.whole->value, "all");
+    EXPECT_EQ(rule.ranges->value, "pass");
+    EXPECT_EQ(rule.max_size->value, "1000");
+    EXPECT_TRUE(rule.trickle->value);
+    Diagnostics faults;
+    const auto policy = policy::Policy::compile(config.policy, faults, nullptr);
+    ASSERT_TRUE(policy) << to_string(faults);
+    EXPECT_EQ(policy->rules()[0].inspect.max_size, 1000U);
 }
 
 TEST(Config, rules_keep_their_places) {
@@ -336,6 +476,11 @@ TEST(Config, page_and_pac_are_read_with_it) {
 TEST(Config, which_keys_need_a_restart) {
     const Config running = good("");
     EXPECT_THAT(keys_needing_restart(running, good("[log]\nlevel = 'error'\n[limits]\nhead = '1s'\n[http]\nclients = []\n")), IsEmpty());
+    EXPECT_THAT(keys_needing_restart(running, good("[inspect]\nengines = []\ndeliver = 'hold'\ntimeout = '1s'\nmax_size = 5\n"
+                                                   "[quarantine]\nkeep = '1d'\nmax_size = 5\n")),
+                IsEmpty());
+    EXPECT_THAT(keys_needing_restart(running, good("[inspect]\nmemory = '1MiB'\ndisk = '1MiB'\nscanners = 777\n[quarantine]\ndir = 'x'\n")),
+                ElementsAre("inspect.memory", "inspect.disk", "inspect.scanners", "quarantine.dir"));
     EXPECT_THAT(keys_needing_restart(
                     running, good("workers = 77\nuser = 'x'\nstate_dir = '/x'\n[http]\nlisten = ['127.0.0.1:1']\n[admin]\nlisten = []\n"
                                   "[limits]\nconnections = 5\n")),

@@ -103,6 +103,31 @@ TEST(EventJson, countries_stand_with_their_addresses) {
     EXPECT_EQ(json_of(event)["server.geo.country_iso_code"], "FR");
 }
 
+TEST(EventJson, a_payload_has_its_file_and_what_the_scan_said) {
+    const std::array<std::string_view, 2> matches{"card-number", "i\"ban"};
+    Event event;
+    event.method = "PUT";
+    event.action = Action::quarantined;
+    event.file_name = "In\"voice.EXE";
+    event.file_extension = "exe";
+    event.file_mime_type = "application/x-dosexec";
+    event.file_size = 68;
+    event.sha256 = "275a021bbfb6489e54d471899f7db9d1663fc695ec2fe2a2c4538aabf651fd0f";
+    event.scan_verdict = "infected";
+    event.scan_threat = "Eicar-Test";
+    event.scan_engine = "signatures";
+    event.scan_match = matches;
+    event.scan_ns = 5;
+    const std::string line = line_of(event);
+    EXPECT_NE(
+        line.find(R"("file.name":"In\"voice.EXE","file.extension":"exe","file.mime_type":"application/x-dosexec","file.size":68,)"
+                  R"("file.hash.sha256":"275a021bbfb6489e54d471899f7db9d1663fc695ec2fe2a2c4538aabf651fd0f","scan.verdict":"infected",)"
+                  R"("scan.threat":"Eicar-Test","scan.engine":"signatures","scan.match":["card-number","i\"ban"],"timing.scan":5})"),
+        std::string::npos)
+        << line;
+    EXPECT_EQ(json_of(event)["event.action"], "quarantined");
+}
+
 TEST(EventJson, a_refused_connection_has_nothing_of_http) {
     Event event;
     event.id = id("0123456789ABCDEF");
@@ -219,7 +244,7 @@ TEST(EventJson, no_line_is_longer_than_its_bound) {
     std::mt19937 random(2);
     for (const std::size_t limit : {std::size_t{5}, std::size_t{64}, std::size_t{32'766}}) {
         for (int round = 0; round < 300; ++round) {
-            std::vector<std::string> texts(28);
+            std::vector<std::string> texts(36);
             for (std::string& text : texts) {
                 text.resize(random() % (round % 3 == 0 ? 300 : 20));
                 static constexpr std::string_view alphabet = "\x01\"\\k=&;?#/@:\xff\xc2\x80t";
@@ -234,10 +259,10 @@ TEST(EventJson, no_line_is_longer_than_its_bound) {
             event.start_ns = INT64_MIN / 4;
             event.end_ns = INT64_MAX / 4;
             event.stage = Stage::end;
-            event.shadow_rules = event.tags = many;
+            event.shadow_rules = event.tags = event.scan_match = many;
             event.client = {IpAddress::v6({255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255}), 65535};
             event.server = event.client;
-            event.client_bytes = event.server_bytes = event.request_body_bytes = event.response_body_bytes = UINT64_MAX;
+            event.client_bytes = event.server_bytes = event.file_size = event.request_body_bytes = event.response_body_bytes = UINT64_MAX;
             event.policy_ns = event.upstream_ns = event.scan_ns = INT64_MAX;
             event.status = 65535;
             event.url_port = 65535;
@@ -261,7 +286,13 @@ TEST(EventJson, no_line_is_longer_than_its_bound) {
                                              &event.http_version,
                                              &event.request_content_type,
                                              &event.response_content_type,
+                                             &event.file_name,
+                                             &event.file_extension,
+                                             &event.file_mime_type,
+                                             &event.sha256,
                                              &event.scan_verdict,
+                                             &event.scan_threat,
+                                             &event.scan_engine,
                                              &event.scan_reason})
                 *member = text();
             event.query = hides;

@@ -7,6 +7,7 @@
 
 #include <map>
 #include <regex>
+#include <set>
 #include <sstream>
 #include <thread>
 
@@ -55,6 +56,34 @@ TEST(Metrics, an_event_counts_what_it_says) {
     EXPECT_EQ(now.status_classes[0], 1U);
     EXPECT_EQ(now.histograms[0].sum, 4'000'000U);
     EXPECT_EQ(now.histograms[2].sum, 600U);
+}
+
+TEST(Metrics, payloads_by_verdict_reason_and_engine) {
+    Metrics metrics(2);
+    metrics.worker(0).payload("infected", "", "yara", 10);
+    metrics.worker(1).payload("infected", "", "yara", 5);
+    metrics.worker(1).payload("unscannable", "bomb", "", 7);
+    metrics.worker(1).payload("unscannable", "unheard of", "unheard of", 1);
+    metrics.worker(0).observe(Histogram::scan, 3'000'000);
+    metrics.worker(0).add(Counter::scan_cache_hits);
+    metrics.worker(0).add(Gauge::scanner_queue, 2);
+    metrics.worker(1).add(Gauge::scanner_queue, -1);
+    const std::string text = prometheus_text(metrics, nullptr, "1");
+    for (const std::string_view line : {
+             R"(sluice_payloads_total{scan_verdict="clean",scan_reason="",scan_engine=""} 0)",
+             R"(sluice_payloads_total{scan_verdict="infected",scan_reason="",scan_engine="yara"} 2)",
+             R"(sluice_payload_bytes_total{scan_verdict="infected",scan_reason="",scan_engine="yara"} 15)",
+             R"(sluice_payload_bytes_total{scan_verdict="unscannable",scan_reason="bomb",scan_engine=""} 7)",
+             R"(sluice_payloads_total{scan_verdict="unscannable",scan_reason="other",scan_engine="other"} 1)",
+             R"(sluice_scan_duration_seconds_bucket{le="0.0025"} 0)",
+             R"(sluice_scan_duration_seconds_bucket{le="0.005"} 1)",
+             R"(sluice_scan_cache_total{result="hit"} 1)",
+             "sluice_scanner_queue 1",
+         })
+        EXPECT_NE(text.find("\n" + std::string(line) + "\n"), std::string::npos) << line;
+    EXPECT_EQ(text.find("engine-down"), std::string::npos) << "what never happened is not listed";
+    for (const auto words : {scan_verdicts(), scan_reasons(), scan_engines()})
+        EXPECT_EQ(std::set<std::string_view>(words.begin(), words.end()).size(), words.size()) << "each word once";
 }
 
 TEST(Metrics, bucket_bounds_are_inclusive) {
@@ -148,7 +177,8 @@ TEST(Prometheus, the_text_is_valid) {
 
     static const std::regex help(R"(# HELP ([a-z_]+) \S.*)");
     static const std::regex type(R"(# TYPE ([a-z_]+) (counter|gauge|histogram))");
-    static const std::regex sample(R"re(([a-z_]+)(\{([a-z_]+)="((?:[^"\\\n]|\\\\|\\"|\\n)*)"\})? (\S+))re");
+    static const std::regex sample(
+        R"re(([a-z_]+)(\{[a-z_]+="(?:[^"\\\n]|\\\\|\\"|\\n)*"(?:,[a-z_]+="(?:[^"\\\n]|\\\\|\\"|\\n)*")*\})? (\S+))re");
     std::map<std::string, std::string> types, samples;
     std::string family;
     std::stringstream in(text);
@@ -168,8 +198,8 @@ TEST(Prometheus, the_text_is_valid) {
                         (is_histogram && (name == family + "_bucket" || name == family + "_sum" || name == family + "_count")))
                 << line;
             EXPECT_EQ(types[family] == "counter", name.ends_with("_total")) << line;
-            EXPECT_TRUE(samples.emplace(line.substr(0, line.rfind(' ')), match[5]).second) << "twice: " << line;
-            EXPECT_NO_THROW((void)std::stod(match[5])) << line;
+            EXPECT_TRUE(samples.emplace(line.substr(0, line.rfind(' ')), match[3]).second) << "twice: " << line;
+            EXPECT_NO_THROW((void)std::stod(match[3])) << line;
         }
     }
     EXPECT_EQ(samples[R"(sluice_events_total{event_action="allowed"})"], "1");

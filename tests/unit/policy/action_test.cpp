@@ -208,7 +208,7 @@ TEST(Action, shadow_mode_only_records) {
 }
 
 TEST(Action, those_of_later_versions_are_load_errors_that_say_so) {
-    for (const std::string_view name : {"quarantine", "intercept", "tunnel", "inspect"})
+    for (const std::string_view name : {"intercept", "tunnel"})
         EXPECT_THAT(faults({rule("r", "url.path == '/x'", name)}),
                     HasSubstr("`" + std::string(name) + "` is not in this version of Sluice"));
     EXPECT_THAT(faults({rule("r", "url.path == '/x'", "blck")}), HasSubstr("did you mean `block`?"));

@@ -93,7 +93,7 @@ bool holds(std::string_view when, F&& fill, std::vector<ListSource> lists = {}) 
     Trial trial(compile({rule("r", when, "block")}, std::move(lists)));
     if (!trial.policy) return false;
     fill(trial.facts);
-    return trial.judge(*trial.policy->rules()[0].phase(Protocol::http)).action == Action::block;
+    return trial.judge(*trial.policy->rules()[0].phase(Protocol::http)).rule == trial.policy->rules().data();
 }
 
 }  // namespace sluice::policy::testing

@@ -1,0 +1,209 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "inspect/scanner/archive_engine.h"
+
+#include "base/text.h"
+#include "inspect/scanner/archive_reader.h"
+#include "inspect/scanner/container.h"
+#include "inspect/scanner/zip_directory.h"
+
+#include <openssl/evp.h>
+
+#include <algorithm>
+#include <array>
+#include <string>
+
+namespace sluice::inspect {
+
+namespace {
+
+constexpr std::string_view engine_name = "archive";
+// A member's declared size is a peer's word: so much is believed before a byte came.
+constexpr std::uint64_t reserved_most = 4ULL << 20;
+
+Digest sha256_of(std::string_view bytes) {
+    Digest digest{};
+    EVP_Digest(bytes.data(), bytes.size(), digest.data(), nullptr, EVP_sha256(), nullptr);
+    return digest;
+}
+
+// What a compressed stream holds is called as the stream, without the last extension: "a.tar" in "a.tar.gz" and in "a.tgz".
+std::string name_of_stream(std::string_view path) {
+    const std::string_view file = path.substr(path.rfind('/') + 1);
+    const std::size_t dot = file.rfind('.');
+    if (dot == std::string_view::npos || dot == 0) return std::string(file) + ".unpacked";
+    const std::string extension = lower(file.substr(dot));
+    std::string name(file.substr(0, dot));
+    if (extension == ".tgz" || extension == ".tbz" || extension == ".tbz2" || extension == ".txz" || extension == ".tzst") name += ".tar";
+    return name;
+}
+
+}  // namespace
+
+bool contains_eicar(std::string_view bytes) {
+    // In pieces: this program must not be taken for the test file itself.
+    static const std::string string = std::string("X5O!P%@AP[4\\PZX54(P^)") + "7CC)7}$EICAR" + "-STANDARD-ANTIVIRUS" + "-TEST-FILE!$H+H*";
+    return bytes.contains(string);
+}
+
+// One archive being read. What is unpacked counts for it and for all archives around it.
+class ArchiveEngine::Layer {
+public:
+    Layer(ArchiveEngine& engine, std::string_view object, std::string_view path, Layer* outer)
+        : engine_(engine),
+          limits_(engine.plan_->limits),
+          object_(object),
+          path_(path),
+          outer_(outer),
+          depth_(outer ? outer->depth_ + 1 : 1) {}
+
+    std::uint32_t depth() const { return depth_; }
+
+    void read(const ContainerPlace& place) {
+        if (place.container == Container::zip) check_directory();
+        if (engine_.is_over()) return;
+        ArchiveReader reader(place.container, object_.substr(place.offset));
+        bool has_begun = place.is_certain;
+        while (!engine_.is_over() && !engine_.is_late()) {
+            const ArchiveReader::Status status = reader.next();
+            if (status == ArchiveReader::Status::end) return;
+            if (status == ArchiveReader::Status::data) {
+                if (read_member(reader, is_stream(place.container), has_begun)) continue;
+                return;
+            }
+            if (has_begun) note(status);
+            return;
+        }
+    }
+
+private:
+    void check_directory() {
+        switch (check_zip(object_, limits_.members)) {
+            case ZipFault::none: return;
+            case ZipFault::too_many: return engine_.stop(Reason::bomb);
+            case ZipFault::no_directory:
+            case ZipFault::disagreement:
+            case ZipFault::overlap: return engine_.add(Outcome::unscannable(Reason::corrupt, engine_name));
+        }
+    }
+
+    void note(ArchiveReader::Status status) {
+        switch (status) {
+            case ArchiveReader::Status::encrypted: return engine_.add(Outcome::unscannable(Reason::encrypted, engine_name));
+            case ArchiveReader::Status::no_memory: return engine_.add(Outcome::unscannable(Reason::too_large, engine_name));
+            default: return engine_.add(Outcome::unscannable(Reason::corrupt, engine_name));
+        }
+    }
+
+    // False: there is nothing behind it. `has_begun` becomes true once it is clear that this is an archive.
+    bool read_member(ArchiveReader& reader, bool is_stream_member, bool& has_begun) {
+        if (++engine_.members_ > limits_.members) {
+            engine_.stop(Reason::bomb);
+            return false;
+        }
+        Member member{
+            .depth = static_cast<std::uint16_t>(std::min<std::uint32_t>(depth_, 0xffff)),
+            .is_encrypted = reader.is_encrypted(),
+            .size = 0,
+            .sha256 = std::nullopt,
+            .path = std::string(outer_ ? path_ : "") + (outer_ ? "/" : "") + (is_stream_member ? name_of_stream(path_) : reader.path()),
+            .first_bytes = {}};
+        if (member.is_encrypted) {
+            tell(member);
+            note(ArchiveReader::Status::encrypted);
+            has_begun = true;
+            return true;
+        }
+        std::string bytes;
+        bytes.reserve(std::min<std::uint64_t>({reader.declared_size(), limits_.member_bytes, reserved_most}));
+        const ArchiveReader::Status status = unpack(reader, bytes);
+        if (status != ArchiveReader::Status::end && bytes.empty() && !has_begun) return false;
+        has_begun = true;
+        if (engine_.is_over()) return false;
+
+        member.size = bytes.size();
+        if (engine_.plan_->on_member) {
+            member.first_bytes = bytes.substr(0, Member::first_bytes_size);
+            if (engine_.plan_->wants_digests) member.sha256 = sha256_of(bytes);
+            tell(member);
+        }
+        if (status != ArchiveReader::Status::end && status != ArchiveReader::Status::data) note(status);
+        engine_.look_at(bytes, member.path, this);
+        return status != ArchiveReader::Status::broken_for_good;
+    }
+
+    // `data`: the member is too large, which is noted; the rest of it is left.
+    ArchiveReader::Status unpack(ArchiveReader& reader, std::string& bytes) {
+        for (;;) {
+            const std::size_t before = bytes.size();
+            const ArchiveReader::Status status = reader.read(bytes);
+            if (!count(bytes.size() - before) || engine_.is_late() || status != ArchiveReader::Status::data) return status;
+            if (bytes.size() > limits_.member_bytes) {
+                engine_.add(Outcome::unscannable(Reason::too_large, engine_name));
+                return status;
+            }
+        }
+    }
+
+    bool count(std::size_t unpacked) {
+        engine_.unpacked_ += unpacked;
+        if (engine_.unpacked_ > limits_.total_bytes) engine_.stop(Reason::bomb);
+        for (Layer* layer = this; layer; layer = layer->outer_) {
+            layer->unpacked_ += unpacked;
+            if (layer->unpacked_ > limits_.ratio_floor && layer->unpacked_ / limits_.ratio > layer->object_.size())
+                engine_.stop(Reason::bomb);
+        }
+        return !engine_.is_over();
+    }
+
+    void tell(const Member& member) {
+        if (engine_.plan_->on_member) engine_.plan_->on_member(member);
+    }
+
+    ArchiveEngine& engine_;
+    const ScanLimits& limits_;
+    std::string_view object_;
+    std::string_view path_;
+    Layer* outer_;
+    std::uint32_t depth_;
+    std::uint64_t unpacked_ = 0;
+};
+
+Outcome ArchiveEngine::scan(std::string_view object, std::string_view path, const Plan& plan) {
+    plan_ = &plan;
+    outcome_ = Outcome::clean();
+    is_stopped_ = false;
+    members_ = 0;
+    unpacked_ = 0;
+    look_at(object, path, nullptr);
+    return std::move(outcome_);
+}
+
+void ArchiveEngine::look_at(std::string_view bytes, std::string_view path, Layer* outer) {
+    if (contains_eicar(bytes)) add(Outcome::infected(std::string(eicar_threat), "signatures"));
+    for (const Engine& engine : engines_)
+        if (!is_over()) add(engine(bytes, path, plan_->deadline));
+    if (is_over() || is_late() || !plan_->opens) return;
+    open(bytes, path, outer);
+}
+
+void ArchiveEngine::open(std::string_view bytes, std::string_view path, Layer* outer) {
+    const std::optional<ContainerPlace> place = find_container(bytes);
+    if (!place) return;
+    Layer layer(*this, bytes, path, outer);
+    if (layer.depth() > plan_->limits.depth) return add(Outcome::unscannable(Reason::too_deep, engine_name));
+    layer.read(*place);
+}
+
+void ArchiveEngine::stop(Reason reason) {
+    is_stopped_ = true;
+    // What stops the scan is told, not what was found wrong on the way.
+    if (outcome_.verdict == Verdict::unscannable) outcome_.verdict = Verdict::clean;
+    add(Outcome::unscannable(reason, engine_name));
+}
+
+bool ArchiveEngine::is_late() {
+    if (!is_stopped_ && std::chrono::steady_clock::now() >= plan_->deadline) stop(Reason::timeout);
+    return is_stopped_;
+}
+
+}  // namespace sluice::inspect

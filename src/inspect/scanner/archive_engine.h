@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: Apache-2.0
+// An object and all that is packed into it, layer by layer: each goes whole through the engines. libarchive opens them, from memory; no file is
+// ever written.
+//
+// The raw bytes of an archive go through the engines too, so what stands in front of it, behind it or between its members is looked at as well.
+// An archive that cannot be read to its end is never clean: `encrypted`, `corrupt`, `too-deep`, `too-large` (one member), `bomb` (all of them).
+// The first infection ends the scan, as nothing can be worse; so does a bomb, and the deadline.
+#pragma once
+
+#include "inspect/scanner/member.h"
+#include "inspect/scanner/scan_limits.h"
+#include "inspect/verdict.h"
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace sluice::inspect {
+
+inline constexpr std::string_view eicar_threat = "EICAR-Test-File";
+
+// Whether EICAR's test string stands anywhere in it.
+bool contains_eicar(std::string_view bytes);
+
+class ArchiveEngine {
+public:
+    using Deadline = std::chrono::steady_clock::time_point;
+    // Looks at one layer: the object itself, or a member.
+    using Engine = std::function<Outcome(std::string_view bytes, std::string_view path, Deadline deadline)>;
+
+    struct Plan {
+        ScanLimits limits;
+        Deadline deadline;
+        bool opens = true;  // false: the object itself only
+        bool wants_digests = false;
+        std::function<void(const Member&)> on_member;  // may be empty; in the order of the archive, outer before inner
+    };
+
+    // EICAR's string is looked for in every layer, before any other engine.
+    explicit ArchiveEngine(std::vector<Engine> engines) : engines_(std::move(engines)) {}
+
+    // The object is `path`: its member `a/b` has the path "a/b", and the member of an archive inside it "a/b.zip/c".
+    Outcome scan(std::string_view object, std::string_view path, const Plan& plan);
+
+    // Of the last scan.
+    std::uint32_t members() const { return members_; }
+    std::uint64_t unpacked() const { return unpacked_; }
+
+private:
+    class Layer;
+    void look_at(std::string_view bytes, std::string_view path, Layer* outer);
+    void open(std::string_view bytes, std::string_view path, Layer* outer);
+    void add(Outcome outcome) { outcome_.add(outcome); }
+    bool is_over() const { return is_stopped_ || outcome_.verdict == Verdict::infected; }
+    void stop(Reason reason);
+    bool is_late();
+
+    std::vector<Engine> engines_;
+    const Plan* plan_ = nullptr;
+    Outcome outcome_;
+    bool is_stopped_ = false;
+    std::uint32_t members_ = 0;
+    std::uint64_t unpacked_ = 0;
+};
+
+}  // namespace sluice::inspect

@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "inspect/scanner/archive_reader.h"
+
+#include <archive.h>
+#include <archive_entry.h>
+
+#include <cerrno>
+#include <new>
+
+namespace sluice::inspect {
+
+namespace {
+
+void let_in(archive* reader, Container container) {
+    switch (container) {
+        case Container::zip: archive_read_support_format_zip(reader); return;
+        case Container::seven_zip: archive_read_support_format_7zip(reader); return;
+        case Container::rar: archive_read_support_format_rar(reader); return;
+        case Container::rar5: archive_read_support_format_rar5(reader); return;
+        case Container::tar: archive_read_support_format_tar(reader); return;
+        case Container::cab: archive_read_support_format_cab(reader); return;
+        case Container::iso: archive_read_support_format_iso9660(reader); return;
+        case Container::lha: archive_read_support_format_lha(reader); return;
+        case Container::cpio: archive_read_support_format_cpio(reader); return;
+        case Container::ar: archive_read_support_format_ar(reader); return;
+        case Container::gzip: archive_read_support_filter_gzip(reader); break;
+        case Container::bzip2: archive_read_support_filter_bzip2(reader); break;
+        case Container::xz: archive_read_support_filter_xz(reader); break;
+        case Container::lzma: archive_read_support_filter_lzma(reader); break;
+        case Container::lzip: archive_read_support_filter_lzip(reader); break;
+        case Container::zstd: archive_read_support_filter_zstd(reader); break;
+        case Container::lz4: archive_read_support_filter_lz4(reader); break;
+        case Container::compress: archive_read_support_filter_compress(reader); break;
+    }
+    archive_read_support_format_raw(reader);
+}
+
+std::string_view text_of(const char* text) { return text ? std::string_view(text) : std::string_view(); }
+
+// As much is unpacked between two looks of the caller at its clock and limits.
+constexpr std::size_t buffer_size = 128 * 1024;
+
+// "Pathname cannot be converted from … to current locale.", of names, link targets and the like: nothing of the data is missing.
+bool is_about_spelling(archive* reader) { return text_of(archive_error_string(reader)).contains("be converted"); }
+
+}  // namespace
+
+ArchiveReader::ArchiveReader(Container container, std::string_view object) : archive_(archive_read_new()), buffer_(buffer_size) {
+    if (!archive_) throw std::bad_alloc();
+    let_in(archive_, container);
+    is_open_ = archive_read_open_memory(archive_, object.data(), object.size()) == ARCHIVE_OK;
+}
+
+ArchiveReader::~ArchiveReader() { archive_read_free(archive_); }
+
+ArchiveReader::Status ArchiveReader::fault(int code) const {
+    if (archive_errno(archive_) == ENOMEM) return Status::no_memory;
+    const std::string_view text = text_of(archive_error_string(archive_));
+    // Where no reader took the archive, libarchive must not be asked: it looks behind the end of its list of readers.
+    if ((is_open_ && archive_read_has_encrypted_entries(archive_) == 1) || text.contains("ncrypt") || text.contains("Crypto"))
+        return Status::encrypted;
+    return code == ARCHIVE_FATAL ? Status::broken_for_good : Status::broken;
+}
+
+ArchiveReader::Status ArchiveReader::next() {
+    if (!is_open_) return fault(ARCHIVE_FATAL);
+    constexpr int retries = 16;
+    int code = ARCHIVE_RETRY;
+    for (int i = 0; i < retries && code == ARCHIVE_RETRY; ++i) code = archive_read_next_header(archive_, &entry_);
+    if (code == ARCHIVE_EOF) return Status::end;
+    if (code != ARCHIVE_OK && code != ARCHIVE_WARN) return fault(code);
+    has_warned_ = code == ARCHIVE_WARN && !is_about_spelling(archive_);
+    read_ = 0;
+    return Status::data;
+}
+
+std::string ArchiveReader::path() const {
+    const char* path = archive_entry_pathname(entry_);
+    return std::string(text_of(path ? path : archive_entry_pathname_utf8(entry_)));
+}
+
+bool ArchiveReader::is_encrypted() const { return archive_entry_is_encrypted(entry_) != 0; }
+
+std::uint64_t ArchiveReader::declared_size() const {
+    const auto size = archive_entry_size_is_set(entry_) ? archive_entry_size(entry_) : 0;
+    return size > 0 ? static_cast<std::uint64_t>(size) : 0;
+}
+
+ArchiveReader::Status ArchiveReader::read(std::string& into) {
+    const la_ssize_t got = archive_read_data(archive_, buffer_.data(), buffer_.size());
+    if (got < 0) return fault(static_cast<int>(got));
+    read_ += static_cast<std::uint64_t>(got);
+    into.append(buffer_.data(), static_cast<std::size_t>(got));
+    if (got > 0) return Status::data;
+    const bool has_content = archive_entry_filetype(entry_) == AE_IFREG && archive_entry_hardlink(entry_) == nullptr;
+    if (has_warned_ || (has_content && read_ < declared_size())) return Status::broken;
+    return Status::end;
+}
+
+void ArchiveReader::warm_up() {
+    const std::string nothing(64 * 1024, '\0');
+    for (int container = 0; container <= static_cast<int>(Container::compress); ++container)
+        ArchiveReader(static_cast<Container>(container), nothing).next();
+}
+
+}  // namespace sluice::inspect

@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: Apache-2.0
+// Which archive an object is, by its first bytes (or, for archives that may have anything in front, by their directory). Decides which one of
+// libarchive's readers is let near it: never all of them.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string_view>
+
+namespace sluice::inspect {
+
+enum class Container : std::uint8_t {
+    zip,
+    seven_zip,
+    rar,
+    rar5,
+    tar,
+    cab,
+    iso,
+    lha,
+    cpio,
+    ar,  // many members
+    gzip,
+    bzip2,
+    xz,
+    lzma,
+    lzip,
+    zstd,
+    lz4,
+    compress,  // one stream, which may be a tar
+};
+
+struct ContainerPlace {
+    Container container{};
+    std::size_t offset = 0;  // where it begins; not 0: behind a program that unpacks itself
+    bool is_certain = true;  // false: other things begin like that, so what cannot be opened may be none
+};
+
+// nullopt: none that is opened. What merely looks like one further in than its beginning is found for zip (by its directory at the end),
+// 7z, rar and cab (behind a program's first bytes).
+std::optional<ContainerPlace> find_container(std::string_view object);
+
+constexpr bool is_stream(Container container) { return container >= Container::gzip; }
+
+}  // namespace sluice::inspect

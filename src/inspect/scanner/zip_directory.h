@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: Apache-2.0
+// A zip file says everything twice, in its central directory and in front of each member, and programs differ in what they believe. A zip whose two
+// accounts disagree, or whose members share bytes, is made to be read in two ways (or to be a bomb): it is corrupt (APPNOTE.TXT 4.3).
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string_view>
+
+namespace sluice::inspect {
+
+enum class ZipFault : std::uint8_t {
+    none,
+    no_directory,  // cut off, or something else
+    disagreement,  // directory and local headers, or two directories
+    overlap,  // members that share bytes
+    too_many,  // more members than asked for
+};
+
+// Looks at the directory and at the header in front of each member; unpacks nothing. Linear in the directory's size, and in the gaps between members.
+ZipFault check_zip(std::string_view object, std::size_t most_members);
+
+// Whether there is a zip that ends at the object's end, whatever stands in front of it.
+bool has_zip_directory(std::string_view object);
+
+}  // namespace sluice::inspect

@@ -1,0 +1,270 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "inspect/scanner/archive_engine.h"
+
+#include "inspect/scanner/yara_engine.h"
+#include "unit/inspect/scanner/archives.h"
+#include "unit/inspect/scanner/support.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <functional>
+#include <map>
+
+namespace sluice::inspect {
+namespace {
+
+using namespace std::chrono_literals;
+
+struct Scan {
+    Outcome outcome;
+    std::vector<Member> members;
+};
+
+Scan scan(std::string_view object, std::string_view name = "object", ScanLimits limits = {},
+          std::vector<ArchiveEngine::Engine> engines = {}) {
+    ArchiveEngine engine(std::move(engines));
+    Scan result;
+    const ArchiveEngine::Plan plan{.limits = limits,
+                                   .deadline = std::chrono::steady_clock::now() + 60s,
+                                   .opens = true,
+                                   .wants_digests = true,
+                                   .on_member = [&](const Member& member) { result.members.push_back(member); }};
+    result.outcome = engine.scan(object, name, plan);
+    EXPECT_GE(engine.members(), result.members.size());
+    return result;
+}
+
+std::string words(const Outcome& outcome) {
+    return std::string(to_string(outcome.verdict)) + ' ' + std::string(to_string(outcome.reason)) + outcome.threat;
+}
+std::string verdict_of(std::string_view object, ScanLimits limits = {}) { return words(scan(object, "object", limits).outcome); }
+
+const std::string infected = "infected EICAR-Test-File";
+
+// Every kind of archive that is opened, with these files in it. What packs a single stream packs a tar.
+std::map<std::string, std::function<std::string(const Files&)>> makers() {
+    std::map<std::string, std::function<std::string(const Files&)>> all{
+        {"rar4", rar4_of}, {"rar5", rar5_of}, {"cab", cab_of}, {"lha", lha_of}};
+    for (const char* format : {"zip", "7zip", "ustar", "pax", "iso9660", "newc", "odc", "arbsd"})
+        all[format] = [format](const Files& files) { return archive_of(format, "", files); };
+    all["v7tar"] = [](const Files& files) { return archive_of("v7tar", "", files); };
+    for (const char* filter : {"gzip", "bzip2", "xz", "lzma", "lzip", "zstd", "lz4", "compress"})
+        all[std::string("tar.") + filter] = [filter](const Files& files) { return archive_of("ustar", filter, files); };
+    return all;
+}
+
+TEST(ArchiveEngine, eicar_is_found_in_raw_bytes_anywhere) {
+    EXPECT_EQ(verdict_of(eicar()), infected);
+    EXPECT_EQ(verdict_of(noise(100'000) + eicar() + noise(100'000)), infected);
+    EXPECT_EQ(verdict_of(eicar().substr(1)), "clean ");
+    EXPECT_EQ(verdict_of(""), "clean ");
+}
+
+TEST(ArchiveEngine, every_format_is_opened) {
+    const Files clean{{"a.txt", "hello"}, {"b.bin", noise(70'000)}, {"c.txt", "bye"}};
+    Files bad = clean;
+    bad[1].second += eicar() + "x";
+    for (const auto& [format, make] : makers()) {
+        SCOPED_TRACE(format);
+        const Scan good = scan(make(clean));
+        EXPECT_EQ(words(good.outcome), "clean ");
+        const auto is_there = [&](const std::pair<std::string, std::string>& file) {
+            return std::ranges::any_of(good.members, [&](const Member& member) {
+                return member.size == file.second.size() && member.path.ends_with(file.first) &&
+                       member.first_bytes == file.second.substr(0, Member::first_bytes_size);
+            });
+        };
+        if (format != "iso9660") EXPECT_TRUE(std::ranges::all_of(clean, is_there));
+        EXPECT_EQ(verdict_of(make(bad)), infected);
+    }
+}
+
+// A packed member is found by opening only: the string is not in the raw bytes.
+TEST(ArchiveEngine, packed_members_are_unpacked) {
+    const Files files{{"eicar.com", std::string(5'000, 'a') + eicar() + std::string(5'000, 'b')}};
+    for (const char* format : {"zip", "7zip"}) {
+        const std::string archive = archive_of(format, "", files);
+        EXPECT_FALSE(contains_eicar(archive)) << format;
+        EXPECT_EQ(verdict_of(archive), infected) << format;
+        EXPECT_EQ(verdict_of(archive_of("ustar", "xz", {{"in." + std::string(format), archive}})), infected);
+    }
+}
+
+TEST(ArchiveEngine, members_are_told_with_their_paths_and_digests) {
+    const std::string inner = archive_of("zip", "", {{"deep/x.exe", "MZ..."}});
+    const Scan result = scan(archive_of("ustar", "gzip", {{"dir/in.zip", inner}, {"abc", "abc"}}), "all.tgz");
+    EXPECT_EQ(words(result.outcome), "clean ");
+    std::vector<std::string> paths;
+    for (const Member& member : result.members) paths.push_back(std::to_string(member.depth) + ' ' + member.path);
+    EXPECT_EQ(paths, (std::vector<std::string>{"1 all.tar", "2 all.tar/dir/in.zip", "3 all.tar/dir/in.zip/deep/x.exe", "2 all.tar/abc"}));
+    ASSERT_EQ(result.members.size(), 4U);
+    ASSERT_TRUE(result.members[3].sha256);
+    EXPECT_EQ((*result.members[3].sha256)[0], 0xba);         // FIPS 180-2, B.1
+    EXPECT_EQ((*result.members[3].sha256)[31], 0xad);
+}
+
+TEST(ArchiveEngine, every_layer_goes_through_the_engines) {
+    const TemporaryFile rules("rule Program { condition: extension == \".exe\" and uint16(0) == 0x5a4d }");
+    Diagnostics diagnostics;
+    const auto compiled = YaraRules::compile({rules.path()}, diagnostics);
+    ASSERT_TRUE(compiled);
+    YaraEngine yara(*compiled);
+    const auto engine = [&](std::string_view bytes, std::string_view path, auto deadline) { return yara.scan(bytes, path, deadline); };
+    EXPECT_EQ(words(scan(archive_of("zip", "", {{"x.exe", "MZ..."}}), "x.zip", {}, {engine}).outcome), "infected YARA.Program");
+    EXPECT_EQ(words(scan(archive_of("zip", "", {{"x.txt", "MZ..."}}), "x.zip", {}, {engine}).outcome), "clean ");
+}
+
+TEST(ArchiveEngine, no_cut_makes_an_infected_archive_clean) {
+    const Files files{{"a.bin", noise(20'000, 1)}, {"eicar.com", eicar()}, {"z.bin", noise(20'000, 2)}};
+    for (const auto& [format, make] : makers()) {
+        const std::string whole = make(files);
+        const std::size_t plain = whole.find(eicar());
+        for (std::size_t part = 1; part < 16; ++part) {
+            const std::string cut = whole.substr(0, whole.size() * part / 16);
+            const std::string got = verdict_of(cut);
+            // Where the bytes are stored as they are, a cut in front of them leaves nothing to find.
+            if (plain == std::string::npos || plain + eicar().size() <= cut.size())
+                EXPECT_NE(got, "clean ") << format << " cut at " << part << "/16";
+        }
+    }
+}
+
+TEST(ArchiveEngine, no_changed_byte_crashes_it) {
+    const Files files{{"a.txt", std::string(300, 'a') + noise(50)}, {"b", "b"}};
+    std::mt19937 random(7);
+    for (const auto& [format, make] : makers()) {
+        const std::string whole = make(files);
+        for (int i = 0; i < 100; ++i) {
+            std::string changed = whole;
+            for (int j = 0; j < 3; ++j) changed[random() % std::min<std::size_t>(changed.size(), 2'000)] = static_cast<char>(random());
+            (void)verdict_of(changed, {.total_bytes = 8 << 20});
+        }
+    }
+}
+
+TEST(ArchiveEngine, what_is_encrypted_says_so) {
+    for (const char* how : {"zip:encryption=traditional", "zip:encryption=aes256"}) {
+        const Scan result = scan(archive_of("zip", "", {{"secret.exe", "MZ" + eicar()}}, how));
+        EXPECT_EQ(words(result.outcome), "unscannable encrypted") << how;
+        ASSERT_EQ(result.members.size(), 1U);
+        EXPECT_TRUE(result.members[0].is_encrypted);
+        EXPECT_EQ(result.members[0].path, "secret.exe");
+    }
+}
+
+TEST(ArchiveEngine, nesting_ends) {
+    std::string object = eicar();
+    for (int i = 0; i < 8; ++i) object = archive_of("zip", "", {{"in.zip", object}});
+    EXPECT_EQ(verdict_of(object), infected);
+    std::string packed = archive_of("zip", "", {{"e", std::string(5'000, 'a') + eicar()}});
+    for (int i = 0; i < 8; ++i) packed = archive_of("zip", "gzip", {{"in.zip", packed}});
+    EXPECT_EQ(verdict_of(packed), "unscannable too-deep");
+}
+
+TEST(ArchiveEngine, bombs_are_bombs) {
+    const std::string zeros(4 << 20, '\0');
+    const ScanLimits limits{.ratio_floor = 1 << 20};
+    for (const char* filter : {"gzip", "bzip2", "xz", "zstd"})
+        EXPECT_EQ(verdict_of(archive_of("raw", filter, {{"zeros", zeros}}), limits), "unscannable bomb") << filter;
+    EXPECT_EQ(verdict_of(archive_of("7zip", "", {{"zeros", zeros}}), limits), "unscannable bomb");
+
+    // As 42.zip: each layer has sixteen times the one below, and no layer alone is out of proportion.
+    std::string layer = archive_of("zip", "", {{"0", std::string(1 << 20, 'x')}});
+    for (int depth = 0; depth < 5; ++depth) {
+        Files copies;
+        for (int i = 0; i < 16; ++i) copies.emplace_back(std::to_string(i) + ".zip", layer);
+        layer = archive_of("zip", "", copies);
+    }
+    EXPECT_EQ(verdict_of(layer, {.total_bytes = 64 << 20}), "unscannable bomb");
+
+    Files many;
+    for (int i = 0; i < 200; ++i) many.emplace_back(std::to_string(i), "x");
+    EXPECT_EQ(verdict_of(archive_of("ustar", "", many), {.members = 100}), "unscannable bomb");
+    EXPECT_EQ(verdict_of(archive_of("zip", "", many), {.members = 100}), "unscannable bomb");
+    EXPECT_EQ(verdict_of(archive_of("ustar", "", {{"a", noise(300'000)}, {"b", noise(300'000)}}), {.total_bytes = 500'000}),
+              "unscannable bomb");
+}
+
+TEST(ArchiveEngine, a_member_too_large_does_not_hide_the_others) {
+    const ScanLimits limits{.member_bytes = 1 << 20};
+    const std::string large = noise(3 << 20);
+    EXPECT_EQ(verdict_of(archive_of("zip", "", {{"large", large}, {"small", "x"}}), limits), "unscannable too-large");
+    EXPECT_EQ(verdict_of(archive_of("zip", "", {{"large", large}, {"e", std::string(999, 'a') + eicar()}}), limits), infected);
+}
+
+TEST(ArchiveEngine, the_deadline_ends_it) {
+    ArchiveEngine engine({});
+    const ArchiveEngine::Plan plan{.limits = {}, .deadline = std::chrono::steady_clock::now() - 1s, .on_member = {}};
+    EXPECT_EQ(words(engine.scan(archive_of("zip", "", {{"a", "a"}}), "a.zip", plan)), "unscannable timeout");
+}
+
+TEST(ArchiveEngine, a_zip_that_can_be_read_in_two_ways_is_corrupt) {
+    constexpr const char* corrupt = "unscannable corrupt";
+    {
+        ZipMaker zip;
+        const auto a = zip.local("a", "content");
+        EXPECT_EQ(verdict_of(zip.finish({a})), "clean ");
+    }
+    {
+        ZipMaker zip;
+        const auto a = zip.local("a", "content");
+        EXPECT_EQ(verdict_of(zip.finish({a, {"b", "content", a.offset}})), corrupt) << "two entries, one member";
+        EXPECT_EQ(verdict_of(ZipMaker(zip).finish({a, a})), corrupt);
+    }
+    {
+        ZipMaker zip;
+        const auto a = zip.local("a.txt", "content");
+        EXPECT_EQ(verdict_of(zip.finish({{"a.exe", "content", a.offset}})), corrupt) << "another name";
+    }
+    {
+        ZipMaker zip;
+        const auto a = zip.local("a", "content");
+        EXPECT_EQ(verdict_of(zip.finish({{"a", "conten", a.offset}})), corrupt) << "another size";
+    }
+    {
+        ZipMaker zip;
+        const auto a = zip.local("a", "content");
+        const auto hidden = zip.local("hidden", "content");
+        EXPECT_EQ(verdict_of(zip.finish({a})), corrupt) << "a member that the directory does not know";
+        EXPECT_EQ(hidden.offset, 38U);
+    }
+    {
+        ZipMaker zip;
+        const auto hidden = zip.local("hidden", "content");
+        const auto a = zip.local("a", "content");
+        EXPECT_EQ(verdict_of(zip.finish({a})), corrupt) << "the same in front";
+        EXPECT_EQ(hidden.offset, 0U);
+    }
+    {
+        // One member's data is another member: each byte is read twice.
+        ZipMaker inner;
+        const auto in = inner.local("in", "content");
+        std::string kernel = inner.finish({});
+        kernel.resize(kernel.size() - 22);
+        ZipMaker zip;
+        const auto out = zip.local("out", kernel);
+        EXPECT_EQ(verdict_of(zip.finish({out, {"in", "content", 33 + in.offset}})), corrupt) << "overlapping";
+    }
+    {
+        ZipMaker one;
+        const std::string first = one.finish({one.local("a", "content")});
+        ZipMaker two;
+        EXPECT_EQ(verdict_of(first + two.finish({two.local("b", "content")})), corrupt) << "two archives";
+        EXPECT_EQ(verdict_of(first + "some bytes behind it"), "clean ");
+        EXPECT_EQ(verdict_of(first + eicar()), infected);
+        EXPECT_EQ(verdict_of(first.substr(0, first.size() - 1)), corrupt);
+    }
+}
+
+TEST(ArchiveEngine, what_stands_in_front_of_an_archive_does_not_hide_it) {
+    const Files files{{"e", std::string(5'000, 'a') + eicar()}};
+    const std::string stub = "MZ" + noise(10'000);
+    EXPECT_EQ(verdict_of(stub + archive_of("7zip", "", files)), infected);
+    EXPECT_EQ(verdict_of(stub + archive_of("zip", "", files)), infected);
+    EXPECT_EQ(verdict_of("GIF89a" + noise(500) + archive_of("zip", "", files)), infected);
+    EXPECT_EQ(verdict_of(stub + "7z\xbc\xaf\x27\x1c" + noise(1'000)), "clean ") << "a program that only knows the word";
+}
+
+}  // namespace
+}  // namespace sluice::inspect
