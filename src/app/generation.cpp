@@ -24,6 +24,7 @@ http::Generation make_generation(const Config& config, std::shared_ptr<const pol
     settings->via = surroundings.via;
     if (!config.inspect.engines.empty()) settings->inspect = std::move(inspect);
     settings->deliver = config.inspect.deliver;
+    settings->whole = config.inspect.whole;
     settings->ranges = config.inspect.ranges;
     settings->page = config.http.page;
     settings->pac = config.http.pac;

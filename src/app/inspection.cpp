@@ -3,8 +3,13 @@
 
 #include "inspect/signatures/signature_file.h"
 
+#include "base/text.h"
+
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <array>
+#include <atomic>
 #include <cerrno>
 #include <cstring>
 #include <fstream>
@@ -35,10 +40,21 @@ std::vector<inspect::Signature> read_signatures(const Config& config, Diagnostic
 
 std::shared_ptr<const inspect::Setup> load_inspection(const Config& config, const policy::Policy& policy, Diagnostics& faults,
                                                       const inspect::Setup* previous) {
+    using policy::Field;
     auto setup = std::make_shared<inspect::Setup>();
+    setup->engines = config.inspect.engines;
     setup->limits = config.limits;
     setup->max_size = config.inspect.max_size;
-    setup->wants_sha256 = policy.reads(policy::Field::file_sha256);
+    setup->timeout = config.inspect.timeout;
+    setup->wants_sha256 = policy.reads(Field::file_sha256) && config.inspect.engines.has(policy::Engine::hash);
+    setup->wants_members = std::ranges::any_of(std::array{Field::file_name, Field::file_extension, Field::file_mime_type, Field::file_size,
+                                                          Field::file_sha256, Field::body},
+                                               [&](Field field) { return policy.reads(field); });
+    setup->may_quarantine = std::ranges::find(policy.rules(), policy::Action::quarantine, &policy::Rule::action) != policy.rules().end();
+    setup->body_patterns = policy.body_patterns().size();
+    // Rules may include other files, so that one that is the same is not known to answer alike.
+    static std::atomic<std::uint64_t> generations{0};
+    if (config.inspect.engines.has(policy::Engine::yara) && !config.inspect.yara.empty()) setup->yara_generation = ++generations;
     const bool wants_signatures = config.inspect.engines.has(policy::Engine::signatures);
     std::vector<inspect::Signature> signatures;
     if (wants_signatures) signatures = read_signatures(config, faults);
@@ -57,6 +73,27 @@ std::shared_ptr<const inspect::Setup> load_inspection(const Config& config, cons
     const bool is_same = previous && previous->patterns && previous->patterns->generation() == compiled->generation();
     setup->patterns = is_same ? previous->patterns : std::move(compiled);
     return setup;
+}
+
+inspect::SupervisorOptions supervisor_options(const Config& config, const inspect::Setup& setup) {
+    inspect::SupervisorOptions options;
+    options.scanners = scanner_count(config);
+    if (setup.yara_generation != 0)
+        for (const std::filesystem::path& file : config.inspect.yara) options.rules.push_back(file.string());
+    return options;
+}
+
+std::string read_faults(std::string_view words, inspect::Shared& shared) {
+    for (const std::string_view word : split(words, ',')) {
+        if (word == "scanner-crash") shared.faults.scanner_crash = true;
+        else if (word == "scanner-hang") shared.faults.scanner_hang = true;
+        else if (word == "scanners-busy") shared.faults.scanners_busy = true;
+        else if (word == "clamd-down") shared.faults.clamd_down = true;
+        else if (word == "icap-down") shared.faults.icap_down = true;
+        else if (word == "disk-full") shared.storage.is_disk_full = true;
+        else if (!word.empty()) return fmt::format("SLUICE_FAULTS: unknown fault \"{}\"", word);
+    }
+    return {};
 }
 
 }  // namespace sluice::app

@@ -4,10 +4,13 @@
 
 #include "app/config.h"
 #include "base/diagnostic.h"
-#include "inspect/inspection.h"
+#include "inspect/scanner/scanner_main.h"
+#include "inspect/setup.h"
 #include "policy/policy.h"
 
 #include <memory>
+#include <string>
+#include <string_view>
 
 namespace sluice::app {
 
@@ -15,5 +18,11 @@ namespace sluice::app {
 // patterns that is the same is shared with it.
 std::shared_ptr<const inspect::Setup> load_inspection(const Config& config, const policy::Policy& policy, Diagnostics& faults,
                                                       const inspect::Setup* previous);
+
+// How the scanner processes are started for it.
+inspect::SupervisorOptions supervisor_options(const Config& config, const inspect::Setup& setup);
+
+// SLUICE_FAULTS, as in "scanner-crash,disk-full": what goes wrong on order. The fault of a word that is none of them; "" for none.
+std::string read_faults(std::string_view words, inspect::Shared& shared);
 
 }  // namespace sluice::app

@@ -3,7 +3,9 @@
 
 #include "app/commands.h"
 #include "app/diagnostics_log.h"
+#include "app/inspection.h"
 #include "app/privileges.h"
+#include "app/scanners.h"
 #include "audit/prometheus.h"
 
 #include <fmt/format.h>
@@ -86,7 +88,7 @@ int Instance::run() {
         setenv("TZ", config_.timezone.c_str(), 1);
         tzset();
     }
-    if (!bind() || !drop_privileges() || !start_workers()) return exit_fault;
+    if (!bind() || !drop_privileges() || !start_inspection() || !start_workers()) return exit_fault;
     wait_for_signal();                                     // before anybody is told that it may be stopped
     announce();
     every_other_second();
@@ -155,6 +157,32 @@ bool Instance::drop_privileges() {
     return true;
 }
 
+bool Instance::start_inspection() {
+    inspection_ = std::make_unique<inspect::Shared>(config_.limits);
+    inspection_->storage.folder = config_.state_dir.string();
+    inspection_->storage.memory.set_limit(config_.inspect.memory);
+    inspection_->storage.disk.set_limit(config_.inspect.disk);
+    const char* faults = std::getenv("SLUICE_FAULTS");
+    if (const std::string wrong = read_faults(faults ? faults : "", *inspection_); !wrong.empty()) {
+        say("sluice: " + wrong);
+        return false;
+    }
+    if (faults && *faults) spdlog::warn("SLUICE_FAULTS is set: what it says goes wrong on purpose");
+    const auto key = inspect::ContentHash::random_key();
+    if (!key) {
+        say("sluice: the system has no random bytes for the verdict cache");
+        return false;
+    }
+    inspection_->key = *key;
+    if (config_.inspect.engines.empty()) return true;
+    scanners_ = start_scanners();
+    if (!scanners_) return false;
+    const Diagnostics said = scanners_->load(supervisor_options(config_, *inspect_));
+    if (!said.empty()) say("sluice: the scanner processes say:\n" + to_string(said));
+    inspection_->scanners = scanners_.get();
+    return !has_errors(said);
+}
+
 bool Instance::start_workers() {
     const std::size_t workers = worker_count(config_);
     audit::LogOptions options;
@@ -174,13 +202,12 @@ bool Instance::start_workers() {
         say(fmt::format("sluice: cannot start {} workers: {}", workers, error.what()));
         return false;
     }
-    held_.set_limit(config_.inspect.memory);
     surroundings_ = {new_via_name(), policy::interface_addresses()};
     const http::Generation generation = make_generation(config_, policy_, inspect_, surroundings_, metrics_);
     for (std::size_t i = 0; i < workers; ++i) {
         net::Worker& worker = runtime_->worker(i);
         services_.push_back(std::make_unique<http::Service>(
-            http::Service::Parts{worker, rate_limits_, *passwords_, log_->lane(i), metrics_.worker(i), held_}, generation));
+            http::Service::Parts{worker, rate_limits_, *passwords_, log_->lane(i), metrics_.worker(i), *inspection_}, generation));
         for (auto& sockets : http_sockets_)
             listeners_.push_back(std::make_unique<net::Listener>(
                 worker, std::move(sockets[i]), connection_limits_,

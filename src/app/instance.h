@@ -9,7 +9,8 @@
 #include "app/loaded.h"
 #include "audit/log.h"
 #include "audit/metrics.h"
-#include "inspect/retained.h"
+#include "inspect/scanner/scanner_pool.h"
+#include "inspect/setup.h"
 #include "net/listener.h"
 #include "net/runtime.h"
 #include "policy/rate_limits.h"
@@ -51,6 +52,7 @@ private:
     // Start, in this order. An error: said already, the process ends.
     bool bind();
     bool drop_privileges();
+    bool start_inspection();
     bool start_workers();
     void announce();
 
@@ -60,6 +62,7 @@ private:
     boost::json::object status() const;
 
     void reload(ReloadDone done);
+    void load_scanners(Loaded& loaded);
     void finish_reload(Loaded loaded);
     std::string apply(Loaded& loaded);  // empty, or why not
     void use_generation();
@@ -92,11 +95,12 @@ private:
     audit::Metrics metrics_;
     net::ConnectionLimits connection_limits_;
     policy::RateLimits rate_limits_;
-    inspect::Budget held_{0};  // memory of payloads that wait for their verdict
+    std::unique_ptr<inspect::Shared> inspection_;  // what payloads wait in, and who scans them
     std::unique_ptr<AdminListener> admin_;
     std::unique_ptr<audit::Log> log_;
     std::unique_ptr<http::PasswordChecker> passwords_;
     std::unique_ptr<net::Runtime> runtime_;
+    std::unique_ptr<inspect::ScannerPool> scanners_;  // goes before the workers do, and after their loops have ended
     std::vector<std::unique_ptr<http::Service>> services_;  // by worker
     std::vector<std::unique_ptr<net::Listener>> listeners_;  // several a worker
 

@@ -3,6 +3,7 @@
 #include "app/instance.h"
 
 #include "app/diagnostics_log.h"
+#include "app/inspection.h"
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -58,8 +59,17 @@ void Instance::reload(ReloadDone done) {
     reloader_ = std::thread([this, previous = policy_, previous_inspect = inspect_] {
         yield_to_workers();
         Loaded loaded = load(config_option_, previous.get(), previous_inspect.get());
+        load_scanners(loaded);
         boost::asio::post(main_, [this, loaded = std::move(loaded)]() mutable { finish_reload(std::move(loaded)); });
     });
+}
+
+// On the reloading thread, while nothing else changes `config_`. Faults of YARA files are the reload's.
+void Instance::load_scanners(Loaded& loaded) {
+    if (!loaded.is_usable() || !scanners_ || !keys_needing_restart(config_, loaded.config).empty()) return;
+    const bool is_same = loaded.inspect->yara_generation == 0 && inspect_->yara_generation == 0 && loaded.inspect->patterns == inspect_->patterns;
+    if (is_same) return;
+    for (const Diagnostic& said : scanners_->load(supervisor_options(loaded.config, *loaded.inspect))) loaded.faults.push_back(said);
 }
 
 void Instance::finish_reload(Loaded loaded) {
@@ -94,7 +104,8 @@ std::string Instance::apply(Loaded& loaded) {
     inspect_ = std::move(loaded.inspect);
     config_ = std::move(loaded.config);
     set_diagnostics_level(config_.log.level);
-    held_.set_limit(config_.inspect.memory);
+    inspection_->storage.memory.set_limit(config_.inspect.memory);
+    inspection_->storage.disk.set_limit(config_.inspect.disk);
     connection_limits_.set(connections_, config_.limits.connections_per_client);
     use_generation();
     publish_gauges();
@@ -152,6 +163,7 @@ void Instance::finish() {
     if (reloader_.joinable()) reloader_.join();
     runtime_->cancel_all();
     runtime_->stop();
+    scanners_.reset();
     const bool clean = runtime_->live() == 0;
     log_->stop();
     control_.close();

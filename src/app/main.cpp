@@ -2,11 +2,13 @@
 #include "app/command_line.h"
 #include "app/commands.h"
 #include "app/instance.h"
+#include "app/scanners.h"
 
 #include <iostream>
 
 int main(int argc, char** argv) {
     using namespace sluice::app;
+    if (const auto code = run_as_supervisor(argc, argv)) return *code;
     const auto parsed = parse_command_line(argc, argv, std::cout, std::cerr);
     if (const int* code = std::get_if<int>(&parsed)) return *code;
     const CommandLine& line = std::get<CommandLine>(parsed);

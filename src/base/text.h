@@ -4,6 +4,7 @@
 
 #include <charconv>
 #include <concepts>
+#include <cstdint>
 #include <optional>
 #include <span>
 #include <string>
@@ -22,6 +23,7 @@ constexpr int hex_value(char c) {                                        // -1: 
 }
 
 std::string lower(std::string_view text);
+std::string to_hex(std::span<const std::uint8_t> bytes);                 // small digits
 bool equals_ignoring_case(std::string_view a, std::string_view b);
 // Without spaces and tabs at both ends (OWS of RFC 9110 5.6.3).
 std::string_view trim(std::string_view text);

@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "inspect/inspection.h"
 
+#include "base/text.h"
+#include "inspect/holding.h"
+#include "inspect/setup.h"
+
 #include <algorithm>
 
 namespace sluice::inspect {
@@ -8,19 +12,10 @@ namespace sluice::inspect {
 namespace {
 
 constexpr std::string_view signatures_engine = "signatures";
+constexpr std::uint64_t iso_mark = 32'769;               // ECMA-119 8.1: sector 16, after its type
+constexpr std::string_view iso_word = "CD001";
 
 Reason reason_of(const Error& error) { return error.code == Errc::too_large ? Reason::too_deep : Reason::undecodable; }
-
-std::string to_hex(const Sha256::Digest& digest) {
-    static constexpr std::string_view digits = "0123456789abcdef";
-    std::string out;
-    out.reserve(2 * digest.size());
-    for (const std::uint8_t byte : digest) {
-        out += digits[byte >> 4U];
-        out += digits[byte & 15U];
-    }
-    return out;
-}
 
 }  // namespace
 
@@ -28,11 +23,13 @@ void Inspection::begin(const Setup& setup, const Declared& declared) {
     clear();
     setup_ = &setup;
     partial_ = declared.partial;
-    outcome_ = setup.patterns ? Outcome::clean() : Outcome{};
+    max_size_ = setup.max_size;
+    outcome_ = setup.patterns || setup.wants_sha256 ? Outcome::clean() : Outcome{};
     if (!declared.coding.empty()) {
-        const auto codings = parse_content_encoding(declared.coding, setup.limits);
+        auto codings = parse_content_encoding(declared.coding, setup.limits);
         if (!codings) outcome_.add(Outcome::unscannable(reason_of(codings.error())));
-        else if (!codings->empty()) decoder_.emplace(*codings, setup.limits, setup.max_size);
+        else codings_ = std::move(*codings);
+        if (!codings_.empty()) decoder_.emplace(codings_, setup.limits, setup.max_size);
     }
     if (setup.patterns) {
         const auto open = [&](std::optional<PatternStream>& stream) {
@@ -43,18 +40,22 @@ void Inspection::begin(const Setup& setup, const Declared& declared) {
         open(raw_);
         if (decoder_) open(decoded_);
     }
-    if (setup.wants_sha256 && !hash_) hash_.emplace();
+    is_hashing_ = setup.wants_sha256;
+    if (is_hashing_ && !hash_) hash_.emplace();
 }
 
 void Inspection::clear() {
     if (hash_ && content_size_ > 0 && sha256_.empty()) hash_.emplace();   // what it was fed is of no payload any more
+    codings_.clear();
     decoder_.reset();
     raw_.reset();
     decoded_.reset();
     first_.clear();
     type_ = {};
     outcome_ = {};
-    partial_ = gave_up_ = false;
+    copy_ = nullptr;
+    partial_ = gave_up_ = is_iso_ = false;
+    iso_seen_ = 0;
     size_ = content_size_ = 0;
     sha256_.clear();
 }
@@ -62,23 +63,38 @@ void Inspection::clear() {
 void Inspection::feed(std::string_view bytes) {
     if (gave_up_ || bytes.empty()) return;
     size_ += bytes.size();
-    if (size_ > setup_->max_size) return give_up(Reason::too_large);
+    if (size_ > max_size_) return give_up(Reason::too_large);
     search(raw_, bytes);
     if (!decoder_) return see_content(bytes);
     if (decoder_->fault() != Reason::none) return;
     const Reason fault = decoder_->push(bytes, bench_.decoded, [&](std::string_view piece) {
+        if (gave_up_) return;
         search(decoded_, piece);
         see_content(piece);
     });
+    if (gave_up_) return;
     if (fault != Reason::none) outcome_.add(Outcome::unscannable(fault));
 }
 
 void Inspection::see_content(std::string_view bytes) {
+    if (content_size_ < iso_mark + iso_word.size()) look_for_iso(bytes);
     content_size_ += bytes.size();
-    if (hash_ && setup_->wants_sha256) hash_->feed(bytes);
+    if (content_size_ > max_size_) return give_up(Reason::too_large);
+    if (is_hashing_) hash_->feed(bytes);
+    if (copy_) copy_->append(bytes);
     if (first_.size() >= sniff_length) return;
     first_ += bytes.substr(0, sniff_length - first_.size());
-    type_ = sniff(first_);
+    if (!is_iso_) type_ = sniff(first_);
+}
+
+// The one type that says so further in than anything is kept.
+void Inspection::look_for_iso(std::string_view bytes) {
+    for (; iso_seen_ < iso_word.size(); ++iso_seen_) {
+        const std::uint64_t at = iso_mark + iso_seen_;
+        if (at < content_size_ || at - content_size_ >= bytes.size() || bytes[static_cast<std::size_t>(at - content_size_)] != iso_word[iso_seen_]) return;
+    }
+    is_iso_ = true;
+    if (type_.kind < MediaClass::archive) type_ = {"application/x-iso9660-image", MediaClass::archive};
 }
 
 void Inspection::search(std::optional<PatternStream>& stream, std::string_view bytes) {
@@ -107,7 +123,7 @@ void Inspection::finish(bool whole) {
     end_search(raw_);
     end_search(decoded_);
     if (!whole || partial_) outcome_.add(Outcome::unscannable(Reason::truncated));
-    if (!hash_ || !setup_->wants_sha256) return;
+    if (!is_hashing_) return;
     if (const auto digest = hash_->finish()) sha256_ = to_hex(*digest);
     else outcome_.add(Outcome::unscannable(Reason::overloaded, "hash"));
 }
@@ -120,8 +136,8 @@ void Inspection::give_up(Reason reason) {
 void Inspection::leave_out_signatures() {
     raw_.reset();
     decoded_.reset();
-    if (outcome_.engine == signatures_engine) outcome_ = Outcome{};
-    else if (outcome_.verdict == Verdict::clean) outcome_ = Outcome{};
+    if (outcome_.engine == signatures_engine || outcome_.verdict == Verdict::clean) outcome_ = is_hashing_ ? Outcome::clean() : Outcome{};
+    outcome_.matches.clear();
 }
 
 void Inspection::skip() {
@@ -130,6 +146,13 @@ void Inspection::skip() {
     outcome_.reason = Reason::none;                      // the rule's name says why
 }
 
-bool Inspection::holds(std::size_t body_pattern) const { return (raw_ && raw_->holds(body_pattern)) || (decoded_ && decoded_->holds(body_pattern)); }
+Decoder Inspection::another_decoder() const { return Decoder(codings_, setup_->limits, setup_->max_size); }
+
+BodyFound Inspection::body_found() const {
+    BodyFound found;
+    for (std::size_t i = 0; i < setup_->body_patterns; ++i)
+        if ((raw_ && raw_->holds(i)) || (decoded_ && decoded_->holds(i))) found.set(i);
+    return found;
+}
 
 }  // namespace sluice::inspect

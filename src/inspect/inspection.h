@@ -7,11 +7,13 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "base/limits.h"
+#include "inspect/body_found.h"
 #include "inspect/content/decoder.h"
 #include "inspect/content/media_type.h"
 #include "inspect/signatures/content_hash.h"
@@ -20,13 +22,8 @@
 
 namespace sluice::inspect {
 
-// What a generation of the configuration inspects with; immutable, shared by all workers.
-struct Setup {
-    std::shared_ptr<const PatternSet> patterns;          // null: the engine `signatures` is off
-    bool wants_sha256 = false;                           // a rule reads it
-    std::uint64_t max_size = 0;                          // of a payload, as it comes and decoded: beyond it is too-large
-    Limits limits;
-};
+struct Setup;
+class Holding;
 
 // What is said of a payload before its first byte.
 struct Declared {
@@ -45,15 +42,19 @@ class Inspection {
 public:
     explicit Inspection(Bench& bench) : bench_(bench) {}
 
-    // `setup` outlives the inspection. `bytes` and `whole`: see Payload.
+    // `setup` outlives the inspection.
     void begin(const Setup& setup, const Declared& declared);
     void feed(std::string_view bytes);
+    // No more comes. `whole`: the payload is complete in itself; else it ends as `truncated`.
     void finish(bool whole);
     // It cannot be inspected further.
     void give_up(Reason reason);
-    // A rule leaves out engines: that one; all of them, so that the payload is `skipped`.
+    // Rules leave out the engine `signatures`; or look at no more than so many bytes; or leave out all engines, so that the payload is `skipped`.
     void leave_out_signatures();
+    void set_max_size(std::uint64_t bytes) { max_size_ = bytes; }
     void skip();
+    // From now on the decoded content is appended there too; null: no more.
+    void copy_content_to(Holding* copy) { copy_ = copy; }
     void clear();
 
     // Infected, or unscannable: whatever comes, it does not become better.
@@ -62,28 +63,40 @@ public:
     const Outcome& outcome() const { return outcome_; }
     const MediaType& type() const { return type_; }
     std::uint64_t looked_at() const { return first_.size(); }      // bytes of the content that `type` was told from
+    bool has_coding() const { return decoder_.has_value(); }
+    bool gave_up() const { return gave_up_; }
+    std::uint64_t max_size() const { return max_size_; }
+    // The content of bytes from the payload's beginning, decoded once more.
+    Decoder another_decoder() const;
+    std::span<char> scratch() const { return bench_.decoded; }
     // In small hexadecimal digits, of the decoded content; empty where it was not wanted, or before `finish`.
     std::string_view sha256() const { return sha256_; }
-    std::uint64_t content_size() const { return content_size_; }   // decoded, so far
-    // Whether the policy's pattern of `body` was found, by its index.
-    bool holds(std::size_t body_pattern) const;
+    // Which of the policy's patterns of `body` were found, so far.
+    BodyFound body_found() const;
 
 private:
     void see_content(std::string_view bytes);
+    void look_for_iso(std::string_view bytes);
     void search(std::optional<PatternStream>& stream, std::string_view bytes);
     void end_search(std::optional<PatternStream>& stream);
 
     Bench& bench_;
     const Setup* setup_ = nullptr;
+    std::vector<Coding> codings_;
     std::optional<Decoder> decoder_;                     // none: the payload has no coding
     std::optional<PatternStream> raw_;
     std::optional<PatternStream> decoded_;               // where there is a coding
     std::optional<Sha256> hash_;
+    bool is_hashing_ = false;
+    Holding* copy_ = nullptr;
     std::string first_;                                  // of the content
     MediaType type_;
+    std::size_t iso_seen_ = 0;
+    bool is_iso_ = false;
     Outcome outcome_;
     bool partial_ = false;
     bool gave_up_ = false;
+    std::uint64_t max_size_ = 0;
     std::uint64_t size_ = 0;
     std::uint64_t content_size_ = 0;
     std::string sha256_;

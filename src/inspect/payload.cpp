@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <utility>
 
 namespace sluice::inspect {
 
@@ -12,88 +13,130 @@ constexpr std::size_t everything = std::numeric_limits<std::size_t>::max();
 
 }  // namespace
 
-void Payload::begin(const Setup& setup, const Declared& declared, Budget& memory) {
-    inspection_.begin(setup, declared);
-    retained_.begin(memory);
-    delivery_ = {};
-    way_ = Way::waiting;
-    ended_ = false;
-    size_ = released_ = 0;
-    behind_ = {};
+void Payload::begin(std::shared_ptr<const Setup> setup, const Declared& declared) {
+    clear();
+    setup_ = std::move(setup);
+    coding_.assign(declared.coding);
+    is_partial_ = declared.partial;
+    inspection_.begin(*setup_, declared);
 }
 
 void Payload::clear() {
     inspection_.clear();
-    retained_.clear();
+    if (is_hashing_ && hash_) hash_.reset();                 // what it was fed is of no payload any more
+    held_.clear();
+    copy_.clear();
+    delivery_ = {};
+    findings_.reset();
+    way_ = Way::waiting;
+    whole_ = true;
+    ended_ = is_deferred_ = is_hashing_ = keeps_copy_ = scans_ = lacks_beginning_ = is_concluded_ = turns_ = was_cached_ = asked_cache_ = false;
+    judged_ = Verdict::clean;
+    size_ = examined_ = examined_before_ = 0;
+    scan_ns_ = 0;
+    behind_ = {};
 }
-
-void Payload::step() { retained_.forget_taken(); }
 
 void Payload::push(std::string_view bytes, bool last, Views& out) {
     size_ += bytes.size();
     if (way_ == Way::passing) {
-        released_ += bytes.size();
         if (!bytes.empty()) out.push_back(bytes);
         return;
     }
-    inspection_.feed(bytes);
-    if (delivery_.automatic) reconsider();
+    if (is_hashing_) hash_->feed(bytes);
+    if (!is_deferred_) inspection_.feed(bytes);
+    else if (size_ > inspection_.max_size()) inspection_.give_up(Reason::too_large);
+    if (way_ == Way::delivering) {
+        behind_ = bytes;
+        reconsider();
+        behind_ = {};
+    }
     give(kept(), bytes, last, out);
 }
 
 // What turns out to be risky is held from there on; what turns out to be larger than `automatic_hold` goes on but for its end.
 void Payload::reconsider() {
-    if (delivery_.mode != Mode::hold && is_risky(type().kind) && size_ <= automatic_hold) delivery_ = {.mode = Mode::hold, .automatic = true};
-    if (delivery_.mode == Mode::hold && size_ > automatic_hold) delivery_ = {.mode = Mode::tail, .automatic = true};
+    const bool holds = delivery_.automatic && delivery_.mode != Mode::hold && is_risky(type().kind) && size_ <= automatic_hold;
+    if (holds) delivery_ = {.mode = Mode::hold, .automatic = true};
+    if (holds || (!scans_ && wants_whole())) plan_scan();
+    if (delivery_.automatic && delivery_.mode == Mode::hold && size_ > automatic_hold) turns_ = true;
 }
 
 // How many of the last bytes wait.
 std::size_t Payload::kept() const {
     // Where something was found nothing goes on before a rule has said so.
-    if (way_ == Way::waiting || inspection_.is_decided()) return everything;
+    if (way_ == Way::waiting || has_news() || turns_) return everything;
     switch (delivery_.mode) {
         case Mode::hold: return everything;
         case Mode::tail: return tail_size;
-        case Mode::stream: return 0;
+        case Mode::stream:
+            // What media looks like in its first bytes may turn out to be a program as well, which is then to be had whole.
+            return delivery_.may_let_go && inspection_.looked_at() < sniff_length ? everything : 0;
     }
     return everything;
 }
 
-// Of what waits and `bytes`, in this order, the last `keep` stay; what is before them comes out.
+// Of what waits and `bytes`, in this order, the last `keep` stay; what is before them comes out. What must wait of the last bytes waits where it
+// is, uncopied, unless engines need it in one place with the rest.
 void Payload::give(std::size_t keep, std::string_view bytes, bool last, Views& out) {
-    const std::uint64_t total = retained_.size() + bytes.size();
-    const std::uint64_t free = total > keep ? total - keep : 0;
-    const auto old = static_cast<std::size_t>(std::min<std::uint64_t>(free, retained_.size()));
-    retained_.take(old, out);
+    const std::uint64_t total = held_.size() + bytes.size();
+    const std::uint64_t free = held_.stored() == 0 && total > keep ? total - keep : 0;
+    const auto old = static_cast<std::size_t>(std::min<std::uint64_t>(free, held_.size()));
+    held_.take(old, out);
     const auto fresh = static_cast<std::size_t>(free - old);
     if (fresh > 0) out.push_back(bytes.substr(0, fresh));
-    released_ += free;
     bytes.remove_prefix(fresh);
-    const std::size_t appended = last ? 0 : retained_.append(bytes);
-    behind_ = bytes.substr(appended);
-    if (!last && !behind_.empty()) inspection_.give_up(Reason::overloaded);
+    if (last) behind_ = bytes;
+    else held_.append(bytes);
 }
 
 void Payload::end(bool whole) {
     ended_ = true;
-    if (way_ != Way::passing) inspection_.finish(whole);
+    whole_ = whole;
+    ended_at_ = std::chrono::steady_clock::now();
+    if (way_ != Way::passing && !is_deferred_) inspection_.finish(whole);
 }
 
-void Payload::deliver(const Delivery& delivery, Views& out) {
+void Payload::deliver(const Delivery& delivery, Examination examination, Views& out) {
     delivery_ = delivery;
+    examination_ = std::move(examination);
     way_ = Way::delivering;
-    if (delivery_.automatic) reconsider();
-    if (!ended_ && !inspection_.is_decided()) give(kept(), {}, false, out);
+    if (!examination_.engines.has(policy::Engine::signatures)) inspection_.leave_out_signatures();
+    plan_scan();
+    reconsider();
+    if (!ended_ && !has_news()) give(kept(), std::exchange(behind_, {}), !behind_.empty(), out);
 }
 
 void Payload::pause(Views& out) {
-    if (way_ == Way::delivering && delivery_.may_let_go && !ended_ && !inspection_.is_decided()) give(0, {}, false, out);
+    if (way_ == Way::delivering && delivery_.may_let_go && !ended_ && !has_news()) give(0, {}, false, out);
+}
+
+bool Payload::has_news() const {
+    if (way_ == Way::passing) return false;
+    if (!ended_) return inspection_.is_decided() && inspection_.outcome().verdict > judged_;
+    return way_ == Way::delivering && !needs_conclusion();
+}
+
+void Payload::accept_news(Views& out) {
+    if (ended_) {
+        scan_ns_ = std::chrono::nanoseconds(std::chrono::steady_clock::now() - ended_at_).count();
+        return release(out);
+    }
+    // What cannot be decoded may still turn out to be infected. Nothing more is to be learnt where that is known, or where nobody looks any more.
+    judged_ = inspection_.outcome().verdict;
+    if (judged_ == Verdict::infected || inspection_.gave_up()) release(out);
+    else give(kept(), {}, false, out);
+}
+
+void Payload::skip(Views& out) {
+    inspection_.skip();
+    release(out);
 }
 
 void Payload::release(Views& out) {
     way_ = Way::passing;
-    released_ += retained_.size() + behind_.size();
-    retained_.take(static_cast<std::size_t>(retained_.size()), out);
+    if (held_.stored() > 0) return;                          // the file first: see `work`
+    held_.take(static_cast<std::size_t>(held_.size()), out);
     if (!behind_.empty()) out.push_back(behind_);
     behind_ = {};
 }

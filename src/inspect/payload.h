@@ -1,27 +1,35 @@
 // SPDX-License-Identifier: Apache-2.0
-// One payload on its way through a worker: what comes is looked at as it passes, what may go on comes out. Knows no protocol and does no I/O.
+// One payload on its way through a worker: what comes is looked at as it passes, what may go on comes out. Knows no protocol.
 //
 // How a session uses it:
 //   begin            what is known before the first byte
 //   step             what came out before is gone: before the next ones
 //   push             the next bytes; nothing comes out before `deliver` or `release`
-//   is_identified    from then on `type` is what the content is: time for phase `payload`, which says how to deliver
+//   is_identified    from then on `type` is what the content is: time for phase `payload`, which says how to examine and deliver it
+//   has_work         something is to be done that takes its time: `work`, before more is read. All of it, before it is over
 //   end              no more comes
-//   has_news         the verdict is to be judged: what was found cannot become better
-//   release          the verdict lets it pass: all that waits comes out, and so does what still comes
-// What comes out are views, into the bytes that were pushed or into this object: they live until the next `step`, and so must those bytes.
+//   has_news         the verdict is to be judged: then `accept_news`, or nothing more goes on
+//   is_over          all of it has come out
+// What comes out are views, into the bytes that were pushed or into this object: they live until the next `step` or `work`, and so must those bytes.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
+#include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "inspect/findings.h"
+#include "inspect/holding.h"
 #include "inspect/inspection.h"
 #include "inspect/plan.h"
-#include "inspect/retained.h"
+#include "inspect/setup.h"
 #include "inspect/verdict.h"
+#include "inspect/verdict_cache.h"
+#include "net/task.h"
 
 namespace sluice::inspect {
 
@@ -29,45 +37,63 @@ class Payload {
 public:
     using Views = std::vector<std::string_view>;
 
-    explicit Payload(Bench& bench) : inspection_(bench) {}
+    // All of them outlive it.
+    Payload(net::Worker& worker, Bench& bench, Shared& shared)
+        : worker_(worker),
+          shared_(shared),
+          inspection_(bench),
+          held_(worker, shared.storage, shared.files),
+          copy_(worker, shared.storage, shared.files) {}
 
-    // `setup` and `memory` outlive the payload; the views of `declared` live until this returns.
-    void begin(const Setup& setup, const Declared& declared, Budget& memory);
-    void step();
-    // `last`: nothing follows, so that what has to wait of it waits where it is, uncopied.
+    // The views of `declared` live until this returns.
+    void begin(std::shared_ptr<const Setup> setup, const Declared& declared);
+    void step() { held_.forget_taken(); }
+    // `last`: nothing follows.
     void push(std::string_view bytes, bool last, Views& out);
     // `whole`: the payload is complete in itself; else it ends as `truncated`.
     void end(bool whole);
 
     // Enough has come to say what it is, or all of it. What comes later may show that it is something riskier: then it is held from there on.
-    bool is_identified() const { return ended_ || inspection_.looked_at() >= enough_to_identify; }
+    bool is_identified() const { return ended_ || inspection_.looked_at() >= enough_to_identify || size_ >= tail_size; }
     // Its source pauses: with a few bytes there the type is taken for what it seems.
     bool is_identified_by_pause() const { return is_identified() || inspection_.looked_at() >= enough_in_a_pause; }
     const MediaType& type() const { return inspection_.type(); }
 
+    void set_max_size(std::uint64_t bytes) { inspection_.set_max_size(bytes); }  // before `deliver`: a rule says so
     // Once, after it was identified: what may go now comes out.
-    void deliver(const Delivery& delivery, Views& out);
+    void deliver(const Delivery& delivery, Examination examination, Views& out);
     bool is_planned() const { return way_ != Way::waiting; }
+    bool is_held() const { return way_ == Way::delivering && delivery_.mode == Mode::hold; }
     // Something waits that would not have to where its source pauses.
-    bool gains_from_pause() const { return way_ == Way::waiting || (way_ == Way::delivering && delivery_.may_let_go && retained_.size() > 0); }
+    bool gains_from_pause() const { return way_ == Way::waiting || (way_ == Way::delivering && delivery_.may_let_go && held_.size() > 0); }
     // The source pauses (see Delivery::may_let_go).
     void pause(Views& out);
 
+    bool has_work() const;
+    // An error: what waited cannot be had again, and nothing more comes out.
+    net::Task<Result<void>> work(Views& out);
+
     // Something is known that a rule of phase `verdict` should judge now: at the end, or where it is infected or cannot be scanned any more.
-    bool has_news() const { return way_ != Way::passing && (ended_ || inspection_.is_decided()); }
-    const Outcome& outcome() const { return inspection_.outcome(); }
-    const Inspection& inspection() const { return inspection_; }
-    // Before `deliver`: the engine `signatures` is not for this payload; nor is any.
-    void leave_out_signatures() { inspection_.leave_out_signatures(); }
-    void skip(Views& out) {
-        inspection_.skip();
-        release(out);
+    bool has_news() const;
+    void accept_news(Views& out);
+    bool is_over() const { return ended_ && way_ == Way::passing && held_.size() == 0 && behind_.empty(); }
+
+    const Outcome& outcome() const { return findings_ ? findings_->outcome : inspection_.outcome(); }
+    std::string_view sha256() const { return findings_ ? std::string_view(findings_->sha256) : inspection_.sha256(); }
+    BodyFound body_found() const { return findings_ ? findings_->body : inspection_.body_found(); }
+    std::span<const MemberFindings> members() const {
+        return findings_ ? std::span<const MemberFindings>(findings_->members) : std::span<const MemberFindings>();
     }
-    void release(Views& out);
+    // Before `deliver`, and instead of it: no engine is for this payload.
+    void skip(Views& out);
+    // What is to be had of it for a quarantine: all that came where `keeps_content`, else what still waits.
+    Holding& sample() { return copy_.size() > 0 ? copy_ : held_; }
 
     std::uint64_t size() const { return size_; }         // bytes that came
-    std::uint64_t released() const { return released_; }
-    std::uint64_t waiting() const { return retained_.size(); }
+    std::uint64_t looked_at() const { return inspection_.looked_at(); }
+    std::int64_t scan_ns() const { return scan_ns_; }    // from the last byte to the verdict
+    bool was_cached() const { return was_cached_; }
+    bool asked_cache() const { return asked_cache_; }
     void clear();
 
 private:
@@ -79,15 +105,55 @@ private:
     void reconsider();
     std::size_t kept() const;
     void give(std::size_t keep, std::string_view bytes, bool last, Views& out);
+    void release(Views& out);
 
+    // payload_scan.cpp
+    void plan_scan();
+    bool wants_whole() const;
+    bool needs_conclusion() const;
+    bool can_read_back() const { return held_.stored() > 0 && held_.size() > (way_ == Way::passing ? 0 : kept()); }
+    void copy_from_now_on();
+    net::Task<void> catch_up();
+    net::Task<void> examine(std::string_view bytes);
+    net::Task<void> turn_to_tail();
+    net::Task<void> conclude();
+    net::Task<void> scan(Findings& findings);
+    net::Task<void> scan_object(Findings& findings);
+    std::optional<VerdictCache::Key> cache_key();
+    net::Task<void> spill();
+    net::Task<Result<void>> read_back(Views& out);
+
+    net::Worker& worker_;
+    Shared& shared_;
+    std::shared_ptr<const Setup> setup_;
     Inspection inspection_;
-    Retained retained_;
+    std::optional<ContentHash> hash_;
+    Holding held_;                                       // as it came, what has not gone on
+    Holding copy_;                                       // the content, decoded, where engines need it whole and `held_` is not that
     Delivery delivery_;
+    Examination examination_;
+    std::shared_ptr<const Findings> findings_;           // once all engines have looked
     Way way_ = Way::waiting;
     bool ended_ = false;
+    bool whole_ = true;
+    bool is_deferred_ = false;                           // held: what comes is hashed, and examined at the end if it is new
+    bool is_hashing_ = false;
+    bool keeps_copy_ = false;                            // of what is not held
+    std::uint64_t examined_before_ = 0;                  // bytes that came before it was known that it is held
+    bool scans_ = false;                                 // engines get all of it at the end
+    bool lacks_beginning_ = false;                       // which had gone on before it was known that they would
+    bool is_concluded_ = false;
+    bool turns_ = false;                                 // it became too large to be held
+    bool was_cached_ = false;
+    bool asked_cache_ = false;
+    Verdict judged_ = Verdict::clean;                    // the worst that was judged before the end
+    bool is_partial_ = false;
+    std::string coding_;
     std::uint64_t size_ = 0;
-    std::uint64_t released_ = 0;
-    std::string_view behind_;                            // of the last `push`: what waits behind all that is retained, uncopied
+    std::uint64_t examined_ = 0;                         // of held_'s bytes from its beginning, while it is deferred
+    std::chrono::steady_clock::time_point ended_at_{};
+    std::int64_t scan_ns_ = 0;
+    std::string_view behind_;                            // of the last `push`: what waits behind all that is held, uncopied
 };
 
 }  // namespace sluice::inspect

@@ -37,10 +37,13 @@ std::string_view to_string(Reason reason) {
     return "";
 }
 
+bool is_failure(Reason reason) { return reason >= Reason::timeout && reason <= Reason::bomb; }
+
 void Outcome::add(const Outcome& other) {
     for (const std::string& match : other.matches)
         if (std::ranges::find(matches, match) == matches.end()) matches.push_back(match);
-    if (other.verdict <= verdict) return;
+    const bool is_graver = verdict == Verdict::unscannable && other.verdict == verdict && is_failure(other.reason) && !is_failure(reason);
+    if (other.verdict <= verdict && !is_graver) return;
     verdict = other.verdict;
     reason = other.reason;
     threat = other.threat;

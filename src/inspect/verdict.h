@@ -35,6 +35,9 @@ enum class Reason : std::uint8_t {
 std::string_view to_string(Verdict verdict);                 // as scan.verdict has it
 std::string_view to_string(Reason reason);                   // as scan.reason has it: "engine-down"; "" for none
 
+// The scanner's trouble, its bounds, or an attack on it: not what ordinary files have by themselves.
+bool is_failure(Reason reason);
+
 // What one engine, or all of them together, say of one payload.
 struct Outcome {
     Verdict verdict = Verdict::skipped;
@@ -51,7 +54,7 @@ struct Outcome {
         return {.verdict = Verdict::infected, .reason = Reason::none, .threat = std::move(threat), .engine = engine, .matches = {}};
     }
 
-    // The worse of both stands; matches of both are kept, each once.
+    // The worse of both stands, and of two that cannot be scanned the failure; matches of both are kept, each once.
     void add(const Outcome& other);
 };
 

@@ -36,6 +36,12 @@ public:
     constexpr void add(Engine engine) { bits_ = static_cast<std::uint8_t>(bits_ | 1U << static_cast<unsigned>(engine)); }
     constexpr bool has(Engine engine) const { return (bits_ >> static_cast<unsigned>(engine) & 1U) != 0; }
     constexpr bool empty() const { return bits_ == 0; }
+    // Those that are in both.
+    constexpr EngineSet among(EngineSet other) const {
+        EngineSet out;
+        out.bits_ = static_cast<std::uint8_t>(bits_ & other.bits_);
+        return out;
+    }
     friend constexpr bool operator==(EngineSet, EngineSet) = default;
 
 private:

@@ -3,7 +3,7 @@
 #pragma once
 
 #include "base/diagnostic.h"
-#include "inspect/scanner/descriptor.h"
+#include "inspect/descriptor.h"
 #include "inspect/scanner/packet_socket.h"
 #include "inspect/scanner/protocol.h"
 #include "inspect/scanner/scanner_main.h"

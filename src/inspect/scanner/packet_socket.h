@@ -3,7 +3,7 @@
 #pragma once
 
 #include "base/result.h"
-#include "inspect/scanner/descriptor.h"
+#include "inspect/descriptor.h"
 
 #include <array>
 #include <optional>

@@ -3,7 +3,7 @@
 #pragma once
 
 #include "inspect/scanner/archive_engine.h"
-#include "inspect/scanner/descriptor.h"
+#include "inspect/descriptor.h"
 #include "inspect/scanner/sandbox.h"
 #include "inspect/scanner/yara_engine.h"
 

@@ -8,7 +8,7 @@
 #pragma once
 
 #include "base/diagnostic.h"
-#include "inspect/scanner/descriptor.h"
+#include "inspect/descriptor.h"
 #include "inspect/scanner/member.h"
 #include "inspect/scanner/protocol.h"
 #include "inspect/scanner/scan_limits.h"

@@ -4,7 +4,7 @@
 #pragma once
 
 #include "base/result.h"
-#include "inspect/scanner/descriptor.h"
+#include "inspect/descriptor.h"
 
 #include <cstdint>
 #include <string_view>

@@ -9,7 +9,6 @@
 
 #include "base/limits.h"
 #include "base/text.h"
-#include "net/gate.h"
 
 namespace sluice::http {
 
@@ -32,53 +31,16 @@ std::optional<Credentials> parse_basic(std::string_view value) {
     return credentials;
 }
 
-PasswordChecker::PasswordChecker(std::size_t threads) {
-    for (std::size_t i = 0; i < threads; ++i) threads_.emplace_back([this] { run(); });
-}
-
-PasswordChecker::~PasswordChecker() {
-    {
-        const std::lock_guard lock(mutex_);
-        stopping_ = true;
-    }
-    wake_.notify_all();
-    for (std::thread& thread : threads_) thread.join();
-}
-
-void PasswordChecker::run() {
-    std::unique_lock lock(mutex_);
-    for (;;) {
-        wake_.wait(lock, [this] { return stopping_ || !queue_.empty(); });
-        if (stopping_) return;
-        const std::function<void()> call = std::move(queue_.front());
-        queue_.pop_front();
-        lock.unlock();
-        call();
-        lock.lock();
-    }
-}
+PasswordChecker::PasswordChecker(std::size_t threads) : threads_(threads, Limits{}.password_queue) {}
 
 net::Task<std::optional<bool>> PasswordChecker::verify(net::Worker& worker, std::shared_ptr<const policy::UserFile> users,
                                                        Credentials credentials) {
-    struct Answer {
-        net::Gate gate;
-        bool good = false;
-    };
-    const auto answer = std::make_shared<Answer>();
-    {
-        const std::lock_guard lock(mutex_);
-        if (queue_.size() >= Limits{}.password_queue) co_return std::nullopt;
-        queue_.emplace_back([&worker, users = std::move(users), credentials = std::move(credentials), answer] {
-            const bool good = users->verify(credentials.user, credentials.password);
-            worker.post([answer, good] {
-                answer->good = good;
-                answer->gate.open();
-            });
-        });
-    }
-    wake_.notify_one();
-    co_await answer->gate.wait();
-    co_return answer->good;
+    const auto good = std::make_shared<bool>(false);
+    const bool asked = co_await threads_.run(worker, [users = std::move(users), credentials = std::move(credentials), good] {
+        *good = users->verify(credentials.user, credentials.password);
+    });
+    if (!asked) co_return std::nullopt;
+    co_return *good;
 }
 
 CredentialCache::CredentialCache() { RAND_bytes(key_.data(), static_cast<int>(key_.size())); }

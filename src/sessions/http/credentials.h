@@ -5,20 +5,15 @@
 
 #include <array>
 #include <chrono>
-#include <condition_variable>
 #include <cstddef>
 #include <cstdint>
-#include <deque>
-#include <functional>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <string>
 #include <string_view>
-#include <thread>
 #include <unordered_map>
-#include <vector>
 
+#include "net/aside.h"
 #include "net/worker.h"
 #include "policy/users.h"
 
@@ -36,21 +31,12 @@ std::optional<Credentials> parse_basic(std::string_view value);
 class PasswordChecker {
 public:
     explicit PasswordChecker(std::size_t threads = 2);
-    ~PasswordChecker();
-    PasswordChecker(const PasswordChecker&) = delete;
-    PasswordChecker& operator=(const PasswordChecker&) = delete;
 
     // Waits its turn; nullopt: so many wait already that this one is turned away (peers decide how many come).
     net::Task<std::optional<bool>> verify(net::Worker& worker, std::shared_ptr<const policy::UserFile> users, Credentials credentials);
 
 private:
-    void run();
-
-    std::mutex mutex_;
-    std::condition_variable wake_;
-    std::deque<std::function<void()>> queue_;
-    bool stopping_ = false;
-    std::vector<std::thread> threads_;
+    net::Aside threads_;
 };
 
 // What was verified lately. One a worker.

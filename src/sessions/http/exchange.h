@@ -5,6 +5,7 @@
 //   exchange_upstream.cpp  a connection to the server: pool, addresses, phase `dial`
 //   exchange_forward.cpp   the request out, the response's head back
 //   exchange_body.cpp      bodies, both ways
+//   exchange_inspect.cpp   payloads, looked at as they pass
 //   exchange_tunnel.cpp    CONNECT and WebSockets
 //   exchange_answer.cpp    answers of our own
 //   exchange_record.cpp    the event
@@ -156,6 +157,8 @@ private:
     net::Task<Result<void>> pump_upload_bytes();
     net::Task<void> stop_upload();
     net::Task<Result<void>> pump_download();
+    Result<std::size_t> try_send_download(bool head_goes);
+    net::Task<Result<void>> finish_send_download(std::size_t sent);
 
     // exchange_inspect.cpp
     // The payload that goes one way, under inspection.
@@ -165,7 +168,6 @@ private:
         policy::Direction direction;
         std::optional<inspect::Payload> payload;
         bool is_on = false;
-        bool is_held = false;                            // nothing of it goes on before the verdict
         std::vector<std::string_view> released;
         std::string name;                                // file.name
         std::string extension;
@@ -176,16 +178,29 @@ private:
     Refused pass(Inspected& way, Body& body);
     // The same where its source pauses.
     Refused pause(Inspected& way, Body& body);
+    // What takes its time before more is read: files, engines. As above.
+    net::Task<Result<Refused>> work_on(Inspected& way, Body& body);
+    Refused follow_up(Inspected& way, Body& body);
+    bool has_work(const Inspected& way) const { return way.is_on && way.payload->has_work(); }
+    static bool is_done(const Inspected& way, const Body& body) { return body.ended && (!way.is_on || way.payload->is_over()); }
     Refused plan_payload(Inspected& way, const Body& body);
+    Refused judge_members(const Inspected& way);
+    Refused refuse_payload(const Inspected& way, policy::Phase phase, std::string_view threat);
+    inspect::Examination examination_of(const Inspected& way, const policy::InspectOptions& options) const;
     Refused judge_payload(Inspected& way);
-    void fill_payload_facts(const Inspected& way);
+    void fill_file_facts(const Inspected& way, std::string_view name, std::string_view extension, const inspect::MediaType& type);
+    void fill_scan_facts(const inspect::Outcome& outcome, std::string_view sha256, std::uint64_t size);
+    void set_body_found(const inspect::BodyFound& found);
     void name_file(Inspected& way, const http1::Fields& fields);
     // nullopt: nothing came for a moment.
     net::Task<Result<std::optional<std::size_t>>> read_or_pause(net::Stream& stream, std::span<char> into);
     const Inspected* recorded_payload() const;
     void record_payload(const Inspected& way, audit::Event& event);
+    void count_payloads();
     bool will_be_inspected() const;
     bool asks_for_the_whole() const;
+    Refused check_range() const;
+    std::string range_key() const;
 
     // exchange_tunnel.cpp
     net::Task<bool> run_connect();
@@ -240,6 +255,7 @@ private:
     Inspected download_payload_{policy::Direction::download};
     Refused payload_refusal_;
     std::string payload_reason_;                         // its words
+    std::vector<std::uint64_t> body_found_;
     bool answers_expectation_ = false;                   // the 100 comes from us
     bool upload_pauses_ = false;
 

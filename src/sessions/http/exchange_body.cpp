@@ -50,6 +50,19 @@ bool is_event_stream(std::string_view content_type) {
     return std::ranges::any_of(types, [&](std::string_view known) { return equals_ignoring_case(known, type); });
 }
 
+// Whether it is less than all of the object (RFC 9110 14.4, 15.3.7): "bytes 0-99/100" is all of it.
+bool is_partial(const http1::ResponseHead& response) {
+    if (response.status != 206) return false;
+    const auto range = response.fields.find(KnownField::content_range);
+    if (!range || !range->starts_with("bytes 0-")) return true;
+    const std::string_view rest = range->substr(8);
+    const std::size_t slash = rest.find('/');
+    if (slash == std::string_view::npos) return true;
+    const auto last = parse_decimal<std::uint64_t>(rest.substr(0, slash));
+    const auto size = parse_decimal<std::uint64_t>(rest.substr(slash + 1));
+    return !last || !size || *size == 0 || *last != *size - 1;
+}
+
 }  // namespace
 
 Result<void> Exchange::Body::take(std::string_view& unread) {
@@ -123,7 +136,7 @@ Result<void> Exchange::take_buffered_upload() {
     TRY(upload_body_.take(unread));
     session_->consume(before - unread.size());
     client_bytes_ += before - unread.size();
-    if (upload_body_.ended) upload_ = Upload::complete;
+    if (upload_body_.ended) upload_ = Upload::complete;  // but for what an inspection keeps back
     return {};
 }
 
@@ -148,13 +161,20 @@ net::Task<Exchange::Refused> Exchange::receive_upload() {
             co_return refusal_of(sent.error(), http::Stage::reading_body);
     }
     // Until the first bytes say whether it is held, it waits, though not for a client that pauses.
-    while (!upload_body_.ended && upload_body_.pieces.empty()) {
+    while (upload_body_.pieces.empty() && !is_done(upload_payload_, upload_body_)) {
+        if (has_work(upload_payload_)) {
+            session_->client().expires_never();
+            auto worked = co_await work_on(upload_payload_, upload_body_);
+            if (!worked) co_return refusal_of(worked.error(), http::Stage::reading_body);
+            if (*worked) co_return *worked;
+            continue;
+        }
         const auto read = co_await read_upload();
         if (!read) co_return refusal_of(read.error(), http::Stage::reading_body);
-        if (*read == 0 && !upload_payload_.is_held && !is_always_held) break;
+        if (*read == 0 && !upload_payload_.payload->is_held() && !is_always_held) break;
         if (const Refused refused = *read == 0 ? pause(upload_payload_, upload_body_) : pass(upload_payload_, upload_body_)) co_return refused;
     }
-    if (upload_body_.ended) upload_ = Upload::complete;
+    upload_ = is_done(upload_payload_, upload_body_) ? Upload::complete : Upload::none;
     session_->client().expires_never();
     co_return std::nullopt;
 }
@@ -208,12 +228,17 @@ net::Task<void> Exchange::pump_upload() {
 
 net::Task<Result<void>> Exchange::pump_upload_bytes() {
     Pace pace(limits(), Service::now_ns());
-    while (!upload_body_.ended) {
+    while (!is_done(upload_payload_, upload_body_)) {
         if (!response_started_) upstream_->expires_never();
-        const std::size_t got = CO_TRY(co_await read_upload());
-        if (got > 0 && pace.is_too_slow(got, Service::now_ns()))
-            co_return fail(Errc::timed_out, Side::client, "the request body came too slowly");
-        payload_refusal_ = got == 0 ? pause(upload_payload_, upload_body_) : pass(upload_payload_, upload_body_);
+        if (has_work(upload_payload_)) {
+            session_->client().expires_never();
+            payload_refusal_ = CO_TRY(co_await work_on(upload_payload_, upload_body_));
+        } else {
+            const std::size_t got = CO_TRY(co_await read_upload());
+            if (got > 0 && pace.is_too_slow(got, Service::now_ns()))
+                co_return fail(Errc::timed_out, Side::client, "the request body came too slowly");
+            payload_refusal_ = got == 0 ? pause(upload_payload_, upload_body_) : pass(upload_payload_, upload_body_);
+        }
         if (payload_refusal_) co_return fail(Errc::refused_by_policy, Side::self, "the upload was refused");
         if (upload_body_.pieces.empty()) continue;
         server_sent_ += net::total_size(upload_body_.pieces);
@@ -233,15 +258,35 @@ net::Task<void> Exchange::stop_upload() {
     if (upload_ == Upload::running) upload_ = Upload::failed;
 }
 
-net::Task<Result<void>> Exchange::pump_download() {
+// What may go now, with the head where it has not gone yet: so much of it as the client takes without waiting.
+Result<std::size_t> Exchange::try_send_download(bool head_goes) {
+    if (head_waits_ && head_goes) {
+        download_body_.pieces.insert(download_body_.pieces.begin(), out_);
+        head_waits_ = false;
+    }
+    if (head_waits_ || download_body_.pieces.empty()) {
+        download_body_.pieces.clear();
+        return 0;
+    }
     net::Stream& client = session_->client();
+    if (upload_ == Upload::running) client.expires_in(limits().body_idle);  // a client that is answered may pause in its upload
+    else client.expires_never();
+    client_sent_ += net::total_size(download_body_.pieces);
+    return client.try_write(download_body_.pieces);
+}
+
+net::Task<Result<void>> Exchange::finish_send_download(std::size_t sent) {
+    co_return co_await session_->client().write(download_body_.pieces, sent, limits().body_idle);
+}
+
+net::Task<Result<void>> Exchange::pump_download() {
     const auto type = response_.fields.find(KnownField::content_type);
     const bool is_stream = type && is_event_stream(*type);
     const Limits::Duration idle = is_stream ? limits().tunnel_idle : limits().body_idle;
     download_body_.begin(response_.body, body_out_.kind == BodyOut::Kind::chunked, limits(), Side::server);
     response_started_ = true;
     head_waits_ = true;
-    if (response_.body.kind != Framing::Kind::none) begin_inspection(download_payload_, response_.fields, response_.status == 206);
+    if (response_.body.kind != Framing::Kind::none) begin_inspection(download_payload_, response_.fields, is_partial(response_));
     for (bool pauses = false;;) {
         Result<void> taken{};
         if (pauses) {
@@ -256,22 +301,21 @@ net::Task<Result<void>> Exchange::pump_download() {
         }
         if (payload_refusal_) co_return fail(Errc::refused_by_policy, Side::self, "the payload was refused");
         // The head goes with the first bytes, so that a page can still take its place; but not later than a client would wonder.
-        const bool head_goes = head_waits_ && (!download_payload_.is_on || !download_body_.pieces.empty() || download_body_.ended || is_stream ||
-                                               (pauses && !download_payload_.is_held));
-        if (head_goes) {
-            download_body_.pieces.insert(download_body_.pieces.begin(), out_);
-            head_waits_ = false;
-        }
-        if (!download_body_.pieces.empty()) {
-            if (upload_ == Upload::running) client.expires_in(limits().body_idle);  // a client that is answered may pause in its upload
-            else client.expires_never();
-            client_sent_ += net::total_size(download_body_.pieces);
-            const auto sent = client.try_write(download_body_.pieces);
-            if (!sent) co_return std::unexpected(sent.error());
-            if (*sent < net::total_size(download_body_.pieces))
-                CO_TRY(co_await client.write(download_body_.pieces, *sent, limits().body_idle));
-        }
+        const bool is_held = download_payload_.is_on && download_payload_.payload->is_held();
+        const bool head_goes = !download_payload_.is_on || !download_body_.pieces.empty() || is_done(download_payload_, download_body_) ||
+                               is_stream || (pauses && !is_held);
+        const std::size_t sent = CO_TRY(try_send_download(head_goes));
+        if (sent < net::total_size(download_body_.pieces)) CO_TRY(co_await finish_send_download(sent));
         if (!taken) co_return std::unexpected(taken.error());
+        while (has_work(download_payload_)) {
+            session_->client().expires_never();
+            if (download_body_.ended) upstream_->expires_never();
+            payload_refusal_ = CO_TRY(co_await work_on(download_payload_, download_body_));
+            if (payload_refusal_) co_return fail(Errc::refused_by_policy, Side::self, "the payload was refused");
+            const bool goes = !download_body_.pieces.empty() || is_done(download_payload_, download_body_);
+            const std::size_t went = CO_TRY(try_send_download(goes));
+            if (went < net::total_size(download_body_.pieces)) CO_TRY(co_await finish_send_download(went));
+        }
         if (download_body_.ended) co_return Result<void>{};
 
         if (download_payload_.is_on && !head_in_) {

@@ -31,6 +31,7 @@ bool is_idempotent(std::string_view method) {                                // 
 }  // namespace
 
 net::Task<bool> Exchange::forward() {
+    if (const Refused refused = check_range()) co_return co_await answer(*refused);
     if (const auto taken = take_buffered_upload(); !taken) co_return co_await answer(refusal_of(taken.error(), http::Stage::reading_body));
     if (head_.body.kind != Framing::Kind::none)
         if (const Refused refused = co_await receive_upload()) co_return co_await answer(*refused);
@@ -97,7 +98,7 @@ void Exchange::write_request_head() {
     const HeaderEdits edits(effects_.header_edits, policy::Action::set_request_header, policy::Action::remove_request_header);
     writer.request_line(head_.method, url_.raw_target);
     const bool inspects = will_be_inspected();
-    const bool wants_whole = inspects && asks_for_the_whole();
+    const bool wants_whole = inspects && head_.fields.has(KnownField::range) && asks_for_the_whole();
 
     host_.clear();
     url_.authority.append_to(host_, url_.port == 80 ? 0 : url_.port);

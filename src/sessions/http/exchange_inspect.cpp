@@ -8,6 +8,7 @@
 #include "base/text.h"
 #include "net/timer.h"
 #include "protocols/http1/head.h"
+#include "protocols/mime/multipart.h"
 #include "protocols/mime/parameters.h"
 #include "sessions/http/exchange.h"
 #include "sessions/http/service.h"
@@ -24,6 +25,10 @@ namespace {
 
 // A source that gives nothing for so long pauses.
 constexpr std::chrono::milliseconds pause_time{200};
+
+std::string_view what_is_refused(Direction direction) {
+    return direction == Direction::upload ? "This upload is not allowed on this network." : "This file is not allowed on this network.";
+}
 
 std::string_view word(Direction direction) { return direction == Direction::upload ? "upload" : "download"; }
 
@@ -47,8 +52,16 @@ bool is_risky_extension(std::string_view extension) {
 
 bool Exchange::will_be_inspected() const { return generation_->settings->inspect && !trusted_; }
 
-// Whether parts of what is asked for are not to be had (`ranges`).
+// The URL as one whose transfer may have been cut.
+std::string Exchange::range_key() const {
+    std::string key = host_key_;
+    key += url_.raw_target;
+    return key;
+}
+
+// Of a request with a Range: whether all of it is fetched instead (`ranges`).
 bool Exchange::asks_for_the_whole() const {
+    if (service_->inspection().cut.has(range_key())) return true;
     switch (policy::inspect_options(effects_, Direction::download).ranges.value_or(generation_->settings->ranges)) {
         case policy::Ranges::whole: return true;
         case policy::Ranges::automatic: return is_risky_extension(extension_);
@@ -58,18 +71,27 @@ bool Exchange::asks_for_the_whole() const {
     return true;
 }
 
+Exchange::Refused Exchange::check_range() const {
+    if (!will_be_inspected() || !head_.fields.has(KnownField::range)) return std::nullopt;
+    const auto ranges = policy::inspect_options(effects_, Direction::download).ranges.value_or(generation_->settings->ranges);
+    if (ranges != policy::Ranges::block) return std::nullopt;
+    Refusal refusal = refused(403, "http_request_denied", "Parts of a file cannot be fetched through this proxy: please fetch all of it.");
+    refusal.action = audit::Action::blocked;
+    refusal.reason = "inspect.ranges is \"block\"";
+    return refusal;
+}
+
 void Exchange::begin_inspection(Inspected& way, const http1::Fields& fields, bool partial) {
     way.is_on = will_be_inspected();
     if (!way.is_on) return;
-    way.is_held = false;
     way.skipped_by = {};
-    if (!way.payload) way.payload.emplace(service_->bench());
+    if (!way.payload) way.payload.emplace(worker_, service_->bench(), service_->inspection());
     std::string coding;
     fields.for_each(KnownField::content_encoding, [&](std::string_view value) {
         if (!coding.empty()) coding += ", ";
         coding += value;
     });
-    way.payload->begin(*generation_->settings->inspect, {.coding = coding, .partial = partial}, service_->held());
+    way.payload->begin(generation_->settings->inspect, {.coding = coding, .partial = partial});
     name_file(way, fields);
 }
 
@@ -96,22 +118,10 @@ Exchange::Refused Exchange::pass(Inspected& way, Body& body) {
     inspect::Payload& payload = *way.payload;
     payload.step();
     way.released.clear();
-    for (std::size_t i = 0; i < body.content.size(); ++i) {
-        const bool last = body.ended && i + 1 == body.content.size();
-        payload.push(body.content[i], last, way.released);
-        if (last || !payload.has_news()) continue;
-        if (!payload.is_planned())
-            if (const Refused refused = plan_payload(way, body)) return refused;
-        if (payload.has_news())
-            if (const Refused refused = judge_payload(way)) return refused;
-    }
+    for (std::size_t i = 0; i < body.content.size(); ++i)
+        payload.push(body.content[i], body.ended && i + 1 == body.content.size(), way.released);
     if (body.ended) payload.end(true);
-    if (!payload.is_planned() && payload.is_identified())
-        if (const Refused refused = plan_payload(way, body)) return refused;
-    if (payload.has_news())
-        if (const Refused refused = judge_payload(way)) return refused;
-    body.frame(way.released, body.ended);
-    return std::nullopt;
+    return follow_up(way, body);
 }
 
 Exchange::Refused Exchange::pause(Inspected& way, Body& body) {
@@ -125,16 +135,64 @@ Exchange::Refused Exchange::pause(Inspected& way, Body& body) {
     return std::nullopt;
 }
 
-void Exchange::fill_payload_facts(const Inspected& way) {
-    const inspect::Payload& payload = *way.payload;
+net::Task<Result<Exchange::Refused>> Exchange::work_on(Inspected& way, Body& body) {
+    way.released.clear();
+    CO_TRY(co_await way.payload->work(way.released));
+    co_return follow_up(way, body);
+}
+
+// What is known by now is judged, and what may go on is framed.
+Exchange::Refused Exchange::follow_up(Inspected& way, Body& body) {
+    inspect::Payload& payload = *way.payload;
+    const auto is_expected = [&] {                           // an event stream tells by its first bytes that it is none
+        return payload.looked_at() > 0 && inspect::agrees(way.direction == Direction::upload ? request_type_ : response_type_, payload.type());
+    };
+    if (!payload.is_planned() && (payload.is_identified() || payload.has_news() || is_expected()))
+        if (const Refused refused = plan_payload(way, body)) return refused;
+    if (payload.has_news())
+        if (const Refused refused = judge_payload(way)) return refused;
+    body.frame(way.released, is_done(way, body));
+    return std::nullopt;
+}
+
+// Of the payload, or of a member of it.
+void Exchange::fill_file_facts(const Inspected& way, std::string_view name, std::string_view extension, const inspect::MediaType& type) {
     for (const Field field : {Field::file_name, Field::file_extension, Field::file_mime_type, Field::file_size, Field::file_sha256,
-                              Field::scan_verdict, Field::scan_threat, Field::scan_engine, Field::scan_reason, Field::scan_match})
+                              Field::scan_verdict, Field::scan_threat, Field::scan_engine, Field::scan_reason, Field::scan_match, Field::body})
         facts_.clear(field);
     facts_.set(Field::payload_direction, word(way.direction));
-    if (!way.name.empty()) facts_.set(Field::file_name, std::string_view(way.name));
-    if (!way.extension.empty()) facts_.set(Field::file_extension, std::string_view(way.extension));
-    facts_.set(Field::file_mime_type, payload.type().mime);
-    facts_.set_program(payload.type().kind == inspect::MediaClass::program || payload.type().kind == inspect::MediaClass::script);
+    if (!name.empty()) facts_.set(Field::file_name, name);
+    if (!extension.empty()) facts_.set(Field::file_extension, extension);
+    facts_.set(Field::file_mime_type, type.mime);
+    facts_.set_program(type.kind == inspect::MediaClass::program || type.kind == inspect::MediaClass::script);
+}
+
+void Exchange::fill_scan_facts(const inspect::Outcome& outcome, std::string_view sha256, std::uint64_t size) {
+    facts_.set(Field::file_size, size);
+    if (!sha256.empty()) facts_.set(Field::file_sha256, sha256);
+    facts_.set(Field::scan_verdict, to_string(outcome.verdict));
+    if (!outcome.threat.empty()) facts_.set(Field::scan_threat, std::string_view(outcome.threat));
+    if (!outcome.engine.empty()) facts_.set(Field::scan_engine, outcome.engine);
+    if (outcome.reason != inspect::Reason::none) facts_.set(Field::scan_reason, to_string(outcome.reason));
+}
+
+inspect::Examination Exchange::examination_of(const Inspected& way, const policy::InspectOptions& options) const {
+    const inspect::Setup& setup = *generation_->settings->inspect;
+    inspect::Examination out;
+    out.engines = options.engines ? options.engines->among(setup.engines) : setup.engines;
+    out.whole = options.whole.value_or(generation_->settings->whole);
+    out.keeps_content = setup.may_quarantine;
+    out.name = way.name;
+    out.is_upload = way.direction == Direction::upload;
+    out.declared_type = out.is_upload ? request_type_ : response_type_;
+    if (out.is_upload)
+        if (const auto type = head_.fields.find(KnownField::content_type))
+            if (auto boundary = mime::form_boundary(*type, limits())) out.form_boundary = std::move(*boundary);
+    if (out.engines.has(policy::Engine::icap)) {
+        out.method = head_.method;
+        url_.append_canonical(out.url);
+    }
+    return out;
 }
 
 // Phase `payload`: its first bytes are known, and none has gone on.
@@ -144,10 +202,10 @@ Exchange::Refused Exchange::plan_payload(Inspected& way, const Body& body) {
     const bool is_upload = way.direction == Direction::upload;
     const std::uint64_t declared = body.kind == http1::Framing::Kind::length ? body.bytes + body.left : body.ended ? body.bytes : 0;
     if (policy.has_rules(Phase::payload, policy::Protocol::http)) {
-        fill_payload_facts(way);
+        fill_file_facts(way, way.name, way.extension, payload.type());
         if (declared > 0) facts_.set(Field::file_size, declared);
         if (Refused refused = settle(evaluate(Phase::payload), Phase::payload)) {
-            refused->what = is_upload ? "This upload is not allowed on this network." : "This file is not allowed on this network.";
+            refused->what = what_is_refused(way.direction);
             return refused;
         }
     }
@@ -157,54 +215,80 @@ Exchange::Refused Exchange::plan_payload(Inspected& way, const Body& body) {
         payload.skip(way.released);
         return std::nullopt;
     }
-    if (options.engines && !options.engines->has(policy::Engine::signatures)) payload.leave_out_signatures();
+    if (options.max_size) payload.set_max_size(*options.max_size);
+    inspect::Examination examination = examination_of(way, options);
     inspect::Delivery delivery = inspect::choose_delivery(options.deliver.value_or(generation_->settings->deliver), payload.type(),
                                                           is_upload ? request_type_ : response_type_, declared);
+    // Its parts may be anything.
+    if (!examination.form_boundary.empty() && delivery.automatic && declared <= inspect::automatic_hold)
+        delivery = {.mode = inspect::Mode::hold, .automatic = true};
     // A client that cannot tell a cut from an end gets nothing before the verdict.
     if (!is_upload && body_out_.kind == BodyOut::Kind::until_close) delivery = {.mode = inspect::Mode::hold};
-    way.is_held = delivery.mode == inspect::Mode::hold;
-    payload.deliver(delivery, way.released);
+    payload.deliver(delivery, std::move(examination), way.released);
     return std::nullopt;
 }
 
-// Phase `verdict`, for the whole of it. nullopt: all that waits comes out.
+// Phase `verdict`, for what is in it and then for the whole. nullopt: what waits goes on.
 Exchange::Refused Exchange::judge_payload(Inspected& way) {
     inspect::Payload& payload = *way.payload;
-    const inspect::Inspection& inspection = payload.inspection();
-    const inspect::Outcome& outcome = payload.outcome();
-    const policy::Policy& policy = *generation_->policy;
     if (!trusted_) {
-        fill_payload_facts(way);
-        facts_.set(Field::file_size, payload.size());
+        if (Refused refused = judge_members(way)) return refused;
+        const inspect::Outcome& outcome = payload.outcome();
+        fill_file_facts(way, way.name, way.extension, payload.type());
+        fill_scan_facts(outcome, payload.sha256(), payload.size());
         facts_.set(way.direction == Direction::upload ? Field::request_body_bytes : Field::response_body_bytes, payload.size());
         facts_.set(Field::client_bytes, client_bytes_);
         facts_.set(Field::server_bytes, server_bytes_);
-        if (!inspection.sha256().empty()) facts_.set(Field::file_sha256, inspection.sha256());
-        facts_.set(Field::scan_verdict, to_string(outcome.verdict));
-        if (!outcome.threat.empty()) facts_.set(Field::scan_threat, std::string_view(outcome.threat));
-        if (!outcome.engine.empty()) facts_.set(Field::scan_engine, outcome.engine);
-        if (outcome.reason != inspect::Reason::none) facts_.set(Field::scan_reason, to_string(outcome.reason));
         const std::vector<std::string_view> matches(outcome.matches.begin(), outcome.matches.end());
         facts_.set_many(Field::scan_match, matches);
-        std::vector<std::uint64_t> found((policy.body_patterns().size() + 63) / 64);
-        for (std::size_t i = 0; i < policy.body_patterns().size(); ++i)
-            if (inspection.holds(i)) found[i / 64] |= std::uint64_t{1} << (i % 64);
-        if (!found.empty()) facts_.set_body_found(found);
-        Refused refused = settle(evaluate(Phase::verdict), Phase::verdict);
-        facts_.clear(Field::scan_match);                 // views of what ends here
+        const inspect::BodyFound found = payload.body_found();
+        set_body_found(found);
+        Refused refused = refuse_payload(way, Phase::verdict, outcome.threat);
+        facts_.clear(Field::scan_match);                     // views of what ends here
         facts_.clear(Field::body);
-        if (refused) {
-            refused->what = way.direction == Direction::upload ? "This upload is not allowed on this network."
-                                                               : "This file is not allowed on this network.";
-            if (!outcome.threat.empty()) {
-                payload_reason_ = fmt::format("{} ({})", refused->reason, outcome.threat);
-                refused->reason = payload_reason_;
-            }
-            return refused;
-        }
+        if (refused) return refused;
     }
-    payload.release(way.released);
+    payload.accept_news(way.released);
     return std::nullopt;
+}
+
+void Exchange::set_body_found(const inspect::BodyFound& found) {
+    const std::size_t words = (generation_->policy->body_patterns().size() + 63) / 64;
+    if (words == 0) return;
+    body_found_.assign(found.bits().begin(), found.bits().end());
+    body_found_.resize(words);
+    facts_.set_body_found(body_found_);
+}
+
+// Members of an archive, or parts of a form, are judged as if each came by itself: what it is, and what was found in it.
+Exchange::Refused Exchange::judge_members(const Inspected& way) {
+    for (const inspect::MemberFindings& member : way.payload->members()) {
+        const std::string_view name = std::string_view(member.path).substr(member.path.find_last_of("/\\") + 1);
+        fill_file_facts(way, name, member.extension, member.type);
+        facts_.set(Field::file_size, member.size);
+        Refused refused;
+        if (generation_->policy->has_rules(Phase::payload, policy::Protocol::http)) refused = refuse_payload(way, Phase::payload, {});
+        if (!refused) {
+            fill_scan_facts(member.outcome, member.sha256, member.size);
+            set_body_found(member.body);
+            refused = refuse_payload(way, Phase::verdict, member.outcome.threat);
+        }
+        facts_.clear(Field::body);
+        if (refused) return refused;
+    }
+    return std::nullopt;
+}
+
+Exchange::Refused Exchange::refuse_payload(const Inspected& way, Phase phase, std::string_view threat) {
+    Refused refused = settle(evaluate(phase), phase);
+    if (!refused) return refused;
+    refused->what = what_is_refused(way.direction);
+    if (!threat.empty()) {
+        payload_reason_ = fmt::format("{} ({})", refused->reason, threat);
+        refused->reason = payload_reason_;
+    }
+    if (way.direction == Direction::download) service_->inspection().cut.add(range_key());
+    return refused;
 }
 
 net::Task<Result<std::optional<std::size_t>>> Exchange::read_or_pause(net::Stream& stream, std::span<char> into) {
@@ -236,15 +320,28 @@ void Exchange::record_payload(const Inspected& way, audit::Event& event) {
     const inspect::Outcome& outcome = payload.outcome();
     event.file_name = way.name;
     event.file_extension = way.extension;
-    if (payload.inspection().looked_at() > 0) event.file_mime_type = payload.type().mime;
+    if (payload.looked_at() > 0) event.file_mime_type = payload.type().mime;
     event.file_size = payload.size();
-    event.sha256 = payload.inspection().sha256();
+    event.sha256 = payload.sha256();
     event.scan_verdict = to_string(outcome.verdict);
     event.scan_threat = outcome.threat;
     event.scan_engine = outcome.engine;
     event.scan_reason = way.skipped_by.empty() ? to_string(outcome.reason) : way.skipped_by;
+    event.scan_ns = payload.scan_ns();
     scan_matches_.assign(outcome.matches.begin(), outcome.matches.end());
     event.scan_match = scan_matches_;
+}
+
+// Both, though the event is of one.
+void Exchange::count_payloads() {
+    audit::MetricsShard& metrics = service_->metrics();
+    for (const Inspected* way : {&upload_payload_, &download_payload_}) {
+        if (!way->is_on) continue;
+        const inspect::Payload& payload = *way->payload;
+        const inspect::Outcome& outcome = payload.outcome();
+        metrics.payload(to_string(outcome.verdict), to_string(outcome.reason), outcome.engine, payload.size());
+        if (payload.asked_cache()) metrics.add(payload.was_cached() ? audit::Counter::scan_cache_hits : audit::Counter::scan_cache_misses);
+    }
 }
 
 }  // namespace sluice::http

@@ -92,6 +92,7 @@ void Exchange::record(audit::Action action, audit::Stage stage) {
     audit::MetricsShard& metrics = service_->metrics();
     metrics.count(event);
     if (stage == audit::Stage::start) return;
+    count_payloads();
     for (std::size_t i = counted_tags_; i < effects_.tags.size(); ++i) count_rule(*effects_.tags[i]);
     for (std::size_t i = counted_shadows_; i < effects_.shadows.size(); ++i) count_rule(*effects_.shadows[i]);
     metrics.add(audit::Counter::bytes_client_received, event.client_bytes);

@@ -14,7 +14,7 @@
 #include "audit/metrics.h"
 #include "base/id.h"
 #include "inspect/inspection.h"
-#include "inspect/retained.h"
+#include "inspect/setup.h"
 #include "net/listener.h"
 #include "net/resolver.h"
 #include "net/worker.h"
@@ -37,7 +37,7 @@ public:
         PasswordChecker& passwords;                      // shared
         audit::Lane& lane;
         audit::MetricsShard& metrics;
-        inspect::Budget& held;                           // shared: memory of all payloads that wait for a verdict
+        inspect::Shared& inspection;                     // shared: what payloads wait in, and who scans them
     };
     Service(Parts parts, Generation generation);
     ~Service();
@@ -62,7 +62,7 @@ public:
     audit::MetricsShard& metrics() { return parts_.metrics; }
     policy::Scratch& scratch() { return scratch_; }
     inspect::Bench& bench() { return bench_; }
-    inspect::Budget& held() { return parts_.held; }
+    inspect::Shared& inspection() { return parts_.inspection; }
     const std::shared_ptr<const Generation>& generation() const { return generation_; }
     std::uint64_t reloads() const { return reloads_; }
     // The time as a Date field has it (RFC 9110 5.6.7).

@@ -14,7 +14,7 @@
 #include "audit/redact.h"
 #include "base/ip.h"
 #include "base/limits.h"
-#include "inspect/inspection.h"
+#include "inspect/setup.h"
 #include "policy/inspect_options.h"
 #include "policy/countries.h"
 #include "policy/policy.h"
@@ -44,6 +44,7 @@ struct Settings {
     std::shared_ptr<const audit::Redaction> redaction;   // for what a page shows of a URL
     std::shared_ptr<const inspect::Setup> inspect;       // null: payloads are not inspected
     policy::Deliver deliver = policy::Deliver::automatic;
+    policy::Whole whole = policy::Whole::risky;
     policy::Ranges ranges = policy::Ranges::automatic;
     std::shared_ptr<const policy::Countries> countries;  // null: there is no database
 

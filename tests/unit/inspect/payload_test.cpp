@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include <stdlib.h>
+#include <unistd.h>
 #include <zlib.h>
 
 #include <memory>
@@ -29,13 +31,43 @@ std::string gzipped(const std::string& text) {
     return out;
 }
 
+// Bytes of which no two pieces are alike.
+std::string noise(std::size_t size) {
+    std::string out(size, '\0');
+    std::uint32_t state = 1;
+    for (char& c : out) {
+        state = state * 1664525 + 1013904223;
+        c = static_cast<char>(state >> 24);
+    }
+    return out;
+}
+
+std::string program(std::size_t size) {
+    return "MZ" + std::string(58, '\0') + std::string("\x80\0\0\0", 4) + std::string(64, '\0') + "PE" + noise(size);
+}
+
 class PayloadTest : public testing::Test {
 protected:
     PayloadTest() {
         Diagnostics faults;
-        setup_.patterns = PatternSet::compile({}, {}, setup_.limits, faults);
-        setup_.max_size = 100'000'000;
-        setup_.wants_sha256 = true;
+        setup_->patterns = PatternSet::compile({}, {}, setup_->limits, faults);
+        setup_->engines = {policy::Engine::hash, policy::Engine::signatures};
+        setup_->max_size = 1'000'000'000;
+        setup_->wants_sha256 = true;
+        shared_.storage.memory.set_limit(200'000'000);
+        shared_.storage.disk.set_limit(200'000'000);
+        shared_.storage.folder = "/tmp";
+    }
+    ~PayloadTest() override {
+        payload_.clear();
+        EXPECT_EQ(shared_.storage.memory.used(), 0U);
+        EXPECT_EQ(shared_.storage.disk.used(), 0U);
+    }
+
+    Examination examination() const {
+        Examination out;
+        out.engines = setup_->engines;
+        return out;
     }
 
     // What a session would do; what came out before the verdict, and what with it.
@@ -46,73 +78,104 @@ protected:
         std::string sha256;
         bool judged_before_end = false;
     };
-    Passed pass(const std::string& bytes, std::size_t piece, policy::Deliver deliver, const Declared& declared = {}, std::string_view type = {}) {
-        Passed passed;
-        payload_.begin(setup_, declared, budget_);
+    net::Task<void> pass(const std::string& bytes, std::size_t piece, policy::Deliver deliver, const Declared& declared, std::string_view type,
+                         Passed& passed) {
+        payload_.begin(setup_, declared);
         Payload::Views out;
         bool judged = false;
-        const auto collect = [&](std::string& to) {
-            for (const std::string_view view : out) to += view;
+        bool ended = false;
+        const auto collect = [&] {
+            for (const std::string_view view : out) (judged ? passed.after : passed.before) += view;
             out.clear();
         };
-        const auto plan_and_judge = [&](bool at_end) {
+        const auto follow_up = [&] {
             if (!payload_.is_planned() && (payload_.is_identified() || payload_.has_news()))
-                payload_.deliver(choose_delivery(deliver, payload_.type(), type, 0), out);
-            collect(judged ? passed.after : passed.before);
+                payload_.deliver(choose_delivery(deliver, payload_.type(), type, 0), examination(), out);
+            collect();
             if (!payload_.has_news()) return;
-            passed.judged_before_end = !at_end;
+            passed.judged_before_end = passed.judged_before_end || !ended;
             passed.outcome = payload_.outcome();
-            payload_.release(out);
+            passed.sha256 = payload_.sha256();
             judged = true;
-            collect(passed.after);
+            payload_.accept_news(out);
+            collect();
+        };
+        const auto work = [&]() -> net::Task<void> {
+            while (payload_.has_work()) {
+                const auto worked = co_await payload_.work(out);
+                EXPECT_TRUE(worked);
+                if (!worked) co_return;
+                follow_up();
+            }
         };
         for (std::size_t at = 0; at < bytes.size(); at += piece) {
             payload_.step();
             payload_.push(std::string_view(bytes).substr(at, piece), at + piece >= bytes.size(), out);
-            plan_and_judge(false);
+            if (at + piece < bytes.size()) {
+                follow_up();
+                co_await work();
+            }
         }
+        ended = true;
         payload_.end(true);
-        plan_and_judge(true);
-        if (!judged) ADD_FAILURE() << "not judged";
-        passed.sha256 = payload_.inspection().sha256();
-        EXPECT_EQ(passed.before + passed.after, bytes);
-        EXPECT_EQ(payload_.released(), bytes.size());
-        payload_.clear();
-        EXPECT_EQ(budget_.used(), 0U);
+        follow_up();
+        co_await work();
+        EXPECT_TRUE(judged);
+        EXPECT_TRUE(payload_.is_over());
+        EXPECT_TRUE(passed.before + passed.after == bytes) << passed.before.size() << " + " << passed.after.size() << " of " << bytes.size();
+    }
+    Passed pass(const std::string& bytes, std::size_t piece, policy::Deliver deliver, const Declared& declared = {}, std::string_view type = {}) {
+        Passed passed;
+        worker_.run(pass(bytes, piece, deliver, declared, type, passed));
         return passed;
     }
 
-    inspect::Setup setup_;
-    Budget budget_{200'000'000};
-    Bench bench_{setup_.limits};
-    Payload payload_{bench_};
+    std::shared_ptr<inspect::Setup> setup_ = std::make_shared<inspect::Setup>();
+    net::Worker worker_;
+    Shared shared_{Limits{}};
+    Bench bench_{Limits{}};
+    Payload payload_{worker_, bench_, shared_};
 };
 
 TEST_F(PayloadTest, hold_lets_nothing_out_before_the_verdict) {
-    const std::string bytes(300'000, 'a');
+    const std::string bytes = noise(300'000);
     for (const std::size_t piece : {1'000U, 65'536U, 300'000U}) {
         const Passed passed = pass(bytes, piece, policy::Deliver::hold);
-        EXPECT_EQ(passed.before, "");
+        EXPECT_TRUE(passed.before.empty());
         EXPECT_EQ(passed.outcome.verdict, Verdict::clean);
     }
 }
 
+TEST_F(PayloadTest, what_was_held_and_found_clean_is_not_examined_again) {
+    const std::string bytes = noise(300'000);
+    const Passed first = pass(bytes, 50'000, policy::Deliver::hold);
+    EXPECT_TRUE(payload_.asked_cache());
+    EXPECT_FALSE(payload_.was_cached());
+    const Passed again = pass(bytes, 1'000, policy::Deliver::hold);
+    EXPECT_TRUE(payload_.was_cached());
+    EXPECT_EQ(again.sha256, first.sha256);
+    EXPECT_EQ(again.sha256.size(), 64U);
+    // But not under other conditions.
+    setup_->wants_members = true;
+    pass(bytes, 50'000, policy::Deliver::hold);
+    EXPECT_FALSE(payload_.was_cached());
+}
+
 TEST_F(PayloadTest, tail_keeps_the_last_64_KiB) {
-    const std::string bytes(300'000, 'a');
-    for (const std::size_t piece : {1'000U, 65'536U, 300'000U}) EXPECT_EQ(pass(bytes, piece, policy::Deliver::tail).after.size(), tail_size);
-    EXPECT_EQ(pass("small", 2, policy::Deliver::tail).before, "");
+    const std::string bytes = noise(300'000);
+    for (const std::size_t piece : {1'000U, 65'536U}) EXPECT_EQ(pass(bytes, piece, policy::Deliver::tail).after.size(), tail_size);
+    EXPECT_TRUE(pass("small", 2, policy::Deliver::tail).before.empty());
 }
 
 TEST_F(PayloadTest, stream_keeps_nothing_once_it_is_known_what_it_is) {
-    const std::string bytes(300'000, 'a');
-    EXPECT_EQ(pass(bytes, 1'000, policy::Deliver::stream).after, "");
+    const std::string bytes = noise(300'000);
+    EXPECT_TRUE(pass(bytes, 1'000, policy::Deliver::stream).after.empty());
 }
 
 TEST_F(PayloadTest, auto_holds_what_is_risky_and_streams_what_is_media) {
-    std::string program = "MZ" + std::string(58, '\0') + std::string("\x80\0\0\0", 4) + std::string(64, '\0') + "PE" + std::string(200'000, '\0');
-    EXPECT_EQ(pass(program, 1'000, policy::Deliver::automatic).before, "");
-    std::string sound = "ID3" + std::string("\x04\0\0\0\0\0\0", 7) + std::string(200'000, 'm');
-    EXPECT_EQ(pass(sound, 1'000, policy::Deliver::automatic, {}, "audio/mpeg").after, "");
+    EXPECT_TRUE(pass(program(200'000), 1'000, policy::Deliver::automatic).before.empty());
+    const std::string sound = "ID3" + std::string("\x04\0\0\0\0\0\0", 7) + std::string(200'000, 'm');
+    EXPECT_GT(pass(sound, 1'000, policy::Deliver::automatic, {}, "audio/mpeg").before.size(), 199'000U);
     EXPECT_EQ(pass(std::string(200'000, 'a'), 1'000, policy::Deliver::automatic, {}, "text/plain").after.size(), tail_size);
 }
 
@@ -122,27 +185,33 @@ TEST_F(PayloadTest, what_is_found_keeps_back_all_that_has_not_gone) {
         std::string bytes = filler;
         bytes.insert(at, eicar);
         for (const std::size_t piece : {10U, 4'096U, 65'536U}) {
-            const Passed passed = pass(bytes, piece, policy::Deliver::stream);
-            EXPECT_EQ(passed.outcome.verdict, Verdict::infected);
-            EXPECT_EQ(passed.outcome.threat, PatternSet::eicar_name);
-            EXPECT_LT(passed.before.size(), at + eicar.size()) << "the last byte of it goes to nobody";
+            for (const auto deliver : {policy::Deliver::hold, policy::Deliver::tail, policy::Deliver::stream}) {
+                const Passed passed = pass(bytes, piece, deliver);
+                EXPECT_EQ(passed.outcome.verdict, Verdict::infected);
+                EXPECT_EQ(passed.outcome.threat, PatternSet::eicar_name);
+                EXPECT_LT(passed.before.size(), at + eicar.size()) << "the last byte of it goes to nobody";
+            }
         }
     }
 }
 
 TEST_F(PayloadTest, what_is_coded_is_looked_at_decoded_and_goes_on_as_it_came) {
-    const std::string bytes = gzipped(std::string(100'000, 'y') + eicar + std::string(100'000, 'z'));
-    const Passed passed = pass(bytes, 7, policy::Deliver::tail, {.coding = "gzip"});
-    EXPECT_EQ(passed.outcome.verdict, Verdict::infected);
-    const std::string clean = gzipped(std::string(1'000, 'y'));
-    EXPECT_EQ(pass(clean, 7, policy::Deliver::tail, {.coding = "gzip"}).outcome.verdict, Verdict::clean);
+    const std::string bytes = gzipped(noise(100'000) + eicar + noise(100'000));
+    for (const auto deliver : {policy::Deliver::hold, policy::Deliver::tail}) {
+        for (const std::size_t piece : {7U, 10'000U, 1'000'000U}) {
+            EXPECT_EQ(pass(bytes, piece, deliver, {.coding = "gzip"}).outcome.verdict, Verdict::infected);
+            EXPECT_EQ(pass(gzipped(noise(50'000)), piece, deliver, {.coding = "gzip"}).outcome.verdict, Verdict::clean);
+        }
+    }
 }
 
-TEST_F(PayloadTest, what_cannot_be_decoded_is_not_clean) {
+TEST_F(PayloadTest, what_cannot_be_decoded_is_not_clean_and_still_searched) {
     EXPECT_EQ(pass("whatever", 3, policy::Deliver::hold, {.coding = "zstd-but-not-really"}).outcome.reason, Reason::undecodable);
     EXPECT_EQ(pass("no gzip at all", 3, policy::Deliver::hold, {.coding = "gzip"}).outcome.reason, Reason::corrupt);
     const std::string whole = gzipped("a text that ends too early");
     EXPECT_EQ(pass(whole.substr(0, whole.size() - 3), 3, policy::Deliver::hold, {.coding = "gzip"}).outcome.reason, Reason::truncated);
+    const Passed passed = pass(std::string(5'000, 'x') + eicar, 1'000, policy::Deliver::tail, {.coding = "no-coding"});
+    EXPECT_EQ(passed.outcome.verdict, Verdict::infected) << "though it had been let pass as undecodable before";
 }
 
 TEST_F(PayloadTest, a_part_is_truncated) {
@@ -152,36 +221,66 @@ TEST_F(PayloadTest, a_part_is_truncated) {
 }
 
 TEST_F(PayloadTest, beyond_max_size_it_is_too_large) {
-    setup_.max_size = 10'000;
-    const Passed passed = pass(std::string(20'000, 'a'), 1'000, policy::Deliver::tail);
-    EXPECT_EQ(passed.outcome.reason, Reason::too_large);
-    EXPECT_TRUE(passed.judged_before_end);
+    setup_->max_size = 10'000;
+    for (const auto deliver : {policy::Deliver::hold, policy::Deliver::tail}) {
+        const Passed passed = pass(noise(20'000), 1'000, deliver);
+        EXPECT_EQ(passed.outcome.reason, Reason::too_large);
+        EXPECT_TRUE(passed.judged_before_end);
+    }
 }
 
-TEST_F(PayloadTest, without_memory_to_hold_it_is_overloaded_and_nothing_is_lost) {
-    budget_.set_limit(100'000);
-    const Passed passed = pass(std::string(300'000, 'a'), 1'000, policy::Deliver::hold);
-    EXPECT_EQ(passed.outcome.reason, Reason::overloaded);
+TEST_F(PayloadTest, what_does_not_fit_into_memory_waits_in_a_file) {
+    const std::string bytes = noise(30'000'000);
+    const Passed passed = pass(bytes, 250'000, policy::Deliver::hold);
+    EXPECT_TRUE(passed.before.empty());
+    EXPECT_EQ(passed.outcome.verdict, Verdict::clean);
+    std::string infected = bytes;
+    infected.insert(20'000'000, eicar);
+    EXPECT_EQ(pass(infected, 250'000, policy::Deliver::hold).outcome.verdict, Verdict::infected);
+    shared_.storage.memory.set_limit(0);
+    EXPECT_EQ(pass(bytes.substr(0, 1'000'000), 100'000, policy::Deliver::hold).outcome.verdict, Verdict::clean);
+    EXPECT_EQ(pass(gzipped(infected), 250'000, policy::Deliver::hold, {.coding = "gzip"}).outcome.verdict, Verdict::infected);
+}
+
+TEST_F(PayloadTest, without_room_on_disk_it_is_no_space_and_nothing_is_lost) {
+    shared_.storage.disk.set_limit(5'000'000);
+    EXPECT_EQ(pass(noise(30'000'000), 250'000, policy::Deliver::hold).outcome.reason, Reason::no_space);
+    shared_.storage.disk.set_limit(200'000'000);
+    shared_.storage.is_disk_full = true;
+    EXPECT_EQ(pass(noise(30'000'000), 250'000, policy::Deliver::hold).outcome.reason, Reason::no_space);
+}
+
+TEST_F(PayloadTest, what_is_larger_than_auto_holds_goes_on_but_for_its_end) {
+    const std::string bytes = program(automatic_hold + 1'000'000);
+    const Passed passed = pass(bytes, 250'000, policy::Deliver::automatic);
+    EXPECT_EQ(passed.outcome.verdict, Verdict::clean);
+    EXPECT_EQ(passed.after.size(), tail_size);
+    std::string infected = bytes;
+    infected.insert(50'000'000, eicar);
+    const Passed found = pass(infected, 250'000, policy::Deliver::automatic);
+    EXPECT_EQ(found.outcome.verdict, Verdict::infected);
+    EXPECT_TRUE(found.before.empty()) << "it is examined before any of it goes";
 }
 
 TEST_F(PayloadTest, sha256_is_of_the_content) {
-    EXPECT_EQ(pass("abc", 1, policy::Deliver::hold).sha256, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
-    EXPECT_EQ(pass(gzipped("abc"), 1, policy::Deliver::hold, {.coding = "gzip"}).sha256,
-              "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+    for (const auto deliver : {policy::Deliver::hold, policy::Deliver::tail}) {
+        EXPECT_EQ(pass("abc", 1, deliver).sha256, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+        EXPECT_EQ(pass(gzipped("abc"), 1, deliver, {.coding = "gzip"}).sha256,
+                  "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+    }
 }
 
 TEST_F(PayloadTest, in_a_pause_what_is_not_risky_goes_on) {
-    payload_.begin(setup_, {}, budget_);
+    payload_.begin(setup_, {});
     Payload::Views out;
     payload_.push("data: 1\n\ndata: 2\n\n", false, out);
     EXPECT_FALSE(payload_.is_identified());
     ASSERT_TRUE(payload_.is_identified_by_pause());
-    payload_.deliver(choose_delivery(policy::Deliver::automatic, payload_.type(), "text/plain", 0), out);
+    payload_.deliver(choose_delivery(policy::Deliver::automatic, payload_.type(), "text/plain", 0), examination(), out);
     EXPECT_TRUE(out.empty());
     payload_.pause(out);
     ASSERT_EQ(out.size(), 1U);
     EXPECT_EQ(out[0], "data: 1\n\ndata: 2\n\n");
-    payload_.clear();
 }
 
 }  // namespace

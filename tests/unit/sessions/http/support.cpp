@@ -169,7 +169,7 @@ struct BenchState {
     std::size_t capacity = std::size_t{64} * 1024;
     std::size_t client_capacity = std::size_t{64} * 1024;
     std::size_t server_capacity = std::size_t{64} * 1024;
-    inspect::Budget held{64 * 1024 * 1024};
+    inspect::Shared inspection{Limits{}};
     std::unique_ptr<Service> service;
 
     std::vector<std::unique_ptr<net::Listener>> listeners;
@@ -218,7 +218,7 @@ Bench::Bench(std::vector<policy::RuleSource> rules, std::string_view default_act
     Generation generation = state_->generation(std::move(rules), default_action, adjust);
     state_->worker.set_limits(generation.settings->limits);
     state_->service = std::make_unique<Service>(
-        Service::Parts{state_->worker, state_->rate_limits, state_->passwords, state_->lane, state_->metrics.worker(0), state_->held},
+        Service::Parts{state_->worker, state_->rate_limits, state_->passwords, state_->lane, state_->metrics.worker(0), state_->inspection},
         std::move(generation));
 }
 

@@ -1,0 +1,21 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "inspect/member_findings.h"
+
+#include "base/text.h"
+
+namespace sluice::inspect {
+
+MemberFindings to_findings(const Member& member) {
+    MemberFindings out;
+    out.path = member.path;
+    const std::string_view name = std::string_view(member.path).substr(member.path.find_last_of("/\\") + 1);
+    const std::size_t dot = name.rfind('.');
+    if (dot != std::string_view::npos && dot != 0) out.extension = lower(name.substr(dot + 1));
+    out.size = member.size;
+    if (!member.is_encrypted) out.type = sniff(member.first_bytes);
+    if (member.sha256) out.sha256 = to_hex(*member.sha256);
+    out.outcome = member.is_encrypted ? Outcome::unscannable(Reason::encrypted) : Outcome::clean();
+    return out;
+}
+
+}  // namespace sluice::inspect

@@ -1,0 +1,261 @@
+// SPDX-License-Identifier: Apache-2.0
+// What takes its time: payloads that went to a file, what was held and is examined at its end, engines that need the whole of it.
+#include <fcntl.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "inspect/member_findings.h"
+#include "inspect/payload.h"
+#include "inspect/scanner/scanner_pool.h"
+#include "net/timer.h"
+#include "net/worker.h"
+
+namespace sluice::inspect {
+
+namespace {
+
+using policy::Engine;
+
+// So much is examined before others on the worker have their turn: some 0.1 ms.
+constexpr std::size_t slice = 256 * 1024;
+
+net::Task<void> let_others_run(net::Worker& worker) {
+    net::Waiter waiter;
+    net::Timer timer(worker.timers(), [&] { waiter.wake(); });
+    timer.set(std::chrono::milliseconds(0));
+    co_await waiter.wait();
+}
+
+Descriptor duplicate(const Descriptor& descriptor) { return Descriptor(::fcntl(descriptor.get(), F_DUPFD_CLOEXEC, 0)); }
+
+// No two different lists of values give the same text.
+class KeyText {
+public:
+    void add(std::string_view text) {
+        add(text.size());
+        text_ += text;
+    }
+    void add(std::uint64_t number) {
+        for (int i = 0; i < 8; ++i) text_ += static_cast<char>(number >> (8 * i));
+    }
+    const std::string& text() const { return text_; }
+
+private:
+    std::string text_;
+};
+
+}  // namespace
+
+bool Payload::wants_whole() const {
+    if (examination_.engines.empty() || inspection_.gave_up()) return false;
+    const bool has_engine = shared_.scanners || examination_.engines.has(Engine::clamav) || examination_.engines.has(Engine::icap);
+    return has_engine && (examination_.whole == policy::Whole::all || is_risky(type().kind) || !examination_.form_boundary.empty());
+}
+
+// Once it is known how it is delivered; again where that changes. What has come and not gone on is in `held_` and `behind_`.
+void Payload::plan_scan() {
+    const bool is_held = delivery_.mode == Mode::hold;
+    const bool has_all = held_.size() + behind_.size() == size_;
+    const bool wants = wants_whole();
+    if (is_held && !is_deferred_) {
+        is_deferred_ = !ended_;
+        examined_ = examined_before_ = size_;
+    }
+    if (wants && !scans_) lacks_beginning_ = !has_all;
+    scans_ = wants;
+    if (!is_held && !keeps_copy_ && (scans_ || examination_.keeps_content)) copy_from_now_on();
+    if ((is_deferred_ || scans_) && !is_hashing_ && has_all) {
+        if (!hash_) hash_.emplace(shared_.key);
+        is_hashing_ = true;
+        held_.each([&](std::string_view piece) { hash_->feed(piece); });
+        hash_->feed(behind_);
+    }
+}
+
+// The content goes to `copy_`: what came before, which is all there, and what will come.
+void Payload::copy_from_now_on() {
+    keeps_copy_ = true;
+    const auto copy = [this](std::string_view piece) { copy_.append(piece); };
+    if (inspection_.has_coding()) {
+        Decoder decoder = inspection_.another_decoder();
+        held_.each([&](std::string_view piece) { decoder.push(piece, inspection_.scratch(), copy); });
+        decoder.push(behind_, inspection_.scratch(), copy);
+    } else {
+        held_.each(copy);
+        copy(behind_);
+    }
+    inspection_.copy_content_to(&copy_);
+}
+
+bool Payload::needs_conclusion() const {
+    if (!ended_ || way_ != Way::delivering || is_concluded_ || inspection_.outcome().verdict == Verdict::infected) return false;
+    return !inspection_.gave_up() && (is_deferred_ || scans_);
+}
+
+bool Payload::has_work() const {
+    if (way_ != Way::passing && !ended_ && (held_.is_too_much() || copy_.is_too_much())) return true;
+    return needs_conclusion() || (turns_ && !has_news()) || can_read_back();
+}
+
+net::Task<Result<void>> Payload::work(Views& out) {
+    held_.forget_taken();
+    if (needs_conclusion()) co_await conclude();
+    else if (turns_ && !has_news()) co_await turn_to_tail();
+    else if (can_read_back()) co_return co_await read_back(out);
+    else co_await spill();
+    co_return Result<void>{};
+}
+
+net::Task<void> Payload::spill() {
+    for (Holding* holding : {&held_, &copy_})
+        if (holding->is_too_much())
+            if (const Reason full = co_await holding->spill(); full != Reason::none) inspection_.give_up(full);
+}
+
+net::Task<Result<void>> Payload::read_back(Views& out) {
+    const std::uint64_t keep = way_ == Way::passing ? 0 : kept();
+    const std::string_view piece = CO_TRY(co_await held_.take_stored(held_.size() - keep));
+    out.push_back(piece);
+    if (held_.stored() > 0) co_return Result<void>{};
+    // What is in memory comes behind it.
+    if (way_ == Way::passing) release(out);
+    else give(static_cast<std::size_t>(std::min<std::uint64_t>(keep, held_.size())), {}, false, out);
+    co_return Result<void>{};
+}
+
+// What was held for its type turns out to be larger than is held: it is examined up to here, and goes on but for its end.
+net::Task<void> Payload::turn_to_tail() {
+    turns_ = false;
+    delivery_ = {.mode = Mode::tail, .automatic = false};
+    keeps_copy_ = scans_ || examination_.keeps_content;
+    if (is_deferred_ || keeps_copy_) co_await catch_up();
+    is_deferred_ = false;
+}
+
+// Examines what was held unexamined, and copies the content where it is wanted apart.
+net::Task<void> Payload::catch_up() {
+    const bool copies = keeps_copy_ || (inspection_.has_coding() && scans_);
+    std::optional<Decoder> again;                            // for what was examined before anybody wanted a copy
+    if (copies && inspection_.has_coding()) again = inspection_.another_decoder();
+    if (copies && examined_ == 0) inspection_.copy_content_to(&copy_);
+    const auto copy = [this](std::string_view piece) { copy_.append(piece); };
+    std::uint64_t at = copies ? 0 : examined_;
+    const std::uint64_t end = held_.size() + behind_.size();
+    while (at < end && !inspection_.gave_up()) {
+        const auto found = at < held_.size() ? co_await held_.look_at(at) : Result<std::string_view>(behind_.substr(static_cast<std::size_t>(at - held_.size())));
+        if (!found) {
+            inspection_.give_up(Reason::no_space);
+            break;
+        }
+        std::string_view piece = found->substr(0, slice);
+        if (at < examined_before_) {
+            piece = piece.substr(0, static_cast<std::size_t>(examined_before_ - at));
+            if (again) again->push(piece, inspection_.scratch(), copy);
+            else copy(piece);
+            at += piece.size();
+            if (at == examined_before_) inspection_.copy_content_to(&copy_);
+        } else {
+            inspection_.feed(piece);
+            at += piece.size();
+        }
+        if (copy_.is_too_much())
+            if (const Reason full = co_await copy_.spill(); full != Reason::none) inspection_.give_up(full);
+        if (at < end) co_await let_others_run(worker_);
+    }
+    examined_ = at;
+}
+
+std::optional<VerdictCache::Key> Payload::cache_key() {
+    if (!is_hashing_) return std::nullopt;
+    KeyText text;
+    const bool scans = scans_;
+    text.add(examination_.engines.has(Engine::signatures) && setup_->patterns ? setup_->patterns->generation() : 0);
+    text.add(setup_->yara_generation);
+    std::uint64_t flags = 0;
+    for (const bool flag : {scans, examination_.engines.has(Engine::yara), examination_.engines.has(Engine::clamav),
+                            examination_.engines.has(Engine::icap), setup_->wants_sha256, setup_->wants_members, is_partial_, whole_})
+        flags = flags << 1U | (flag ? 1U : 0U);
+    text.add(flags);
+    text.add(inspection_.max_size());
+    text.add(coding_);
+    text.add(scans ? std::string_view(examination_.name) : std::string_view());
+    text.add(examination_.form_boundary);
+    text.add(scans && examination_.engines.has(Engine::icap) ? std::string_view(examination_.url) : std::string_view());
+    hash_->feed(text.text());
+    KeyText end;                                             // read from the end, all of it can be told apart
+    end.add(text.text().size());
+    hash_->feed(end.text());
+    is_hashing_ = false;
+    const auto hash = hash_->finish();
+    if (!hash) return std::nullopt;
+    return VerdictCache::Key{.hash = *hash, .length = size_};
+}
+
+net::Task<void> Payload::conclude() {
+    VerdictCache::Turn turn;
+    if (const auto key = cache_key()) {
+        asked_cache_ = true;
+        VerdictCache::Answer answer = co_await shared_.cache.ask(worker_, *key);
+        if (answer.findings) {
+            was_cached_ = true;
+            is_concluded_ = true;
+            is_deferred_ = false;
+            findings_ = std::move(answer.findings);
+            co_return;
+        }
+        turn = std::move(answer.turn);
+    }
+    auto findings = std::make_shared<Findings>();
+    co_await scan(*findings);
+    is_concluded_ = true;
+    is_deferred_ = false;
+    findings_ = findings;
+    const bool asks_outside = examination_.engines.has(Engine::clamav) || examination_.engines.has(Engine::icap);
+    turn.finish(std::move(findings), asks_outside ? VerdictCache::Clock::now() + setup_->limits.outside_verdict
+                                                  : VerdictCache::Clock::time_point::max());
+}
+
+net::Task<void> Payload::scan(Findings& findings) {
+    if (is_deferred_ || (inspection_.has_coding() && delivery_.mode == Mode::hold && scans_)) {
+        const bool finishes = is_deferred_;
+        co_await catch_up();
+        if (finishes) inspection_.finish(whole_);
+    }
+    findings.outcome = inspection_.outcome();
+    findings.sha256 = inspection_.sha256();
+    findings.body = inspection_.body_found();
+    if (findings.outcome.verdict != Verdict::infected && scans_) co_await scan_object(findings);
+}
+
+net::Task<void> Payload::scan_object(Findings& findings) {
+    if (lacks_beginning_) {
+        findings.outcome.add(Outcome::unscannable(Reason::truncated));
+        co_return;
+    }
+    const bool is_copied = copy_.size() > 0 || keeps_copy_ || inspection_.has_coding();
+    if (!is_copied) held_.append(std::exchange(behind_, {}));
+    Holding& content = is_copied ? copy_ : held_;
+    auto object = co_await content.to_object();
+    if (!object) {
+        findings.outcome.add(Outcome::unscannable(object.error()));
+        co_return;
+    }
+    const auto deadline = std::chrono::steady_clock::now() + setup_->timeout;
+    if (shared_.scanners) {
+        const auto members = std::make_shared<std::vector<MemberFindings>>();
+        ScannerPool::Job job{.object = duplicate(*object),
+                             .size = content.size(),
+                             .name = examination_.name,
+                             .engines = {.yara = examination_.engines.has(Engine::yara), .archives = true},
+                             .limits = setup_->scan_limits,
+                             .deadline = deadline,
+                             .wants_digests = setup_->wants_sha256,
+                             .on_member = {}};
+        if (setup_->wants_members) job.on_member = [members](const Member& member) { members->push_back(to_findings(member)); };
+        findings.outcome.add(co_await shared_.scanners->scan(worker_, std::move(job)));
+        findings.members = std::move(*members);
+    }
+}
+
+}  // namespace sluice::inspect

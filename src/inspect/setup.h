@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a generation of the configuration inspects with, and what all payloads of the process share.
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+
+#include "base/limits.h"
+#include "inspect/cut_urls.h"
+#include "inspect/holding.h"
+#include "inspect/scanner/scan_limits.h"
+#include "inspect/signatures/content_hash.h"
+#include "inspect/signatures/pattern_set.h"
+#include "inspect/verdict_cache.h"
+#include "net/aside.h"
+#include "policy/inspect_options.h"
+
+namespace sluice::inspect {
+
+class ScannerPool;
+
+// Immutable, shared by all workers.
+struct Setup {
+    policy::EngineSet engines;
+    std::shared_ptr<const PatternSet> patterns;          // null: the engine `signatures` is off, and no rule reads `body`
+    std::size_t body_patterns = 0;                       // of the policy, in `patterns`
+    std::uint64_t yara_generation = 0;                   // of the rules that scanners have: another number for other rules
+    bool wants_sha256 = false;                           // a rule reads it
+    bool wants_members = false;                          // a rule reads what members of archives have
+    bool may_quarantine = false;                         // a rule may want a copy of a payload
+    std::uint64_t max_size = 0;                          // of a payload, as it comes and decoded: beyond it is too-large
+    std::chrono::milliseconds timeout{30'000};           // of an engine, after the last byte
+    ScanLimits scan_limits;
+    Limits limits;
+};
+
+// SLUICE_FAULTS: what goes wrong on order, so that its consequences can be tried.
+struct Faults {
+    bool scanner_crash = false;
+    bool scanner_hang = false;
+    bool scanners_busy = false;
+    bool clamd_down = false;
+    bool icap_down = false;
+};
+
+// Of the process; outlives all payloads.
+struct Shared {
+    explicit Shared(const Limits& limits)
+        : cache(limits.verdict_cache_bytes),
+          cut(limits),
+          files(limits.file_threads, limits.aside_queue),
+          engines(limits.engine_threads, limits.aside_queue) {}
+
+    Storage storage;
+    ContentHash::Key key{};                              // random: see ContentHash
+    VerdictCache cache;
+    CutUrls cut;
+    net::Aside files;
+    net::Aside engines;
+    ScannerPool* scanners = nullptr;                     // null: there are none, and no engine needs them
+    Faults faults;
+};
+
+}  // namespace sluice::inspect
