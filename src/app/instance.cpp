@@ -22,6 +22,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <ctime>
+#include <utility>
 
 namespace sluice::app {
 
@@ -221,7 +222,10 @@ bool Instance::start_workers() {
     runtime_->start();
     admin_ = std::make_unique<AdminListener>(
         main_,
-        AdminListener::Answers{[this] { return is_ready_; }, [this] { return audit::prometheus_text(metrics_, log_.get(), version()); }});
+        AdminListener::Answers{[this] { return is_ready_; }, [this] {
+                                                                     publish_scanners();
+                                                                     return audit::prometheus_text(metrics_, log_.get(), version());
+                                                                 }});
     admin_->start(std::move(admin_sockets_));
     admin_sockets_.clear();
     control_.start();
@@ -243,6 +247,14 @@ void Instance::publish_gauges() {
     shard.set(audit::Gauge::rules, static_cast<std::int64_t>(policy_->rules().size()));
     shard.set(audit::Gauge::list_entries, static_cast<std::int64_t>(list_entries(*policy_)));
     shard.set(audit::Gauge::policy_loaded_seconds, std::time(nullptr));
+}
+
+void Instance::publish_scanners() {
+    if (!scanners_) return;
+    const inspect::ScannerPool::Counters now = scanners_->counters();
+    audit::MetricsShard& shard = metrics_.main();
+    shard.set(audit::Gauge::scanner_queue, static_cast<std::int64_t>(now.queued));
+    shard.add(audit::Counter::scanner_crashes, now.crashes - std::exchange(scanner_crashes_, now.crashes));
 }
 
 void Instance::wait_for_signal() {

@@ -119,7 +119,7 @@ bool Payload::has_news() const {
 
 void Payload::accept_news(Views& out) {
     if (ended_) {
-        scan_ns_ = std::chrono::nanoseconds(std::chrono::steady_clock::now() - ended_at_).count();
+        scan_ns_ = scan_ns();
         return release(out);
     }
     // What cannot be decoded may still turn out to be infected. Nothing more is to be learnt where that is known, or where nobody looks any more.

@@ -91,7 +91,11 @@ public:
 
     std::uint64_t size() const { return size_; }         // bytes that came
     std::uint64_t looked_at() const { return inspection_.looked_at(); }
-    std::int64_t scan_ns() const { return scan_ns_; }    // from the last byte to the verdict
+    // From the last byte to the verdict that was accepted, or to now; 0 before the last byte.
+    std::int64_t scan_ns() const {
+        if (!ended_ || scan_ns_ != 0) return scan_ns_;
+        return std::chrono::nanoseconds(std::chrono::steady_clock::now() - ended_at_).count();
+    }
     bool was_cached() const { return was_cached_; }
     bool asked_cache() const { return asked_cache_; }
     void clear();
@@ -99,7 +103,7 @@ public:
 private:
     // Bytes after which the first look at them is good enough: beyond every magic number but those of tar and iso.
     static constexpr std::uint64_t enough_to_identify = 512;
-    static constexpr std::uint64_t enough_in_a_pause = 16;
+    static constexpr std::uint64_t enough_in_a_pause = 1;
 
     enum class Way : std::uint8_t { waiting, delivering, passing };
     void reconsider();

@@ -235,6 +235,10 @@ Decision Policy::evaluate_own(Phase phase, Protocol protocol, Facts& facts, Scra
 }
 
 bool Policy::has_rules(Phase phase, Protocol protocol) const {
+    return has_own_rules(phase, protocol) || (phase == Phase::verdict && !payload_checks_.empty());
+}
+
+bool Policy::has_own_rules(Phase phase, Protocol protocol) const {
     const auto any = [&](Occasion occasion) { return !program_->judged(protocol, occasion).rules.empty(); };
     switch (phase) {
         case Phase::connect: return any(Occasion::accept) || any(Occasion::named);
@@ -243,7 +247,7 @@ bool Policy::has_rules(Phase phase, Protocol protocol) const {
         case Phase::dial: return any(Occasion::dial);
         case Phase::response: return any(Occasion::response);
         case Phase::payload: return any(Occasion::payload);
-        case Phase::verdict: return any(Occasion::verdict) || !payload_checks_.empty();
+        case Phase::verdict: return any(Occasion::verdict);
     }
     return true;
 }

@@ -117,6 +117,8 @@ public:
                       std::int64_t now_ns, std::uint32_t from = 0) const;
     // Whether any rule is judged in that phase (in `connect`: at accept or for a CONNECT), so that a session may leave facts unset.
     bool has_rules(Phase phase, Protocol protocol) const;
+    // The same without the built-in ones, which read what a verdict says and nothing else.
+    bool has_own_rules(Phase phase, Protocol protocol) const;
     // Whether any rule reads the field in any way: what is costly to know need not be set otherwise.
     bool reads(Field field) const { return reads_.test(static_cast<std::size_t>(field)); }
     // Sets time.hour and time.weekday in local time (TZ), if a rule reads them.

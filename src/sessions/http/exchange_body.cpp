@@ -175,6 +175,7 @@ net::Task<Exchange::Refused> Exchange::receive_upload() {
         if (const Refused refused = *read == 0 ? pause(upload_payload_, upload_body_) : pass(upload_payload_, upload_body_)) co_return refused;
     }
     upload_ = is_done(upload_payload_, upload_body_) ? Upload::complete : Upload::none;
+    upload_pauses_ = false;
     session_->client().expires_never();
     co_return std::nullopt;
 }

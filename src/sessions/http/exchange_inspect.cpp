@@ -340,6 +340,7 @@ void Exchange::count_payloads() {
         const inspect::Payload& payload = *way->payload;
         const inspect::Outcome& outcome = payload.outcome();
         metrics.payload(to_string(outcome.verdict), to_string(outcome.reason), outcome.engine, payload.size());
+        if (payload.scan_ns() > 0) metrics.observe(audit::Histogram::scan, payload.scan_ns());
         if (payload.asked_cache()) metrics.add(payload.was_cached() ? audit::Counter::scan_cache_hits : audit::Counter::scan_cache_misses);
     }
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What the rules see, phase by phase, and what they say.
 #include <algorithm>
+#include <array>
 #include <span>
 
 #include "base/text.h"
@@ -44,9 +45,8 @@ void Exchange::fill_client_facts(policy::Facts& facts, const Generation& generat
 void Exchange::fill_request_facts() {
     const policy::Policy& policy = *generation_->policy;
     if (const auto type = head_.fields.find(KnownField::content_type)) assign_mime_type(request_type_, *type);
-    if (!policy.has_rules(Phase::connect, Protocol::http) && !policy.has_rules(Phase::request, Protocol::http) &&
-        !policy.has_rules(Phase::dial, Protocol::http) && !policy.has_rules(Phase::response, Protocol::http))
-        return;
+    constexpr std::array phases{Phase::connect, Phase::request, Phase::dial, Phase::response, Phase::payload, Phase::verdict};
+    if (std::ranges::none_of(phases, [&](Phase phase) { return policy.has_own_rules(phase, Protocol::http); })) return;
     fill_request_facts(facts_, policy);
 }
 

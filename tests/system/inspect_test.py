@@ -1,0 +1,474 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Payloads: what is found in them, how they are delivered, and what the client sees of a verdict."""
+import gzip
+import io
+import json
+import os
+import signal
+import subprocess
+import tarfile
+import threading
+import time
+import urllib.parse
+import zipfile
+import zlib
+
+from harness import SystemTest, rule, until
+from wire import Closed, Origin, Peer, answering, ask, get, response
+
+# In pieces, so that no scanner takes this file for what it tests.
+EICAR = b"X5O!P%@AP[4\\PZX54(P^)7CC)7}$EICAR" + b"-STANDARD-ANTIVIRUS-TEST-FILE!$H+H*"
+PROGRAM = b"MZ" + b"\0" * 58 + b"\x80\0\0\0" + b"\0" * 64 + b"PE\0\0"
+
+
+def noise(size, seed=1):
+    return b"".join(zlib.crc32(b"%d %d" % (seed, i)).to_bytes(4, "big") for i in range((size + 3) // 4))[:size]
+
+
+def zipped(*members):
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, data in members:
+            archive.writestr(name, data)
+    return out.getvalue()
+
+
+def tarred(*members):
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w") as archive:
+        for name, data in members:
+            info = tarfile.TarInfo(name)
+            info.size = len(data)
+            archive.addfile(info, io.BytesIO(data))
+    return out.getvalue()
+
+
+class Files(Origin):
+    """Serves bytes by path: `files[path] = (body, fields)`; uploads are kept in `uploads` by path."""
+
+    def __init__(self):
+        self.files = {}
+        self.uploads = {}
+        self.asked = []
+        super().__init__(answering(self.answer))
+
+    def answer(self, head, body):
+        path = urllib.parse.urlsplit(head.target).path
+        self.asked.append(head)
+        if head.method in ("POST", "PUT"):
+            self.uploads[path] = body
+            return response(b"taken")
+        found = self.files.get(path)
+        return response(b"none", "404 Not Found") if found is None else response(found[0], found[2] if len(found) > 2 else "200 OK", *found[1])
+
+
+class WithFiles(SystemTest):
+    def setUp(self):
+        self.origin = Files()
+        self.addCleanup(self.origin.close)
+
+    def serve(self, path, body, *fields):
+        self.origin.files[path] = (body, fields)
+        return self.origin.url(path)
+
+    def fetch(self, url, *fields, **keys):
+        return ask(self.proxy.port, url, *fields, **keys)
+
+
+class Verdicts(WithFiles):
+    @classmethod
+    def setUpClass(cls):
+        cls.proxy = cls.shared()
+
+    def check(self, path, body, *fields, infected=True, **event):
+        head, got = self.fetch(self.serve(path, body, *fields))
+        found = self.proxy.event(url__path=path)
+        if infected:
+            self.assert_refusal(head, 403)
+            self.assertNotIn(EICAR, got)
+            self.assertEqual((found["scan.verdict"], found["event.action"], found["rule.name"]), ("infected", "blocked", "malware"))
+            self.assertEqual(found["scan.threat"], "EICAR-Test-File")
+        else:
+            self.assertEqual((head.status, got), (200, body))
+            self.assertEqual(found["event.action"], "allowed")
+        for key, value in event.items():
+            self.assertEqual(found.get(key.replace("__", ".")), value)
+        return found
+
+    def test_eicar_wherever_it_stands(self):
+        for at in ("first", "middle", "last"):
+            filler = noise(30_000)
+            body = {"first": EICAR + filler, "middle": filler + EICAR + filler, "last": filler + EICAR}[at]
+            self.check(f"/{at}", body)
+            self.check(f"/{at}.gz", gzip.compress(body), "Content-Encoding: gzip")
+
+    def test_clean_ones_pass_untouched(self):
+        self.check("/a.txt", b"hello\n" * 10_000, "Content-Type: text/plain", infected=False, scan__verdict="clean", file__mime_type="text/plain",
+                   file__name="a.txt", file__extension="txt", file__size=60_000)
+        self.check("/a.exe", PROGRAM + noise(100_000), infected=False, scan__verdict="clean")
+        self.check("/a.zip", zipped(("a", noise(100_000))), infected=False, scan__verdict="clean", file__mime_type="application/zip")
+        self.check("/coded", gzip.compress(b"hello\n" * 10_000), "Content-Encoding: gzip", infected=False, scan__verdict="clean")
+        self.check("/none", b"", infected=False)
+
+    def test_in_archives(self):
+        inner = zipped(("deep/eicar.com", EICAR))
+        self.check("/bad/a.zip", zipped(("readme", b"hello"), ("eicar.com", EICAR)))
+        self.check("/bad/b.zip", zipped(("inner.zip", inner)))
+        self.check("/bad/a.tar", tarred(("a", b"x" * 1000), ("eicar.com", EICAR)))
+        self.check("/bad/a.tgz", gzip.compress(tarred(("inner.zip", inner))))
+        self.check("/bad/coded.zip", gzip.compress(zipped(("eicar.com", EICAR))), "Content-Encoding: gzip")
+
+    def test_an_unknown_coding_is_undecodable(self):
+        self.check("/text", b"what is it?" * 100, "Content-Encoding: xyz", infected=False, scan__verdict="unscannable", scan__reason="undecodable")
+        head, _ = self.fetch(self.serve("/program", PROGRAM + noise(1000), "Content-Encoding: xyz"))
+        self.assert_refusal(head, 403)
+        self.assertEqual(self.proxy.event(url__path="/program")["rule.name"], "unscanned")
+
+    def test_a_bomb(self):
+        head, _ = self.fetch(self.serve("/bomb", gzip.compress(b"\0" * 200_000_000), "Content-Encoding: gzip"))
+        self.assert_refusal(head, 403)
+        found = self.proxy.event(url__path="/bomb")
+        self.assertEqual((found["scan.verdict"], found["scan.reason"], found["rule.name"]), ("unscannable", "bomb", "unscanned"))
+
+    def test_uploads(self):
+        url = self.origin.url("/up")
+        head, _ = self.fetch(url, method="POST", body=b"data" * 1000 + EICAR)
+        self.assert_refusal(head, 403)
+        self.assertEqual(self.origin.uploads, {})
+        self.assertEqual(self.proxy.event(url__path="/up")["scan.verdict"], "infected")
+        head, got = self.fetch(self.origin.url("/up2"), method="POST", body=PROGRAM + noise(500_000))
+        self.assertEqual((head.status, got), (200, b"taken"))
+        self.assertEqual(self.origin.uploads["/up2"], PROGRAM + noise(500_000))
+
+    def test_a_form(self):
+        def form(*parts):
+            return b"".join(b'--b\r\nContent-Disposition: form-data; name="f"; filename="%s"\r\n\r\n%s\r\n' % part for part in parts) + b"--b--\r\n"
+        kind = "Content-Type: multipart/form-data; boundary=b"
+        head, _ = self.fetch(self.origin.url("/bad"), kind, method="POST", body=form((b"a.txt", b"hello"), (b"b.zip", zipped(("e", EICAR)))))
+        self.assert_refusal(head, 403)
+        head, _ = self.fetch(self.origin.url("/good"), kind, method="POST", body=form((b"a.txt", b"hello"), (b"b.zip", zipped(("e", b"nothing")))))
+        self.assertEqual(head.status, 200)
+        self.assertIn("/good", self.origin.uploads)
+        self.assertNotIn("/bad", self.origin.uploads)
+
+    def test_the_connection_lives_on(self):
+        with Peer.connect(self.proxy.port) as peer:
+            for number in range(3):
+                for path, body, status in ((f"/c{number}", b"fine" * 1000, 200), (f"/e{number}", EICAR, 403), (f"/z{number}.zip", zipped(("a", b"b")), 200)):
+                    peer.send(get(self.serve(path, body)))
+                    head, got = peer.read_response()
+                    self.assertEqual(head.status, status)
+                    if status == 200:
+                        self.assertEqual(got, body)
+
+    def test_accept_encoding_is_what_can_be_decoded(self):
+        self.fetch(self.serve("/coding", b"x"), "Accept-Encoding: gzip, compress, br;q=0.5, sdch")
+        sent = [head for head in self.origin.asked if head.target.endswith("/coding")][0]
+        self.assertEqual(sent.get("accept-encoding").replace(" ", ""), "gzip,br;q=0.5")
+
+    def test_metrics_count_payloads(self):
+        before = self.proxy.metrics()
+        self.check("/counted.zip", zipped(("counted", EICAR)))
+        key = 'sluice_payloads_total{scan_verdict="infected",scan_reason="",scan_engine="signatures"}'
+        until(lambda: self.proxy.metrics().get(key, 0) > before.get(key, 0), "the metric")
+
+
+class Deliveries(WithFiles):
+    """How much of a file a client has when the verdict comes."""
+
+    def early(self, deliver, size, at, length=True, **keys):
+        """Bytes of an infected file that the client got; True where it was a page instead."""
+        self.proxy = self.sluice(inspect={"deliver": deliver}, **keys)
+        body = noise(size)
+        body = body[:at] + EICAR + body[at:]
+
+        def handle(peer):
+            peer.read_request()
+            framing = b"Content-Length: %d\r\n" % len(body) if length else b""
+            peer.send(b"HTTP/1.1 200 OK\r\n" + framing + b"\r\n" + body)
+        origin = Origin(handle)
+        self.addCleanup(origin.close)
+        with Peer.connect(self.proxy.port) as peer:
+            peer.send(get(origin.url("/f")))
+            try:
+                head = peer.read_head()
+                if head.status == 403:
+                    self.assertEqual(self.proxy.event(url__path="/f")["scan.verdict"], "infected")
+                    return True, 0
+                self.assertEqual(head.status, 200)
+                peer.read_body(head)
+            except Closed as closed:
+                got = len(closed.data)
+                event = self.proxy.event(url__path="/f")
+                self.assertEqual((event["scan.verdict"], event["event.action"]), ("infected", "blocked"))
+                return False, got
+        raise AssertionError("an infected file was taken for whole")
+
+    def test_hold(self):
+        self.assertEqual(self.early("hold", 1_000_000, 999_999), (True, 0))
+
+    def test_tail(self):
+        self.assertEqual(self.early("tail", 50_000, 49_999), (True, 0))
+        page, _ = self.early("tail", 1_000_000, 999_999)
+        self.assertFalse(page)
+        self.assertFalse(self.early("tail", 1_000_000, 999_999, length=False)[0])
+
+    def test_stream(self):
+        self.assertFalse(self.early("stream", 1_000_000, 600_000)[0])
+
+    def test_curl_sees_that_it_was_cut(self):
+        self.proxy = self.sluice(inspect={"deliver": "stream"})
+        for path, fields in (("/length", ()), ("/chunked", ("Transfer-Encoding: chunked",))):
+            body = noise(3_000_000) + EICAR
+
+            def handle(peer, body=body, fields=fields):
+                peer.read_request()
+                if fields:
+                    peer.send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n%x\r\n" % len(body) + body + b"\r\n0\r\n\r\n")
+                else:
+                    peer.send(response(body))
+            origin = Origin(handle)
+            self.addCleanup(origin.close)
+            done = subprocess.run(["curl", "-s", "-o", "/dev/null", "-x", f"http://127.0.0.1:{self.proxy.port}", origin.url(path)], timeout=30)
+            self.assertIn(done.returncode, (18, 56), "curl must know that the file is not whole")
+
+    def test_http_1_0_without_a_length_gets_nothing_before_the_verdict(self):
+        self.proxy = self.sluice(inspect={"deliver": "stream"})
+
+        def handle(peer):
+            peer.read_request()
+            peer.send(b"HTTP/1.1 200 OK\r\n\r\n" + noise(500_000) + EICAR)
+        origin = Origin(handle)
+        self.addCleanup(origin.close)
+        head, _ = ask(self.proxy.port, origin.url(), version="1.0")
+        self.assert_refusal(head, 403)
+
+    def test_a_held_upload_gets_its_100_from_us(self):
+        self.proxy = self.sluice(inspect={"deliver": "hold"})
+        with Peer.connect(self.proxy.port) as peer:
+            peer.send(get(self.origin.url("/up"), "Expect: 100-continue", "Content-Length: 68", method="PUT"))
+            self.assertEqual(peer.read_head().status, 100)
+            peer.send(EICAR)
+            self.assert_refusal(peer.read_response()[0], 403)
+        self.assertEqual(self.origin.accepted, 0)
+
+    def test_what_is_held_may_be_larger_than_memory(self):
+        self.proxy = self.sluice(inspect={"deliver": "hold", "memory": "1MiB"})
+        body = noise(12_000_000)
+        head, got = self.fetch(self.serve("/large", body))
+        self.assertEqual(head.status, 200)
+        self.assertTrue(got == body)
+        self.assert_refusal(self.fetch(self.serve("/bad", body + EICAR))[0], 403)
+
+    def test_no_disk_no_pass(self):
+        self.proxy = self.sluice(inspect={"deliver": "hold", "memory": "1MiB", "disk": "2MiB"})
+        self.assert_refusal(self.fetch(self.serve("/large", noise(12_000_000)))[0], 403)
+        event = self.proxy.event(url__path="/large")
+        self.assertEqual((event["scan.verdict"], event["scan.reason"], event["rule.name"]), ("unscannable", "no-space", "unscanned"))
+
+
+class Rules(WithFiles):
+    def test_types_names_and_sizes(self):
+        self.proxy = self.sluice([rule("no-programs", 'file.mime_type == "application/vnd.microsoft.portable-executable"', "block"),
+                                  rule("no-scr", 'file.extension == "scr"', "block"),
+                                  rule("large", "payload.direction == \"download\" and file.size > 1MiB", "block")])
+        self.assert_refusal(self.fetch(self.serve("/harmless.txt", PROGRAM + noise(1000)))[0], 403)
+        self.assertEqual(self.proxy.event(url__path="/harmless.txt")["rule.name"], "no-programs")
+        self.assert_refusal(self.fetch(self.serve("/a", b"text", 'Content-Disposition: attachment; filename="b.scr"'))[0], 403)
+        self.assert_refusal(self.fetch(self.serve("/in.zip", zipped(("x/y.scr", b"text"))))[0], 403)
+        self.assertEqual(self.proxy.event(url__path="/in.zip")["rule.name"], "no-scr")
+        self.assert_refusal(self.fetch(self.serve("/prog.zip", zipped(("readme.txt", PROGRAM + noise(1000)))))[0], 403)
+        self.assertEqual(self.proxy.event(url__path="/prog.zip")["rule.name"], "no-programs")
+        self.assert_refusal(self.fetch(self.serve("/large", b"a" * 2_000_000))[0], 403)
+        self.assertEqual(self.fetch(self.serve("/fine.zip", zipped(("a.txt", b"b"))))[0].status, 200)
+
+    def test_bodies(self):
+        self.proxy = self.sluice([rule("secret", 'payload.direction == "upload" and body contains "TOP SECRET"', "block"),
+                                  rule("number", 'body matches "[A-Z]{3}-[0-9]{6}"', "tag", tags=["numbered"])])
+        self.assert_refusal(self.fetch(self.origin.url("/up"), method="POST", body=b"x" * 1000 + b"TOP SECRET" + b"y" * 1000)[0], 403)
+        self.assertEqual(self.fetch(self.serve("/down", b"TOP SECRET"))[0].status, 200)
+        self.fetch(self.serve("/num", gzip.compress(b"it is ABC-123456."), "Content-Encoding: gzip"))
+        self.assertEqual(self.proxy.event(url__path="/num")["tags"], ["numbered"])
+
+    def test_hash_lists(self):
+        import hashlib
+        body = b"known to be bad" * 100
+        lists = self.folder() / "bad.sha256"
+        lists.write_text(hashlib.sha256(body).hexdigest() + "\n")
+        self.proxy = self.sluice([rule("known", "file.hash.sha256 in @bad", "block")], lists={"bad": {"type": "sha256", "file": str(lists)}})
+        self.assert_refusal(self.fetch(self.serve("/f", body))[0], 403)
+        self.assertEqual(self.proxy.event(url__path="/f")["file.hash.sha256"], hashlib.sha256(body).hexdigest())
+        self.assert_refusal(self.fetch(self.serve("/f.zip", zipped(("m", body))))[0], 403)
+        self.assert_refusal(self.fetch(self.serve("/f.gz", gzip.compress(body), "Content-Encoding: gzip"))[0], 403)
+        self.assertEqual(self.fetch(self.serve("/g", body + b"!"))[0].status, 200)
+
+    def test_allow_does_not_lift_malware_and_trust_does(self):
+        self.proxy = self.sluice([rule("mine", 'url.path starts_with "/mine"', "trust"), rule("all", "payload.direction == \"download\"", "allow")])
+        self.assert_refusal(self.fetch(self.serve("/e", EICAR))[0], 403)
+        self.assertEqual(self.fetch(self.serve("/mine/e", EICAR))[1], EICAR)
+
+    def test_a_rule_that_reads_the_verdict_decides(self):
+        self.proxy = self.sluice([rule("labs", 'scan.verdict == "infected" and url.path == "/lab"', "allow")])
+        self.assertEqual(self.fetch(self.serve("/lab", EICAR))[1], EICAR)
+        self.assert_refusal(self.fetch(self.serve("/e", EICAR))[0], 403)
+
+    def test_inspect_leaves_out_engines(self):
+        self.proxy = self.sluice([rule("none", 'url.path == "/none"', "inspect", engines=[])])
+        self.assertEqual(self.fetch(self.serve("/none", EICAR))[1], EICAR)
+        event = self.proxy.event(url__path="/none")
+        self.assertEqual((event["scan.verdict"], event["scan.reason"]), ("skipped", "none"))
+
+    def test_built_ins_can_be_turned_off(self):
+        self.proxy = self.sluice(builtin={"malware": False})
+        self.assertEqual(self.fetch(self.serve("/e", EICAR))[1], EICAR)
+        self.assertEqual(self.proxy.event(url__path="/e")["scan.verdict"], "infected")
+
+    def test_signature_files(self):
+        folder = self.folder()
+        (folder / "own.toml").write_text('[[signature]]\nname = "Own.Thing"\ntext = "an own signature"\n\n[[signature]]\nname = "Own.Card"\n'
+                                         "regex = '[0-9]{4}[ -]?[0-9]{4}[ -]?[0-9]{4}[ -]?[0-9]{4}'\ncheck = \"luhn\"\neffect = \"match\"\n")
+        self.proxy = self.sluice([rule("cards", 'payload.direction == "upload" and exists(scan.match)', "block")],
+                                 inspect={"signatures": [str(folder / "*.toml")]})
+        self.assert_refusal(self.fetch(self.serve("/s", b"here is an own signature."))[0], 403)
+        self.assertEqual(self.proxy.event(url__path="/s")["scan.threat"], "Own.Thing")
+        self.assert_refusal(self.fetch(self.serve("/s.zip", zipped(("m", b"here is an own signature."))))[0], 403)
+        self.assert_refusal(self.fetch(self.origin.url("/card"), method="POST", body=b"my card is 4111 1111 1111 1111, thanks")[0], 403)
+        self.assertEqual(self.fetch(self.origin.url("/nocard"), method="POST", body=b"my card is 4111 1111 1111 1112, thanks")[0].status, 200)
+
+    def test_yara_files(self):
+        folder = self.folder()
+        yara = folder / "a.yar"
+        yara.write_text('rule Own_Rule { strings: $a = "yara looks for this" condition: $a and uint16(0) == 0x5a4d }\n')
+        self.proxy = self.sluice(inspect={"yara": [str(folder / "*.yar")]})
+        self.assert_refusal(self.fetch(self.serve("/p", PROGRAM + b"yara looks for this"))[0], 403)
+        event = self.proxy.event(url__path="/p")
+        self.assertEqual((event["scan.threat"], event["scan.engine"]), ("YARA.Own_Rule", "yara"))
+        self.assertEqual(self.fetch(self.serve("/q", PROGRAM + b"yara looks for that"))[0].status, 200)
+        yara.write_text('rule Own_Rule { strings: $a = "yara looks for that" condition: $a }\n')
+        self.assertEqual(self.proxy.command("reload").returncode, 0)
+        self.assert_refusal(self.fetch(self.origin.url("/q"))[0], 403)
+        yara.write_text("rule Broken { condition: nothing_known }\n")
+        done = self.proxy.command("reload")
+        self.assertNotEqual(done.returncode, 0)
+        self.assertIn("a.yar:1", done.stderr)
+        self.assert_refusal(self.fetch(self.origin.url("/q"))[0], 403)
+
+
+class Ranges(WithFiles):
+    def serve_ranges(self):
+        body = PROGRAM + noise(200_000)
+
+        def answer(head, _):
+            self.heads.append(head)
+            wanted = head.get("range")
+            if wanted:
+                first, last = (int(part) for part in wanted.removeprefix("bytes=").split("-"))
+                return response(body[first:last + 1], "206 Partial Content", f"Content-Range: bytes {first}-{last}/{len(body)}")
+            return response(body)
+        self.heads = []
+        origin = Origin(answering(answer))
+        self.addCleanup(origin.close)
+        return origin, body
+
+    def test_auto_fetches_what_is_risky_whole(self):
+        origin, body = self.serve_ranges()
+        self.proxy = self.sluice()
+        head, got = self.fetch(origin.url("/a.exe"), "Range: bytes=100-200")
+        self.assertEqual((head.status, len(got)), (200, len(body)))
+        self.assertIsNone(self.heads[-1].get("range"))
+        head, got = self.fetch(origin.url("/a.mp4"), "Range: bytes=100-200")
+        self.assertEqual((head.status, len(got)), (206, 101))
+        event = self.proxy.event(url__path="/a.mp4")
+        self.assertEqual((event["scan.verdict"], event["scan.reason"]), ("unscannable", "truncated"))
+
+    def test_all_of_it_is_no_part(self):
+        origin, body = self.serve_ranges()
+        self.proxy = self.sluice(inspect={"ranges": "pass"})
+        self.assertEqual(self.fetch(origin.url("/x"), f"Range: bytes=0-{len(body) - 1}")[0].status, 206)
+        self.assertEqual(self.proxy.event(url__path="/x")["scan.verdict"], "clean")
+
+    def test_block(self):
+        origin, _ = self.serve_ranges()
+        self.proxy = self.sluice(inspect={"ranges": "block"})
+        self.assert_refusal(self.fetch(origin.url("/x"), "Range: bytes=1-2")[0], 403)
+        self.assertEqual(self.heads, [])
+        self.assertEqual(self.fetch(origin.url("/x"))[0].status, 200)
+
+    def test_after_a_cut_all_of_it(self):
+        self.proxy = self.sluice()
+        url = self.serve("/film.mp4", b"some" * 1000 + EICAR)
+        self.assert_refusal(self.fetch(url)[0], 403)
+        self.assert_refusal(self.fetch(url, "Range: bytes=0-100")[0], 403)
+        self.assertIsNone(self.origin.asked[-1].get("range"))
+
+
+class Processes(WithFiles):
+    def scanners(self):
+        found = []
+        for name in os.listdir("/proc"):
+            try:
+                with open(f"/proc/{name}/status") as status:
+                    fields = dict(line.rstrip("\n").split(":\t", 1) for line in status if ":\t" in line)
+                if fields.get("Name", "").startswith("sluice-scanner"):
+                    found.append((int(name), int(fields["PPid"])))
+            except (OSError, ValueError, KeyError):
+                pass
+        supervisors = [pid for pid, parent in found if parent == self.proxy.pid]
+        return supervisors, [pid for pid, parent in found if parent in supervisors]
+
+    def test_each_fault(self):
+        for fault, verdict, reason in (("scanner-crash", "unscannable", "crashed"), ("scanner-hang", "unscannable", "timeout"),
+                                       ("scanners-busy", "unscannable", "overloaded")):
+            with self.subTest(fault=fault):
+                self.proxy = self.sluice(env={"SLUICE_FAULTS": fault}, inspect={"timeout": "1s"})
+                self.assert_refusal(self.fetch(self.serve("/f.zip", zipped(("a", b"b"))))[0], 403)
+                event = self.proxy.event(url__path="/f.zip")
+                self.assertEqual((event["scan.verdict"], event["scan.reason"], event["rule.name"]), (verdict, reason, "unscanned"))
+                self.assertEqual(self.fetch(self.serve("/f.txt", b"needs no scanner"))[0].status, 200)
+
+    def test_kill_9_costs_only_verdicts(self):
+        self.proxy = self.sluice(inspect={"scanners": 2})
+        supervisors, workers = until(lambda: (found := self.scanners())[1] and len(found[1]) == 2 and found, "two scanners")
+        stop = threading.Event()
+        outcomes = []
+
+        def load(number):
+            serial = 0
+            while not stop.is_set():
+                serial += 1
+                path = f"/{number}-{serial}.zip"
+                head, _ = self.fetch(self.serve(path, zipped(("a", b"%d %d" % (number, serial)))))
+                outcomes.append((head.status, path))
+        threads = [threading.Thread(target=load, args=(number,)) for number in range(4)]
+        for thread in threads:
+            thread.start()
+        until(lambda: len(outcomes) > 20, "some load")
+        for _ in range(5):
+            before = len(outcomes)
+            _, workers = self.scanners()
+            for pid in workers:
+                os.kill(pid, signal.SIGKILL)
+            until(lambda: len(outcomes) > before + 20, "the load to go on")
+        os.kill(supervisors[0], signal.SIGKILL)
+        before = len(outcomes)
+        until(lambda: len(outcomes) > before + 50, "the load to go on without its supervisor")
+        stop.set()
+        for thread in threads:
+            thread.join()
+        refused = [path for status, path in outcomes if status != 200]
+        for path in refused:
+            self.assertEqual(self.proxy.event(url__path=path)["scan.reason"], "crashed")
+        self.assertLess(len(refused), 25)
+
+    def test_concurrent_identical_objects_share_one_scan(self):
+        self.proxy = self.sluice(inspect={"scanners": 1})
+        url = self.serve("/same.zip", zipped(("a", noise(3_000_000))))
+        results = []
+        threads = [threading.Thread(target=lambda: results.append(self.fetch(url)[0].status)) for _ in range(10)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        self.assertEqual(results, [200] * 10)
+        until(lambda: sum(self.proxy.metrics().get(f'sluice_scan_cache_total{{result="{kind}"}}', 0) for kind in ("hit", "miss")) == 10, "ten answers")
+        self.assertEqual(self.proxy.metrics()['sluice_scan_cache_total{result="miss"}'], 1)
