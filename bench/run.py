@@ -184,8 +184,12 @@ class Bench:
         """The load of wrk; a forward proxy is asked by absolute URL, a reverse proxy by path, from the same script."""
         forward = name in ("sluice", "squid")
         target = (f"http://127.0.0.1:{PORTS['origin']}" if forward else "") + path
-        done = subprocess.run(["taskset", "-c", LOAD_CORE, "wrk", "-t", "1", "-c", str(connections), "-d", f"{seconds or self.seconds}s", "--latency",
-                               "-s", ROOT / "bench/forward.lua", f"http://127.0.0.1:{PORTS[name]}", "--", target, "close" if close else "keep"],
+        return self.wrk_at(PORTS[name], target, connections, close, seconds or self.seconds)
+
+    @staticmethod
+    def wrk_at(port, target, connections, close, seconds):
+        done = subprocess.run(["taskset", "-c", LOAD_CORE, "wrk", "-t", "1", "-c", str(connections), "-d", f"{seconds}s", "--latency",
+                               "-s", ROOT / "bench/forward.lua", f"http://127.0.0.1:{port}", "--", target, "close" if close else "keep"],
                               capture_output=True, text=True, check=True).stdout
         requests, elapsed = re.search(r"(\d+) requests in ([\d.]+)s", done).groups()
         bad = re.search(r"Non-2xx or 3xx responses: (\d+)", done)
@@ -339,7 +343,7 @@ def main():
     parser = argparse.ArgumentParser(prog="scripts/bench")
     parser.add_argument("--rounds", type=int)
     parser.add_argument("--quick", action="store_true", help="shorter and fewer: to see that it runs, not to publish")
-    parser.add_argument("--only", default="compare,latency,idle,micro", help="some of compare,latency,idle,micro")
+    parser.add_argument("--only", default="compare,latency,idle,inspect,micro", help="some of compare,latency,idle,inspect,micro")
     options = parser.parse_args()
     OUT.mkdir(parents=True, exist_ok=True)
     (OUT / "report.txt").unlink(missing_ok=True)
@@ -350,8 +354,9 @@ def main():
     if set(only) - {"micro"}:
         bench = Bench(options)
         try:
-            bench.set_up()
-            bench.check_answers()
+            if set(only) - {"micro", "inspect"}:
+                bench.set_up()
+                bench.check_answers()
             for name in ("haproxy", "nginx", "squid"):
                 say(version(name))
             if "compare" in only:
@@ -360,6 +365,9 @@ def main():
                 bench.latency()
             if "idle" in only:
                 bench.idle_connections()
+            if "inspect" in only:
+                import inspection             # which needs this module, ready
+                inspection.main(bench)
         finally:
             bench.stop()
         failed = bench.failed
@@ -378,4 +386,5 @@ def version(name):
 
 
 if __name__ == "__main__":
+    sys.modules["run"] = sys.modules["__main__"]
     sys.exit(main())

@@ -27,7 +27,8 @@ std::vector<inspect::Signature> read_signatures(const Config& config, Diagnostic
         std::ifstream file(path, std::ios::binary);
         std::string text((std::istreambuf_iterator<char>(file)), {});
         if (!file.is_open() || file.bad()) {
-            faults.push_back({{path.string(), 0, 0}, fmt::format("cannot be read: {}", std::strerror(errno)), {}, Diagnostic::Severity::error});
+            faults.push_back(
+                {{path.string(), 0, 0}, fmt::format("cannot be read: {}", std::strerror(errno)), {}, Diagnostic::Severity::error});
             continue;
         }
         for (inspect::Signature& signature : inspect::parse_signature_file(path.string(), std::move(text), config.limits, faults))
@@ -47,9 +48,9 @@ std::shared_ptr<const inspect::Setup> load_inspection(const Config& config, cons
     setup->max_size = config.inspect.max_size;
     setup->timeout = config.inspect.timeout;
     setup->wants_sha256 = policy.reads(Field::file_sha256) && config.inspect.engines.has(policy::Engine::hash);
-    setup->wants_members = std::ranges::any_of(std::array{Field::file_name, Field::file_extension, Field::file_mime_type, Field::file_size,
-                                                          Field::file_sha256, Field::body},
-                                               [&](Field field) { return policy.reads(field); });
+    setup->wants_members = std::ranges::any_of(
+        std::array{Field::file_name, Field::file_extension, Field::file_mime_type, Field::file_size, Field::file_sha256, Field::body},
+        [&](Field field) { return policy.reads(field); });
     setup->may_quarantine = std::ranges::find(policy.rules(), policy::Action::quarantine, &policy::Rule::action) != policy.rules().end();
     setup->body_patterns = policy.body_patterns().size();
     // Rules may include other files, so that one that is the same is not known to answer alike.
@@ -62,8 +63,8 @@ std::shared_ptr<const inspect::Setup> load_inspection(const Config& config, cons
     for (const policy::BodyPattern& pattern : policy.body_patterns()) {
         Text text;
         text.value = pattern.text;
-        patterns.push_back({pattern.regex ? inspect::RulePattern::Kind::matches : inspect::RulePattern::Kind::contains, std::move(text),
-                            pattern.nocase});
+        patterns.push_back(
+            {pattern.regex ? inspect::RulePattern::Kind::matches : inspect::RulePattern::Kind::contains, std::move(text), pattern.nocase});
     }
     if (has_errors(faults)) return nullptr;
     if (!wants_signatures && patterns.empty()) return setup;

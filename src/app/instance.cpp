@@ -220,12 +220,12 @@ bool Instance::start_workers() {
     }
     runtime_->reload_name_files_if_changed();
     runtime_->start();
-    admin_ = std::make_unique<AdminListener>(
-        main_,
-        AdminListener::Answers{[this] { return is_ready_; }, [this] {
-                                                                     publish_scanners();
-                                                                     return audit::prometheus_text(metrics_, log_.get(), version());
-                                                                 }});
+    admin_ =
+        std::make_unique<AdminListener>(main_, AdminListener::Answers{[this] { return is_ready_; },
+                                                                      [this] {
+                                                                          publish_scanners();
+                                                                          return audit::prometheus_text(metrics_, log_.get(), version());
+                                                                      }});
     admin_->start(std::move(admin_sockets_));
     admin_sockets_.clear();
     control_.start();

@@ -67,7 +67,8 @@ void Instance::reload(ReloadDone done) {
 // On the reloading thread, while nothing else changes `config_`. Faults of YARA files are the reload's.
 void Instance::load_scanners(Loaded& loaded) {
     if (!loaded.is_usable() || !scanners_ || !keys_needing_restart(config_, loaded.config).empty()) return;
-    const bool is_same = loaded.inspect->yara_generation == 0 && inspect_->yara_generation == 0 && loaded.inspect->patterns == inspect_->patterns;
+    const bool is_same =
+        loaded.inspect->yara_generation == 0 && inspect_->yara_generation == 0 && loaded.inspect->patterns == inspect_->patterns;
     if (is_same) return;
     for (const Diagnostic& said : scanners_->load(supervisor_options(loaded.config, *loaded.inspect))) loaded.faults.push_back(said);
 }

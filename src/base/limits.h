@@ -95,14 +95,14 @@ struct Limits {
     std::size_t decoded_free = 4 * 1024 * 1024;
 
     // Payloads that wait for their verdict.
-    std::size_t held_in_memory = 8 * 1024 * 1024;    // octets of one: what is more goes to a file
+    std::size_t held_in_memory = 8 * 1024 * 1024;  // octets of one: what is more goes to a file
     std::size_t verdict_cache_bytes = 32 * 1024 * 1024;  // what is known of contents, all workers together
-    Duration outside_verdict{600'000};               // how long a verdict is kept that clamd or an ICAP server had a part in: their databases change
-    Duration whole_after_cut{3'600'000};             // how long no part is fetched of a URL whose transfer a verdict has cut
-    std::size_t cut_urls = 64 * 1024;                // of those, kept
-    std::size_t file_threads = 2;                    // that write and read held payloads' files
-    std::size_t engine_threads = 16;                 // that ask clamd and ICAP servers
-    std::size_t aside_queue = 4096;                  // calls that wait for one of those threads
+    Duration outside_verdict{600'000};  // how long a verdict is kept that clamd or an ICAP server had a part in: their databases change
+    Duration whole_after_cut{3'600'000};  // how long no part is fetched of a URL whose transfer a verdict has cut
+    std::size_t cut_urls = 64 * 1024;  // of those, kept
+    std::size_t file_threads = 2;  // that write and read held payloads' files
+    std::size_t engine_threads = 16;  // that ask clamd and ICAP servers
+    std::size_t aside_queue = 4096;  // calls that wait for one of those threads
 
     // Forms (RFC 7578).
     std::size_t form_parts = 1024;

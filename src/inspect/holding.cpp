@@ -17,6 +17,8 @@ namespace {
 constexpr std::size_t window_size = 256 * 1024;
 // With less than this in memory a payload goes to no file, though others may have used up the budget.
 constexpr std::size_t least_spilled = 64 * 1024;
+// Reading into less room than this costs more calls than copying.
+constexpr std::size_t least_room = 32 * 1024;
 
 }  // namespace
 
@@ -43,6 +45,19 @@ void Holding::append(std::string_view bytes) {
         chunk.end += count;
         bytes.remove_prefix(count);
     }
+}
+
+std::span<char> Holding::room() {
+    if (chunks_.empty() || chunks_.back().buffer.size() - chunks_.back().end < least_room) {
+        chunks_.push_back({worker_.buffers().borrow(net::BufferSize::large)});
+        storage_.memory.take_anyway(chunks_.back().buffer.size());
+    }
+    return chunks_.back().buffer.span().subspan(chunks_.back().end);
+}
+
+void Holding::commit(std::size_t size) {
+    chunks_.back().end += size;
+    end_ += size;
 }
 
 bool Holding::is_too_much() const {

@@ -15,6 +15,7 @@
 #include <cstdint>
 #include <deque>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -25,8 +26,8 @@ namespace sluice::inspect {
 struct Storage {
     Budget memory{0};
     Budget disk{0};
-    std::string folder;                                  // of files
-    bool is_disk_full = false;                           // a fault on order (SLUICE_FAULTS): no file takes anything
+    std::string folder;  // of files
+    bool is_disk_full = false;  // a fault on order (SLUICE_FAULTS): no file takes anything
 };
 
 class Holding {
@@ -43,6 +44,9 @@ public:
 
     // A copy, behind what is there.
     void append(std::string_view bytes);
+    // Room behind what is there, to be read into; then how much of it was filled.
+    std::span<char> room();
+    void commit(std::size_t size);
     // It has more in memory than it should.
     bool is_too_much() const;
     // What is in memory goes to the file. none, or no_space: it stays in memory then.
@@ -82,9 +86,9 @@ private:
     Storage& storage_;
     net::Aside& aside_;
     std::deque<Chunk> chunks_;
-    std::size_t taken_chunks_ = 0;                       // at the front, whose bytes were given out by the last `take`
+    std::size_t taken_chunks_ = 0;  // at the front, whose bytes were given out by the last `take`
     std::shared_ptr<Spill> spill_;
-    std::vector<char> window_;                           // what was read of it last
+    std::vector<char> window_;  // what was read of it last
     std::uint64_t begin_ = 0;
     std::uint64_t stored_end_ = 0;
     std::uint64_t end_ = 0;

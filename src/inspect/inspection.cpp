@@ -91,7 +91,9 @@ void Inspection::see_content(std::string_view bytes) {
 void Inspection::look_for_iso(std::string_view bytes) {
     for (; iso_seen_ < iso_word.size(); ++iso_seen_) {
         const std::uint64_t at = iso_mark + iso_seen_;
-        if (at < content_size_ || at - content_size_ >= bytes.size() || bytes[static_cast<std::size_t>(at - content_size_)] != iso_word[iso_seen_]) return;
+        if (at < content_size_ || at - content_size_ >= bytes.size() ||
+            bytes[static_cast<std::size_t>(at - content_size_)] != iso_word[iso_seen_])
+            return;
     }
     is_iso_ = true;
     if (type_.kind < MediaClass::archive) type_ = {"application/x-iso9660-image", MediaClass::archive};
@@ -111,7 +113,8 @@ void Inspection::search(std::optional<PatternStream>& stream, std::string_view b
 void Inspection::end_search(std::optional<PatternStream>& stream) {
     if (!stream) return;
     if (!stream->finish()) return outcome_.add(Outcome::unscannable(Reason::overloaded, signatures_engine));
-    if (const std::string_view threat = stream->infected(); !threat.empty()) outcome_.add(Outcome::infected(std::string(threat), signatures_engine));
+    if (const std::string_view threat = stream->infected(); !threat.empty())
+        outcome_.add(Outcome::infected(std::string(threat), signatures_engine));
     for (const std::string_view match : stream->matches())
         if (std::ranges::find(outcome_.matches, match) == outcome_.matches.end()) outcome_.matches.emplace_back(match);
 }

@@ -27,8 +27,8 @@ class Holding;
 
 // What is said of a payload before its first byte.
 struct Declared {
-    std::string_view coding;                             // Content-Encoding, its lines joined by commas; empty: none
-    bool partial = false;                                // a range of something larger
+    std::string_view coding;  // Content-Encoding, its lines joined by commas; empty: none
+    bool partial = false;  // a range of something larger
 };
 
 // What a worker's payloads share.
@@ -62,7 +62,7 @@ public:
     // Before `finish` only what is decided counts.
     const Outcome& outcome() const { return outcome_; }
     const MediaType& type() const { return type_; }
-    std::uint64_t looked_at() const { return first_.size(); }      // bytes of the content that `type` was told from
+    std::uint64_t looked_at() const { return first_.size(); }  // bytes of the content that `type` was told from
     bool has_coding() const { return decoder_.has_value(); }
     bool gave_up() const { return gave_up_; }
     std::uint64_t max_size() const { return max_size_; }
@@ -83,13 +83,13 @@ private:
     Bench& bench_;
     const Setup* setup_ = nullptr;
     std::vector<Coding> codings_;
-    std::optional<Decoder> decoder_;                     // none: the payload has no coding
+    std::optional<Decoder> decoder_;  // none: the payload has no coding
     std::optional<PatternStream> raw_;
-    std::optional<PatternStream> decoded_;               // where there is a coding
+    std::optional<PatternStream> decoded_;  // where there is a coding
     std::optional<Sha256> hash_;
     bool is_hashing_ = false;
     Holding* copy_ = nullptr;
-    std::string first_;                                  // of the content
+    std::string first_;  // of the content
     MediaType type_;
     std::size_t iso_seen_ = 0;
     bool is_iso_ = false;

@@ -30,7 +30,8 @@ void Payload::clear() {
     findings_.reset();
     way_ = Way::waiting;
     whole_ = true;
-    ended_ = is_deferred_ = is_hashing_ = keeps_copy_ = scans_ = lacks_beginning_ = is_concluded_ = turns_ = was_cached_ = asked_cache_ = false;
+    ended_ = is_deferred_ = is_hashing_ = keeps_copy_ = scans_ = lacks_beginning_ = is_concluded_ = turns_ = was_cached_ = asked_cache_ =
+        false;
     judged_ = Verdict::clean;
     size_ = examined_ = examined_before_ = 0;
     scan_ns_ = 0;
@@ -52,6 +53,14 @@ void Payload::push(std::string_view bytes, bool last, Views& out) {
         behind_ = {};
     }
     give(kept(), bytes, last, out);
+}
+
+void Payload::push_in_place(std::size_t size) {
+    if (is_hashing_) hash_->feed({held_.room().data(), size});
+    held_.commit(size);
+    size_ += size;
+    if (size_ > inspection_.max_size()) inspection_.give_up(Reason::too_large);
+    if (delivery_.automatic && size_ > automatic_hold) turns_ = true;
 }
 
 // What turns out to be risky is held from there on; what turns out to be larger than `automatic_hold` goes on but for its end.
@@ -135,7 +144,7 @@ void Payload::skip(Views& out) {
 
 void Payload::release(Views& out) {
     way_ = Way::passing;
-    if (held_.stored() > 0) return;                          // the file first: see `work`
+    if (held_.stored() > 0) return;  // the file first: see `work`
     held_.take(static_cast<std::size_t>(held_.size()), out);
     if (!behind_.empty()) out.push_back(behind_);
     behind_ = {};

@@ -50,6 +50,9 @@ public:
     void step() { held_.forget_taken(); }
     // `last`: nothing follows.
     void push(std::string_view bytes, bool last, Views& out);
+    // The same without a copy, where all that comes waits: room to read the next bytes into, and how many there were. Empty: `push` them.
+    std::span<char> room() { return is_deferred_ && way_ == Way::delivering && !turns_ && !has_news() ? held_.room() : std::span<char>(); }
+    void push_in_place(std::size_t size);
     // `whole`: the payload is complete in itself; else it ends as `truncated`.
     void end(bool whole);
 
@@ -89,7 +92,7 @@ public:
     // What is to be had of it for a quarantine: all that came where `keeps_content`, else what still waits.
     Holding& sample() { return copy_.size() > 0 ? copy_ : held_; }
 
-    std::uint64_t size() const { return size_; }         // bytes that came
+    std::uint64_t size() const { return size_; }  // bytes that came
     std::uint64_t looked_at() const { return inspection_.looked_at(); }
     // From the last byte to the verdict that was accepted, or to now; 0 before the last byte.
     std::int64_t scan_ns() const {
@@ -132,32 +135,32 @@ private:
     std::shared_ptr<const Setup> setup_;
     Inspection inspection_;
     std::optional<ContentHash> hash_;
-    Holding held_;                                       // as it came, what has not gone on
-    Holding copy_;                                       // the content, decoded, where engines need it whole and `held_` is not that
+    Holding held_;  // as it came, what has not gone on
+    Holding copy_;  // the content, decoded, where engines need it whole and `held_` is not that
     Delivery delivery_;
     Examination examination_;
-    std::shared_ptr<const Findings> findings_;           // once all engines have looked
+    std::shared_ptr<const Findings> findings_;  // once all engines have looked
     Way way_ = Way::waiting;
     bool ended_ = false;
     bool whole_ = true;
-    bool is_deferred_ = false;                           // held: what comes is hashed, and examined at the end if it is new
+    bool is_deferred_ = false;  // held: what comes is hashed, and examined at the end if it is new
     bool is_hashing_ = false;
-    bool keeps_copy_ = false;                            // of what is not held
-    std::uint64_t examined_before_ = 0;                  // bytes that came before it was known that it is held
-    bool scans_ = false;                                 // engines get all of it at the end
-    bool lacks_beginning_ = false;                       // which had gone on before it was known that they would
+    bool keeps_copy_ = false;  // of what is not held
+    std::uint64_t examined_before_ = 0;  // bytes that came before it was known that it is held
+    bool scans_ = false;  // engines get all of it at the end
+    bool lacks_beginning_ = false;  // which had gone on before it was known that they would
     bool is_concluded_ = false;
-    bool turns_ = false;                                 // it became too large to be held
+    bool turns_ = false;  // it became too large to be held
     bool was_cached_ = false;
     bool asked_cache_ = false;
-    Verdict judged_ = Verdict::clean;                    // the worst that was judged before the end
+    Verdict judged_ = Verdict::clean;  // the worst that was judged before the end
     bool is_partial_ = false;
     std::string coding_;
     std::uint64_t size_ = 0;
-    std::uint64_t examined_ = 0;                         // of held_'s bytes from its beginning, while it is deferred
+    std::uint64_t examined_ = 0;  // of held_'s bytes from its beginning, while it is deferred
     std::chrono::steady_clock::time_point ended_at_{};
     std::int64_t scan_ns_ = 0;
-    std::string_view behind_;                            // of the last `push`: what waits behind all that is held, uncopied
+    std::string_view behind_;  // of the last `push`: what waits behind all that is held, uncopied
 };
 
 }  // namespace sluice::inspect

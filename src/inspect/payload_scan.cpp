@@ -143,7 +143,8 @@ net::Task<void> Payload::catch_up() {
     std::uint64_t at = copies ? 0 : examined_;
     const std::uint64_t end = held_.size() + behind_.size();
     while (at < end && !inspection_.gave_up()) {
-        const auto found = at < held_.size() ? co_await held_.look_at(at) : Result<std::string_view>(behind_.substr(static_cast<std::size_t>(at - held_.size())));
+        const auto found = at < held_.size() ? co_await held_.look_at(at)
+                                             : Result<std::string_view>(behind_.substr(static_cast<std::size_t>(at - held_.size())));
         if (!found) {
             inspection_.give_up(Reason::no_space);
             break;
@@ -212,8 +213,8 @@ net::Task<void> Payload::conclude() {
     is_deferred_ = false;
     findings_ = findings;
     const bool asks_outside = examination_.engines.has(Engine::clamav) || examination_.engines.has(Engine::icap);
-    turn.finish(std::move(findings), asks_outside ? VerdictCache::Clock::now() + setup_->limits.outside_verdict
-                                                  : VerdictCache::Clock::time_point::max());
+    turn.finish(std::move(findings),
+                asks_outside ? VerdictCache::Clock::now() + setup_->limits.outside_verdict : VerdictCache::Clock::time_point::max());
 }
 
 net::Task<void> Payload::scan(Findings& findings) {

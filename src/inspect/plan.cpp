@@ -10,7 +10,8 @@ Delivery choose_delivery(policy::Deliver wanted, const MediaType& sniffed, std::
         case policy::Deliver::stream: return {.mode = Mode::stream};
         case policy::Deliver::automatic: break;
     }
-    if (is_risky(sniffed.kind)) return declared_size > automatic_hold ? Delivery{.mode = Mode::tail} : Delivery{.mode = Mode::hold, .automatic = true};
+    if (is_risky(sniffed.kind))
+        return declared_size > automatic_hold ? Delivery{.mode = Mode::tail} : Delivery{.mode = Mode::hold, .automatic = true};
     const bool is_media = sniffed.kind == MediaClass::audio || sniffed.kind == MediaClass::video;
     if (agrees(declared_type, sniffed)) return {.mode = Mode::stream, .automatic = true, .may_let_go = is_media};
     return {.mode = Mode::tail, .automatic = true, .may_let_go = true};

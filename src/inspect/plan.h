@@ -23,8 +23,8 @@ inline constexpr std::uint64_t automatic_hold = 64 * 1024 * 1024;
 
 struct Delivery {
     Mode mode = Mode::tail;
-    bool automatic = false;                              // a payload that turns out larger than `automatic_hold` goes on as a tail
-    bool may_let_go = false;                             // where its source pauses, what waits goes on if nothing was found so far
+    bool automatic = false;  // a payload that turns out larger than `automatic_hold` goes on as a tail
+    bool may_let_go = false;  // where its source pauses, what waits goes on if nothing was found so far
 };
 
 // `declared_type`: without parameters, lower case. `declared_size`: 0 where it is not known.
@@ -32,12 +32,12 @@ Delivery choose_delivery(policy::Deliver wanted, const MediaType& sniffed, std::
 
 // What looks at a payload.
 struct Examination {
-    policy::EngineSet engines;                           // those that the configuration has and no rule leaves out
+    policy::EngineSet engines;  // those that the configuration has and no rule leaves out
     policy::Whole whole = policy::Whole::risky;
-    bool keeps_content = false;                          // all of it stays to be had until the verdict: a rule may quarantine it
-    std::string name;                                    // as it is called, for engines that read it
-    std::string form_boundary;                           // of multipart/form-data: its parts are looked at one by one; else empty
-    bool is_upload = false;                              // for engines that ask: as are the next ones
+    bool keeps_content = false;  // all of it stays to be had until the verdict: a rule may quarantine it
+    std::string name;  // as it is called, for engines that read it
+    std::string form_boundary;  // of multipart/form-data: its parts are looked at one by one; else empty
+    bool is_upload = false;  // for engines that ask: as are the next ones
     std::string method;
     std::string url;
     std::string declared_type;

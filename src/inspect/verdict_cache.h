@@ -59,9 +59,9 @@ public:
         Key key_;
     };
     struct Answer {
-        std::shared_ptr<const Findings> findings;        // null: `turn` is held
+        std::shared_ptr<const Findings> findings;  // null: `turn` is held
         Turn turn;
-        bool is_shared = false;                          // of a scan that somebody else had begun
+        bool is_shared = false;  // of a scan that somebody else had begun
     };
 
     // From a worker. Until there is an answer, or the worker ends (then neither is held).
@@ -76,15 +76,15 @@ private:
         bool is_answered = false;
     };
     struct Entry {
-        std::shared_ptr<const Findings> findings;        // null: being scanned
+        std::shared_ptr<const Findings> findings;  // null: being scanned
         Clock::time_point until = Clock::time_point::max();
         std::vector<std::shared_ptr<Waiting>> waiting;
-        std::list<Key>::iterator place;                  // in `order`, where there are findings
+        std::list<Key>::iterator place;  // in `order`, where there are findings
         std::size_t size = 0;
     };
     struct KeyHash {
         std::size_t operator()(const Key& key) const noexcept {
-            std::size_t out = 0;                         // nobody outside can choose it
+            std::size_t out = 0;  // nobody outside can choose it
             std::memcpy(&out, key.hash.data() + 8, sizeof out);
             return out;
         }
@@ -92,17 +92,17 @@ private:
     struct Part {
         std::mutex mutex;
         std::unordered_map<Key, Entry, KeyHash> entries;
-        std::list<Key> order;                            // asked for last at the front
+        std::list<Key> order;  // asked for last at the front
         std::size_t size = 0;
     };
     static constexpr std::size_t parts = 16;
-    static constexpr std::size_t entry_size = 256;       // of the containers, about
+    static constexpr std::size_t entry_size = 256;  // of the containers, about
 
     Part& part_of(const Key& key) { return parts_[key.hash[0] % parts]; }
     void forget(Part& part, std::unordered_map<Key, Entry, KeyHash>::iterator entry);
     void end(const Key& key, std::shared_ptr<const Findings> findings, Clock::time_point until);
 
-    const std::size_t bytes_;                            // of a part
+    const std::size_t bytes_;  // of a part
     std::array<Part, parts> parts_;
 };
 

@@ -22,7 +22,7 @@ class Aside {
 public:
     // `queue`: calls that wait for a thread; more are turned away (peers decide how many come).
     Aside(std::size_t threads, std::size_t queue);
-    ~Aside();                                                // waits for the calls that run; those that wait are dropped
+    ~Aside();  // waits for the calls that run; those that wait are dropped
     Aside(const Aside&) = delete;
     Aside& operator=(const Aside&) = delete;
 

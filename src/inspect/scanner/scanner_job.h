@@ -2,8 +2,8 @@
 // What a scanner does: one job after the other, in its sandbox.
 #pragma once
 
-#include "inspect/scanner/archive_engine.h"
 #include "inspect/descriptor.h"
+#include "inspect/scanner/archive_engine.h"
 #include "inspect/scanner/sandbox.h"
 #include "inspect/scanner/yara_engine.h"
 

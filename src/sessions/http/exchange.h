@@ -132,6 +132,13 @@ private:
         void begin(const http1::Framing& framing, bool chunked, const Limits& limits, Side side);
         // What is there of it, from the front of `unread`, without its framing: into `content`.
         Result<void> take(std::string_view& unread);
+        // So much of it came unframed, and is elsewhere.
+        void count(std::uint64_t size) {
+            bytes += size;
+            if (kind != http1::Framing::Kind::length) return;
+            left -= size;
+            ended = ended || left == 0;
+        }
         // Views of content as they go on, into `pieces`. `last`: nothing follows them.
         void frame(std::span<const std::string_view> views, bool last);
 
@@ -156,7 +163,15 @@ private:
     net::Task<void> pump_upload();
     net::Task<Result<void>> pump_upload_bytes();
     net::Task<void> stop_upload();
+    // What the last wait for more of a download came to.
+    struct Came {
+        enum class Kind : std::uint8_t { bytes, in_place, pause };
+        Kind kind = Kind::bytes;
+        std::size_t size = 0;                            // in place
+    };
     net::Task<Result<void>> pump_download();
+    Result<void> take_download(const Came& came);
+    net::Task<Result<Came>> read_download(Limits::Duration idle, bool is_pausing);
     Result<std::size_t> try_send_download(bool head_goes);
     net::Task<Result<void>> finish_send_download(std::size_t sent);
 
@@ -176,6 +191,8 @@ private:
     void begin_inspection(Inspected& way, const http1::Fields& fields, bool partial);
     // What may go on of body.content, framed, into body.pieces. A refusal: nothing more goes on.
     Refused pass(Inspected& way, Body& body);
+    // The same for bytes that were read into `way.payload->room()`.
+    Refused pass_in_place(Inspected& way, Body& body, std::size_t size);
     // The same where its source pauses.
     Refused pause(Inspected& way, Body& body);
     // What takes its time before more is read: files, engines. As above.

@@ -172,7 +172,8 @@ net::Task<Exchange::Refused> Exchange::receive_upload() {
         const auto read = co_await read_upload();
         if (!read) co_return refusal_of(read.error(), http::Stage::reading_body);
         if (*read == 0 && !upload_payload_.payload->is_held() && !is_always_held) break;
-        if (const Refused refused = *read == 0 ? pause(upload_payload_, upload_body_) : pass(upload_payload_, upload_body_)) co_return refused;
+        if (const Refused refused = *read == 0 ? pause(upload_payload_, upload_body_) : pass(upload_payload_, upload_body_))
+            co_return refused;
     }
     upload_ = is_done(upload_payload_, upload_body_) ? Upload::complete : Upload::none;
     upload_pauses_ = false;
@@ -288,23 +289,13 @@ net::Task<Result<void>> Exchange::pump_download() {
     response_started_ = true;
     head_waits_ = true;
     if (response_.body.kind != Framing::Kind::none) begin_inspection(download_payload_, response_.fields, is_partial(response_));
-    for (bool pauses = false;;) {
-        Result<void> taken{};
-        if (pauses) {
-            payload_refusal_ = pause(download_payload_, download_body_);
-        } else {
-            std::string_view unread(in_.data() + in_begin_, in_end_ - in_begin_);
-            const std::size_t before = unread.size();
-            taken = download_body_.take(unread);
-            in_begin_ += before - unread.size();
-            if (taken) payload_refusal_ = pass(download_payload_, download_body_);
-            else download_body_.pieces.clear();
-        }
+    for (Came came;;) {
+        const Result<void> taken = take_download(came);
         if (payload_refusal_) co_return fail(Errc::refused_by_policy, Side::self, "the payload was refused");
         // The head goes with the first bytes, so that a page can still take its place; but not later than a client would wonder.
         const bool is_held = download_payload_.is_on && download_payload_.payload->is_held();
         const bool head_goes = !download_payload_.is_on || !download_body_.pieces.empty() || is_done(download_payload_, download_body_) ||
-                               is_stream || (pauses && !is_held);
+                               is_stream || (came.kind == Came::Kind::pause && !is_held);
         const std::size_t sent = CO_TRY(try_send_download(head_goes));
         if (sent < net::total_size(download_body_.pieces)) CO_TRY(co_await finish_send_download(sent));
         if (!taken) co_return std::unexpected(taken.error());
@@ -313,44 +304,69 @@ net::Task<Result<void>> Exchange::pump_download() {
             if (download_body_.ended) upstream_->expires_never();
             payload_refusal_ = CO_TRY(co_await work_on(download_payload_, download_body_));
             if (payload_refusal_) co_return fail(Errc::refused_by_policy, Side::self, "the payload was refused");
-            const bool goes = !download_body_.pieces.empty() || is_done(download_payload_, download_body_);
-            const std::size_t went = CO_TRY(try_send_download(goes));
+            const std::size_t went =
+                CO_TRY(try_send_download(!download_body_.pieces.empty() || is_done(download_payload_, download_body_)));
             if (went < net::total_size(download_body_.pieces)) CO_TRY(co_await finish_send_download(went));
         }
         if (download_body_.ended) co_return Result<void>{};
-
-        if (download_payload_.is_on && !head_in_) {
-            // Rules of `payload` and `verdict` see the response's head: it stays where it is.
-            head_in_ = std::move(in_);
-            in_ = worker_.buffers().borrow();
-        }
-        in_begin_ = in_end_ = 0;  // where nothing is inspected the views of response_ are gone from here on
-        if (upload_ == Upload::complete) start_client_watch();
-        if (!pauses) upstream_->expires_in(idle);
-        std::size_t got = 0;
-        if (download_payload_.is_on && (head_waits_ || download_payload_.payload->gains_from_pause()) && !pauses) {
-            const auto read = CO_TRY(co_await read_or_pause(*upstream_, in_.span()));
-            pauses = !read;
-            if (!read) continue;
-            got = *read;
-        } else {
-            pauses = false;
-            got = CO_TRY(co_await upstream_->read_some(in_.span()));
-        }
-        server_bytes_ += got;
-        in_end_ = got;
-        if (got == 0) {
-            if (download_body_.kind != Framing::Kind::until_close)
-                co_return fail(Errc::closed, Side::server, "the server closed inside a response body");
-            download_body_.ended = true;
-            continue;
-        }
-        if (got == in_.size() && in_.size() < net::BufferPool::large_size) {
-            net::Buffer larger = worker_.buffers().borrow(net::BufferSize::large);
-            std::copy(in_.data(), in_.data() + got, larger.data());
-            in_ = std::move(larger);
-        }
+        came = CO_TRY(co_await read_download(idle, came.kind == Came::Kind::pause));
     }
+}
+
+// What has come of the body, as far as it may go on, into its pieces; or why nothing more does, into payload_refusal_.
+Result<void> Exchange::take_download(const Came& came) {
+    switch (came.kind) {
+        case Came::Kind::pause: payload_refusal_ = pause(download_payload_, download_body_); return {};
+        case Came::Kind::in_place: payload_refusal_ = pass_in_place(download_payload_, download_body_, came.size); return {};
+        case Came::Kind::bytes: break;
+    }
+    std::string_view unread(in_.data() + in_begin_, in_end_ - in_begin_);
+    const std::size_t before = unread.size();
+    const auto taken = download_body_.take(unread);
+    in_begin_ += before - unread.size();
+    if (taken) payload_refusal_ = pass(download_payload_, download_body_);
+    else download_body_.pieces.clear();
+    return taken;
+}
+
+// The next bytes of the body, or its end, or that its source pauses. `is_pausing`: the last time as well.
+net::Task<Result<Exchange::Came>> Exchange::read_download(Limits::Duration idle, bool is_pausing) {
+    if (download_payload_.is_on && !head_in_) {
+        // Rules of `payload` and `verdict` see the response's head: it stays where it is.
+        head_in_ = std::move(in_);
+        in_ = worker_.buffers().borrow();
+    }
+    in_begin_ = in_end_ = 0;  // where nothing is inspected the views of response_ are gone from here on
+    if (upload_ == Upload::complete) start_client_watch();
+    if (!is_pausing) upstream_->expires_in(idle);
+    const bool is_unframed = download_body_.kind != Framing::Kind::chunked;
+    std::span<char> room = is_unframed && download_payload_.is_on ? download_payload_.payload->room() : std::span<char>();
+    const bool is_in_place = !room.empty();
+    if (!is_in_place) room = in_.span();
+    else if (download_body_.kind == Framing::Kind::length)
+        room = room.first(static_cast<std::size_t>(std::min<std::uint64_t>(room.size(), download_body_.left)));
+    std::size_t got = 0;
+    if (download_payload_.is_on && !is_in_place && (head_waits_ || download_payload_.payload->gains_from_pause()) && !is_pausing) {
+        const auto read = CO_TRY(co_await read_or_pause(*upstream_, room));
+        if (!read) co_return Came{Came::Kind::pause, 0};
+        got = *read;
+    } else {
+        got = CO_TRY(co_await upstream_->read_some(room));
+    }
+    server_bytes_ += got;
+    if (got == 0) {
+        if (download_body_.kind != Framing::Kind::until_close)
+            co_return fail(Errc::closed, Side::server, "the server closed inside a response body");
+        download_body_.ended = true;
+    }
+    if (is_in_place && got > 0) co_return Came{Came::Kind::in_place, got};
+    in_end_ = got;
+    if (got == in_.size() && in_.size() < net::BufferPool::large_size) {
+        net::Buffer larger = worker_.buffers().borrow(net::BufferSize::large);
+        std::copy(in_.data(), in_.data() + got, larger.data());
+        in_ = std::move(larger);
+    }
+    co_return Came{};
 }
 
 // While a server is slow, somebody looks whether the client is still there: an answer that nobody waits for is not worth a connection.

@@ -40,10 +40,10 @@ std::string_view extension_of(std::string_view name) {
 // Files that do something when they are opened, or hold others: their parts are not fetched one by one, so that they can be inspected whole.
 bool is_risky_extension(std::string_view extension) {
     static constexpr auto risky = std::to_array<std::string_view>(
-        {"7z",   "ace",  "apk", "appx", "arj", "bat",  "bz2",  "cab",  "chm",  "cmd", "com", "cpl",  "deb",  "dll",  "dmg",  "doc",  "docm",
-         "docx", "exe",  "gz",  "hta",  "img", "iso",  "jar",  "js",   "jse",  "lha", "lnk", "lzh",  "msi",  "msix", "one",  "pdf",  "ppt",
-         "pptm", "pptx", "ps1", "rar",  "reg", "rpm",  "rtf",  "scr",  "sh",   "sys", "tar", "tgz",  "txz",  "vbe",  "vbs",  "wsf",  "xls",
-         "xlsb", "xlsm", "xlsx", "xz",  "zip", "zst"});
+        {"7z",   "ace",  "apk",  "appx", "arj",  "bat",  "bz2",  "cab",  "chm",  "cmd", "com", "cpl", "deb", "dll", "dmg",
+         "doc",  "docm", "docx", "exe",  "gz",   "hta",  "img",  "iso",  "jar",  "js",  "jse", "lha", "lnk", "lzh", "msi",
+         "msix", "one",  "pdf",  "ppt",  "pptm", "pptx", "ps1",  "rar",  "reg",  "rpm", "rtf", "scr", "sh",  "sys", "tar",
+         "tgz",  "txz",  "vbe",  "vbs",  "wsf",  "xls",  "xlsb", "xlsm", "xlsx", "xz",  "zip", "zst"});
     static_assert(std::ranges::is_sorted(risky));
     return std::ranges::binary_search(risky, extension);
 }
@@ -124,6 +124,15 @@ Exchange::Refused Exchange::pass(Inspected& way, Body& body) {
     return follow_up(way, body);
 }
 
+Exchange::Refused Exchange::pass_in_place(Inspected& way, Body& body, std::size_t size) {
+    inspect::Payload& payload = *way.payload;
+    body.count(size);
+    way.released.clear();
+    payload.push_in_place(size);
+    if (body.ended) payload.end(true);
+    return follow_up(way, body);
+}
+
 Exchange::Refused Exchange::pause(Inspected& way, Body& body) {
     inspect::Payload& payload = *way.payload;
     payload.step();
@@ -144,8 +153,9 @@ net::Task<Result<Exchange::Refused>> Exchange::work_on(Inspected& way, Body& bod
 // What is known by now is judged, and what may go on is framed.
 Exchange::Refused Exchange::follow_up(Inspected& way, Body& body) {
     inspect::Payload& payload = *way.payload;
-    const auto is_expected = [&] {                           // an event stream tells by its first bytes that it is none
-        return payload.looked_at() > 0 && inspect::agrees(way.direction == Direction::upload ? request_type_ : response_type_, payload.type());
+    const auto is_expected = [&] {  // an event stream tells by its first bytes that it is none
+        return payload.looked_at() > 0 &&
+               inspect::agrees(way.direction == Direction::upload ? request_type_ : response_type_, payload.type());
     };
     if (!payload.is_planned() && (payload.is_identified() || payload.has_news() || is_expected()))
         if (const Refused refused = plan_payload(way, body)) return refused;
@@ -157,8 +167,9 @@ Exchange::Refused Exchange::follow_up(Inspected& way, Body& body) {
 
 // Of the payload, or of a member of it.
 void Exchange::fill_file_facts(const Inspected& way, std::string_view name, std::string_view extension, const inspect::MediaType& type) {
-    for (const Field field : {Field::file_name, Field::file_extension, Field::file_mime_type, Field::file_size, Field::file_sha256,
-                              Field::scan_verdict, Field::scan_threat, Field::scan_engine, Field::scan_reason, Field::scan_match, Field::body})
+    for (const Field field :
+         {Field::file_name, Field::file_extension, Field::file_mime_type, Field::file_size, Field::file_sha256, Field::scan_verdict,
+          Field::scan_threat, Field::scan_engine, Field::scan_reason, Field::scan_match, Field::body})
         facts_.clear(field);
     facts_.set(Field::payload_direction, word(way.direction));
     if (!name.empty()) facts_.set(Field::file_name, name);
@@ -244,7 +255,7 @@ Exchange::Refused Exchange::judge_payload(Inspected& way) {
         const inspect::BodyFound found = payload.body_found();
         set_body_found(found);
         Refused refused = refuse_payload(way, Phase::verdict, outcome.threat);
-        facts_.clear(Field::scan_match);                     // views of what ends here
+        facts_.clear(Field::scan_match);  // views of what ends here
         facts_.clear(Field::body);
         if (refused) return refused;
     }

@@ -78,8 +78,8 @@ protected:
         std::string sha256;
         bool judged_before_end = false;
     };
-    net::Task<void> pass(const std::string& bytes, std::size_t piece, policy::Deliver deliver, const Declared& declared, std::string_view type,
-                         Passed& passed) {
+    net::Task<void> pass(const std::string& bytes, std::size_t piece, policy::Deliver deliver, const Declared& declared,
+                         std::string_view type, Passed& passed) {
         payload_.begin(setup_, declared);
         Payload::Views out;
         bool judged = false;
@@ -122,9 +122,11 @@ protected:
         co_await work();
         EXPECT_TRUE(judged);
         EXPECT_TRUE(payload_.is_over());
-        EXPECT_TRUE(passed.before + passed.after == bytes) << passed.before.size() << " + " << passed.after.size() << " of " << bytes.size();
+        EXPECT_TRUE(passed.before + passed.after == bytes)
+            << passed.before.size() << " + " << passed.after.size() << " of " << bytes.size();
     }
-    Passed pass(const std::string& bytes, std::size_t piece, policy::Deliver deliver, const Declared& declared = {}, std::string_view type = {}) {
+    Passed pass(const std::string& bytes, std::size_t piece, policy::Deliver deliver, const Declared& declared = {},
+                std::string_view type = {}) {
         Passed passed;
         worker_.run(pass(bytes, piece, deliver, declared, type, passed));
         return passed;
