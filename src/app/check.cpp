@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "app/commands.h"
 #include "app/loaded.h"
+#include "inspect/scanner/yara_engine.h"
 
 #include <fmt/format.h>
 
@@ -63,10 +64,19 @@ void print_lists(std::ostream& out, const policy::Lists& lists) {
     print_table(out, rows);
 }
 
+// Where it runs, scanner processes compile them: here it is to say what is wrong with them.
+void check_yara(Loaded& loaded) {
+    if (!loaded.config.inspect.engines.has(policy::Engine::yara) || loaded.config.inspect.yara.empty()) return;
+    std::vector<std::string> files;
+    for (const std::filesystem::path& file : loaded.config.inspect.yara) files.push_back(file.string());
+    inspect::YaraRules::compile(files, loaded.faults);
+}
+
 }  // namespace
 
 int run_check(const CommandLine& line, std::ostream& out, std::ostream& err) {
-    const Loaded loaded = load(line.config, nullptr);
+    Loaded loaded = load(line.config, nullptr);
+    check_yara(loaded);
     err << to_string(loaded.faults);
     if (!loaded.is_usable()) {
         const auto errors = std::ranges::count(loaded.faults, Diagnostic::Severity::error, &Diagnostic::severity);

@@ -27,6 +27,7 @@ constexpr std::array kCommands{
     CommandName{"run", Command::run, "Run in the foreground."},
     CommandName{"check", Command::check, "Validate the configuration; list every rule with its phase."},
     CommandName{"explain", Command::explain, "Say which rule would decide a request, and why.", true},
+    CommandName{"scan", Command::scan, "Scan files as the proxy would scan payloads.", true},
     CommandName{"config", Command::config, "Print the default configuration, complete and commented."},
     CommandName{"status", Command::status, "Say how the running instance is.", true},
     CommandName{"reload", Command::reload, "Have the running instance load its configuration again.", true},
@@ -75,6 +76,7 @@ std::variant<CommandLine, int> parse_command_line(int argc, const char* const* a
         command->add_option("-c,--config", line.config, "the configuration file")->type_name("FILE");
         if (spec.has_json) command->add_flag("--json", line.json, "one JSON object instead of text");
         if (spec.command == Command::explain) add_explain_options(*command, line.explain);
+        if (spec.command == Command::scan) command->add_option("file", line.files, "files to scan")->required()->type_name("FILE");
         command->callback([&line, &spec] { line.command = spec.command; });
     }
 

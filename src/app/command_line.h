@@ -10,7 +10,7 @@
 
 namespace sluice::app {
 
-enum class Command { run, check, explain, config, status, reload, reopen, stop, version };
+enum class Command { run, check, explain, config, status, reload, reopen, stop, version, scan };
 
 struct ExplainOptions {
     std::string url;
@@ -27,6 +27,7 @@ struct CommandLine {
     Command command = Command::run;
     std::string config;                                    // -c; empty: not given
     bool json = false;
+    std::vector<std::string> files;                        // scan
     ExplainOptions explain;
 };
 

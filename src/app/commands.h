@@ -20,6 +20,7 @@ int run_check(const CommandLine& line, std::ostream& out, std::ostream& err);
 int run_explain(const CommandLine& line, std::ostream& out, std::ostream& err);
 int run_config(std::ostream& out);
 int run_version(std::ostream& out);
+int run_scan(const CommandLine& line, std::ostream& out, std::ostream& err);  // 0 clean, 1 infected, 2 could not scan, 3 error
 // status, reload, reopen, stop
 int run_control(const CommandLine& line, std::ostream& out, std::ostream& err);
 

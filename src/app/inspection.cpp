@@ -6,11 +6,13 @@
 #include "base/text.h"
 
 #include <fmt/format.h>
+#include <spdlog/spdlog.h>
 
 #include <algorithm>
 #include <array>
 #include <atomic>
 #include <cerrno>
+#include <cstdlib>
 #include <cstring>
 #include <fstream>
 #include <iterator>
@@ -82,6 +84,20 @@ inspect::SupervisorOptions supervisor_options(const Config& config, const inspec
     if (setup.yara_generation != 0)
         for (const std::filesystem::path& file : config.inspect.yara) options.rules.push_back(file.string());
     return options;
+}
+
+std::expected<std::unique_ptr<inspect::Shared>, std::string> open_inspection(const Config& config) {
+    auto shared = std::make_unique<inspect::Shared>(config.limits);
+    shared->storage.folder = config.state_dir.string();
+    shared->storage.memory.set_limit(config.inspect.memory);
+    shared->storage.disk.set_limit(config.inspect.disk);
+    const char* faults = std::getenv("SLUICE_FAULTS");
+    if (std::string wrong = read_faults(faults ? faults : "", *shared); !wrong.empty()) return std::unexpected(std::move(wrong));
+    if (faults && *faults) spdlog::warn("SLUICE_FAULTS is set: what it says goes wrong on purpose");
+    const auto key = inspect::ContentHash::random_key();
+    if (!key) return std::unexpected("the system has no random bytes for the verdict cache");
+    shared->key = *key;
+    return shared;
 }
 
 std::string read_faults(std::string_view words, inspect::Shared& shared) {

@@ -8,6 +8,7 @@
 #include "inspect/setup.h"
 #include "policy/policy.h"
 
+#include <expected>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -22,7 +23,10 @@ std::shared_ptr<const inspect::Setup> load_inspection(const Config& config, cons
 // How the scanner processes are started for it.
 inspect::SupervisorOptions supervisor_options(const Config& config, const inspect::Setup& setup);
 
-// SLUICE_FAULTS, as in "scanner-crash,disk-full": what goes wrong on order. The fault of a word that is none of them; "" for none.
+// What payloads wait in, as the configuration and the environment (SLUICE_FAULTS) say. Unexpected: why not, for a person.
+std::expected<std::unique_ptr<inspect::Shared>, std::string> open_inspection(const Config& config);
+
+// "scanner-crash,disk-full": what goes wrong on order. The fault of a word that is none of them; "" for none.
 std::string read_faults(std::string_view words, inspect::Shared& shared);
 
 }  // namespace sluice::app

@@ -159,22 +159,12 @@ bool Instance::drop_privileges() {
 }
 
 bool Instance::start_inspection() {
-    inspection_ = std::make_unique<inspect::Shared>(config_.limits);
-    inspection_->storage.folder = config_.state_dir.string();
-    inspection_->storage.memory.set_limit(config_.inspect.memory);
-    inspection_->storage.disk.set_limit(config_.inspect.disk);
-    const char* faults = std::getenv("SLUICE_FAULTS");
-    if (const std::string wrong = read_faults(faults ? faults : "", *inspection_); !wrong.empty()) {
-        say("sluice: " + wrong);
+    auto opened = open_inspection(config_);
+    if (!opened) {
+        say("sluice: " + opened.error());
         return false;
     }
-    if (faults && *faults) spdlog::warn("SLUICE_FAULTS is set: what it says goes wrong on purpose");
-    const auto key = inspect::ContentHash::random_key();
-    if (!key) {
-        say("sluice: the system has no random bytes for the verdict cache");
-        return false;
-    }
-    inspection_->key = *key;
+    inspection_ = std::move(*opened);
     if (config_.inspect.engines.empty()) return true;
     scanners_ = start_scanners();
     if (!scanners_) return false;

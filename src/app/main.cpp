@@ -17,6 +17,7 @@ int main(int argc, char** argv) {
         case Command::check: return run_check(line, std::cout, std::cerr);
         case Command::explain: return run_explain(line, std::cout, std::cerr);
         case Command::config: return run_config(std::cout);
+        case Command::scan: return run_scan(line, std::cout, std::cerr);
         case Command::version: return run_version(std::cout);
         case Command::status:
         case Command::reload:
