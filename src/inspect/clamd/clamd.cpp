@@ -82,11 +82,15 @@ std::optional<Outcome> Clamd::ask(const Object& object, Time deadline) const {
         status = is_local ? connection.send("zFILDES\0\0"sv, object.descriptor) : stream(connection, object);
     }
     if (!status) return unscannable(Reason::truncated);
+    const bool is_whole = status == Status::done;
     std::string reply;
     if (status == Status::done || status == Status::answered) status = connection.receive(reply);
     if (status == Status::timed_out) return unscannable(Reason::timeout);
     if (status != Status::done) return std::nullopt;
-    return outcome_of_clamd_reply(reply);
+    std::optional<Outcome> outcome = outcome_of_clamd_reply(reply);
+    // Nobody can know that of an object before its end.
+    if (outcome && outcome->verdict == Verdict::clean && !is_whole) return unscannable(Reason::engine_down);
+    return outcome;
 }
 
 Outcome Clamd::scan(const Object& object, Time deadline) const {

@@ -4,11 +4,16 @@
 #include "base/text.h"
 
 #include <algorithm>
+#include <array>
 #include <string>
 
 namespace sluice::inspect {
 
 namespace {
+
+// Of a clamd that reloads, or that is being stopped: it loses sight of its connections' descriptors then, whoever sent none (clamd 1.4).
+constexpr std::array<std::string_view, 3> passing_errors{"Can't allocate memory", "PROTOCOL ERROR: ancillary data sent without FILDES.",
+                                                         "Error processing command."};
 
 bool take_prefix(std::string_view& text, std::string_view prefix) {
     if (!text.starts_with(prefix)) return false;
@@ -66,7 +71,7 @@ std::optional<Outcome> outcome_of_clamd_reply(std::string_view reply) {
     // With HeuristicScanPrecedence clamd tells of finds one by one: what follows the first takes nothing back.
     if (has_object && take_suffix(text, " FOUND")) return trim(text).empty() ? down : found(text);
     if (!take_suffix(text, " ERROR")) return down;
-    if (text == "Can't allocate memory") return std::nullopt;
+    if (std::ranges::find(passing_errors, text) != passing_errors.end()) return std::nullopt;
     if (text == "INSTREAM size limit exceeded.") return Outcome::unscannable(Reason::too_large, clamd_engine);
     return down;
 }

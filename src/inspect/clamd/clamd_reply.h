@@ -16,7 +16,7 @@ inline constexpr std::size_t clamd_threat_bytes = 256;       // of a threat's na
 
 // `reply`: as it came, with its NUL. Grammar: object ": " ("OK" / name " FOUND" / text " ERROR"), or text " ERROR"; object: "stream" or
 // "fd[" digits "]"; then NUL. Whatever else is unscannable, engine-down, and so is an error that the object may be to blame for: only
-// one "OK" that stands alone is clean. nullopt: clamd lacks memory at the moment (it reloads its signatures, for instance); ask again.
+// one "OK" that stands alone is clean. nullopt: an error that passes (clamd lacks memory, or is being stopped); ask again.
 std::optional<Outcome> outcome_of_clamd_reply(std::string_view reply);
 
 }  // namespace sluice::inspect

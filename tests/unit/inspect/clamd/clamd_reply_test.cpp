@@ -40,6 +40,8 @@ TEST(ClamdReply, means) {
         {"INSTREAM size limit exceeded. ERROR\0"sv, "unscannable too-large"},
         {"Can't allocate memory ERROR\0"sv, "again"},
         {"fd[4]: Can't allocate memory ERROR\0"sv, "again"},
+        {"PROTOCOL ERROR: ancillary data sent without FILDES. ERROR\0Error processing command. ERROR\0"sv, "again"},
+        {"Error processing command. ERROR\0"sv, "again"},
         {"fd[4]: Not a regular file ERROR\0"sv, down},
         {"fd[4]: Time limit reached ERROR\0"sv, down},
         {"stream: Error writing to temporary file ERROR\0"sv, down},

@@ -201,6 +201,17 @@ TEST_P(ClamdStream, hears_of_a_limit_from_one_that_does_not_close) {
     EXPECT_EQ(scan(std::string(30'000'000, 'x')), "unscannable too-large");
 }
 
+TEST_P(ClamdStream, an_early_find_counts_and_an_early_ok_does_not) {
+    std::string_view reply = "stream: OK\0"sv;
+    start([&reply](Asker& asker, int) {
+        EXPECT_TRUE(asker.hear_some(100));
+        asker.say(reply);
+    });
+    EXPECT_EQ(scan(std::string(30'000'000, 'x')), "unscannable engine-down");
+    reply = "stream: Early FOUND\0"sv;
+    EXPECT_EQ(scan(std::string(30'000'000, 'x')), "infected Early");
+}
+
 TEST_P(ClamdStream, a_clamd_that_does_not_read_is_a_timeout) {
     std::atomic<bool> is_over = false;
     start([&is_over](Asker&, int) {

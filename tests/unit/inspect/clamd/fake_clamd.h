@@ -74,7 +74,7 @@ inline Descriptor listen_at(const std::string& path, std::uint16_t& port) {
         socklen_t size = sizeof address;
         EXPECT_EQ(::bind(socket.get(), reinterpret_cast<sockaddr*>(&address), size), 0);
         EXPECT_EQ(::getsockname(socket.get(), reinterpret_cast<sockaddr*>(&address), &size), 0);
-        port = ntohs(address.sin_port);
+        if (port == 0) port = ntohs(address.sin_port);
     } else {
         sockaddr_un address{};
         address.sun_family = AF_UNIX;
