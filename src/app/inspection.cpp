@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "app/inspection.h"
 
+#include "inspect/clamd/clamd.h"
 #include "inspect/signatures/signature_file.h"
 
 #include "base/text.h"
@@ -55,6 +56,9 @@ std::shared_ptr<const inspect::Setup> load_inspection(const Config& config, cons
         [&](Field field) { return policy.reads(field); });
     setup->may_quarantine = std::ranges::find(policy.rules(), policy::Action::quarantine, &policy::Rule::action) != policy.rules().end();
     setup->body_patterns = policy.body_patterns().size();
+    if (const auto& clamav = config.inspect.clamav)
+        setup->clamd = std::make_shared<const inspect::Clamd>(inspect::Clamd::Options{
+            .socket = clamav->socket.string(), .host = clamav->host, .port = clamav->port, .max_size = clamav->max_size});
     // Rules may include other files, so that one that is the same is not known to answer alike.
     static std::atomic<std::uint64_t> generations{0};
     if (config.inspect.engines.has(policy::Engine::yara) && !config.inspect.yara.empty()) setup->yara_generation = ++generations;

@@ -126,6 +126,15 @@ private:
     net::Task<void> conclude();
     net::Task<void> scan(Findings& findings);
     net::Task<void> scan_object(Findings& findings);
+    // An engine outside that was asked; without a call: it is known to be down.
+    struct Asked {
+        std::string_view engine;
+        std::shared_ptr<Outcome> outcome;
+        std::shared_ptr<net::Aside::Call> call;
+    };
+    using Deadline = std::chrono::steady_clock::time_point;
+    std::vector<Asked> ask_outside(const Descriptor& object, std::uint64_t size, Deadline deadline);
+    net::Task<Outcome> ask_scanners(const Descriptor& object, std::uint64_t size, Deadline deadline, std::vector<MemberFindings>& members);
     std::optional<VerdictCache::Key> cache_key();
     net::Task<void> spill();
     net::Task<Result<void>> read_back(Views& out);

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "inspect/clamd/clamd.h"
 #include "inspect/member_findings.h"
 #include "inspect/payload.h"
 #include "inspect/scanner/scanner_pool.h"
@@ -242,21 +243,50 @@ net::Task<void> Payload::scan_object(Findings& findings) {
         findings.outcome.add(Outcome::unscannable(object.error()));
         co_return;
     }
+    // All at once: what they are asked takes the time of the slowest.
     const auto deadline = std::chrono::steady_clock::now() + setup_->timeout;
-    if (shared_.scanners) {
-        const auto members = std::make_shared<std::vector<MemberFindings>>();
-        ScannerPool::Job job{.object = duplicate(*object),
-                             .size = content.size(),
-                             .name = examination_.name,
-                             .engines = {.yara = examination_.engines.has(Engine::yara), .archives = true},
-                             .limits = setup_->scan_limits,
-                             .deadline = deadline,
-                             .wants_digests = setup_->wants_sha256,
-                             .on_member = {}};
-        if (setup_->wants_members) job.on_member = [members](const Member& member) { members->push_back(to_findings(member)); };
-        findings.outcome.add(co_await shared_.scanners->scan(worker_, std::move(job)));
-        findings.members = std::move(*members);
+    const std::vector<Asked> asked = ask_outside(*object, content.size(), deadline);
+    if (shared_.scanners) findings.outcome.add(co_await ask_scanners(*object, content.size(), deadline, findings.members));
+    for (const Asked& each : asked) {
+        const bool is_over = !each.call || co_await each.call->wait_unless_ending(worker_);
+        findings.outcome.add(is_over ? *each.outcome : Outcome::unscannable(Reason::overloaded, each.engine));
     }
+}
+
+net::Task<Outcome> Payload::ask_scanners(const Descriptor& object, std::uint64_t size, Deadline deadline, std::vector<MemberFindings>& members) {
+    if (shared_.faults.scanners_busy) co_return Outcome::unscannable(Reason::overloaded);
+    const auto found = std::make_shared<std::vector<MemberFindings>>();
+    ScannerPool::Job job{.object = duplicate(object),
+                         .size = size,
+                         .name = examination_.name,
+                         .engines = {.yara = examination_.engines.has(Engine::yara), .archives = true},
+                         .limits = setup_->scan_limits,
+                         .deadline = deadline,
+                         .wants_digests = setup_->wants_sha256,
+                         .on_member = {}};
+    if (setup_->wants_members) job.on_member = [found](const Member& member) { found->push_back(to_findings(member)); };
+    Outcome outcome = co_await shared_.scanners->scan(worker_, std::move(job));
+    members = std::move(*found);
+    co_return outcome;
+}
+
+// Engines that other programs are, each asked on a thread of its own.
+std::vector<Payload::Asked> Payload::ask_outside(const Descriptor& object, std::uint64_t size, Deadline deadline) {
+    std::vector<Asked> out;
+    const auto add = [&](std::string_view engine, bool is_down, auto scan) {
+        Asked asked{.engine = engine, .outcome = std::make_shared<Outcome>(Outcome::unscannable(Reason::engine_down, engine)), .call = nullptr};
+        if (!is_down) {
+            // What the call uses is its own: it may outlast this payload.
+            auto copy = std::make_shared<Descriptor>(duplicate(object));
+            asked.call = shared_.engines.begin(worker_, [copy, size, name = examination_.name, outcome = asked.outcome, scan = std::move(scan)] {
+                *outcome = scan(Object{.descriptor = copy->get(), .size = size, .name = name});
+            });
+        }
+        out.push_back(std::move(asked));
+    };
+    if (examination_.engines.has(Engine::clamav) && setup_->clamd)
+        add("clamav", shared_.faults.clamd_down, [clamd = setup_->clamd, deadline](const Object& whole) { return clamd->scan(whole, deadline); });
+    return out;
 }
 
 }  // namespace sluice::inspect

@@ -19,6 +19,8 @@
 
 namespace sluice::inspect {
 
+class Clamd;
+class Icap;
 class ScannerPool;
 
 // Immutable, shared by all workers.
@@ -33,6 +35,8 @@ struct Setup {
     std::uint64_t max_size = 0;                          // of a payload, as it comes and decoded: beyond it is too-large
     std::chrono::milliseconds timeout{30'000};           // of an engine, after the last byte
     ScanLimits scan_limits;
+    std::shared_ptr<const Clamd> clamd;                  // null: not configured
+    std::shared_ptr<Icap> icap;
     Limits limits;
 };
 

@@ -2,7 +2,7 @@
 // A connection to clamd for one scan. Each call waits, until the deadline at most: it is for threads that may wait, never for a worker.
 #pragma once
 
-#include "inspect/scanner/descriptor.h"
+#include "inspect/descriptor.h"
 
 #include <chrono>
 #include <cstdint>

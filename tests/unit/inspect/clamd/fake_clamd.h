@@ -3,7 +3,7 @@
 #pragma once
 
 #include "inspect/object.h"
-#include "inspect/scanner/descriptor.h"
+#include "inspect/descriptor.h"
 
 #include <gtest/gtest.h>
 
