@@ -40,6 +40,20 @@ std::vector<inspect::Signature> read_signatures(const Config& config, Diagnostic
     return signatures;
 }
 
+// Nothing may seem to be inspected or kept that is not.
+void refuse_what_is_not_there(const Config& config, const policy::Policy& policy, Diagnostics& faults) {
+    const auto refuse = [&](const Place& place, std::string message) {
+        faults.push_back({place, std::move(message), {}, Diagnostic::Severity::error});
+    };
+    if (config.inspect.engines.has(policy::Engine::icap)) refuse({}, "inspect.engines: this version has no ICAP client yet");
+    for (const policy::Rule& rule : policy.rules()) {
+        if (rule.action == policy::Action::quarantine)
+            refuse(rule.place, fmt::format("rule `{}`: this version keeps no quarantine yet; `block` refuses", rule.name));
+        if (rule.inspect.engines && rule.inspect.engines->has(policy::Engine::icap))
+            refuse(rule.place, fmt::format("rule `{}`: this version has no ICAP client yet", rule.name));
+    }
+}
+
 }  // namespace
 
 std::shared_ptr<const inspect::Setup> load_inspection(const Config& config, const policy::Policy& policy, Diagnostics& faults,
@@ -72,6 +86,7 @@ std::shared_ptr<const inspect::Setup> load_inspection(const Config& config, cons
         patterns.push_back(
             {pattern.regex ? inspect::RulePattern::Kind::matches : inspect::RulePattern::Kind::contains, std::move(text), pattern.nocase});
     }
+    refuse_what_is_not_there(config, policy, faults);
     if (has_errors(faults)) return nullptr;
     if (!wants_signatures && patterns.empty()) return setup;
     auto compiled = inspect::PatternSet::compile(signatures, patterns, config.limits, faults);
@@ -106,11 +121,8 @@ std::expected<std::unique_ptr<inspect::Shared>, std::string> open_inspection(con
 
 std::string read_faults(std::string_view words, inspect::Shared& shared) {
     for (const std::string_view word : split(words, ',')) {
-        if (word == "scanner-crash") shared.faults.scanner_crash = true;
-        else if (word == "scanner-hang") shared.faults.scanner_hang = true;
-        else if (word == "scanners-busy") shared.faults.scanners_busy = true;
+        if (word == "scanners-busy") shared.faults.scanners_busy = true;
         else if (word == "clamd-down") shared.faults.clamd_down = true;
-        else if (word == "icap-down") shared.faults.icap_down = true;
         else if (word == "disk-full") shared.storage.is_disk_full = true;
         else if (!word.empty()) return fmt::format("SLUICE_FAULTS: unknown fault \"{}\"", word);
     }

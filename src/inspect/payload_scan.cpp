@@ -253,7 +253,8 @@ net::Task<void> Payload::scan_object(Findings& findings) {
     }
 }
 
-net::Task<Outcome> Payload::ask_scanners(const Descriptor& object, std::uint64_t size, Deadline deadline, std::vector<MemberFindings>& members) {
+net::Task<Outcome> Payload::ask_scanners(const Descriptor& object, std::uint64_t size, Deadline deadline,
+                                         std::vector<MemberFindings>& members) {
     if (shared_.faults.scanners_busy) co_return Outcome::unscannable(Reason::overloaded);
     const auto found = std::make_shared<std::vector<MemberFindings>>();
     ScannerPool::Job job{.object = duplicate(object),
@@ -274,18 +275,21 @@ net::Task<Outcome> Payload::ask_scanners(const Descriptor& object, std::uint64_t
 std::vector<Payload::Asked> Payload::ask_outside(const Descriptor& object, std::uint64_t size, Deadline deadline) {
     std::vector<Asked> out;
     const auto add = [&](std::string_view engine, bool is_down, auto scan) {
-        Asked asked{.engine = engine, .outcome = std::make_shared<Outcome>(Outcome::unscannable(Reason::engine_down, engine)), .call = nullptr};
+        Asked asked{
+            .engine = engine, .outcome = std::make_shared<Outcome>(Outcome::unscannable(Reason::engine_down, engine)), .call = nullptr};
         if (!is_down) {
             // What the call uses is its own: it may outlast this payload.
             auto copy = std::make_shared<Descriptor>(duplicate(object));
-            asked.call = shared_.engines.begin(worker_, [copy, size, name = examination_.name, outcome = asked.outcome, scan = std::move(scan)] {
-                *outcome = scan(Object{.descriptor = copy->get(), .size = size, .name = name});
-            });
+            asked.call =
+                shared_.engines.begin(worker_, [copy, size, name = examination_.name, outcome = asked.outcome, scan = std::move(scan)] {
+                    *outcome = scan(Object{.descriptor = copy->get(), .size = size, .name = name});
+                });
         }
         out.push_back(std::move(asked));
     };
     if (examination_.engines.has(Engine::clamav) && setup_->clamd)
-        add("clamav", shared_.faults.clamd_down, [clamd = setup_->clamd, deadline](const Object& whole) { return clamd->scan(whole, deadline); });
+        add("clamav", shared_.faults.clamd_down,
+            [clamd = setup_->clamd, deadline](const Object& whole) { return clamd->scan(whole, deadline); });
     return out;
 }
 

@@ -20,7 +20,6 @@
 namespace sluice::inspect {
 
 class Clamd;
-class Icap;
 class ScannerPool;
 
 // Immutable, shared by all workers.
@@ -36,17 +35,13 @@ struct Setup {
     std::chrono::milliseconds timeout{30'000};           // of an engine, after the last byte
     ScanLimits scan_limits;
     std::shared_ptr<const Clamd> clamd;                  // null: not configured
-    std::shared_ptr<Icap> icap;
     Limits limits;
 };
 
 // SLUICE_FAULTS: what goes wrong on order, so that its consequences can be tried.
 struct Faults {
-    bool scanner_crash = false;
-    bool scanner_hang = false;
     bool scanners_busy = false;
     bool clamd_down = false;
-    bool icap_down = false;
 };
 
 // Of the process; outlives all payloads.

@@ -199,14 +199,20 @@ deliver = "hold"
 [[rule]]
 name = "keep"
 when = 'scan.verdict == "infected"'
-action = "quarantine"
+action = "block"
 )";
+
+TEST(Check, refuses_what_would_seem_to_be_inspected_or_kept) {
+    EXPECT_THAT(check("[[rule]]\nname = \"keep\"\nwhen = 'scan.verdict == \"infected\"'\naction = \"quarantine\"\n").err,
+                HasSubstr("keeps no quarantine"));
+    EXPECT_THAT(check("[inspect]\nengines = [\"icap\"]\nicap = { url = \"icap://127.0.0.1/x\" }\n").err, HasSubstr("no ICAP client"));
+}
 
 TEST(Check, shows_what_is_judged_of_payloads) {
     const Outcome outcome = check(kPayloadRules);
     EXPECT_EQ(outcome.err, "");
     EXPECT_THAT(outcome.out, testing::ContainsRegex("look +payload .*inspect"));
-    EXPECT_THAT(outcome.out, testing::ContainsRegex("keep +verdict .*quarantine"));
+    EXPECT_THAT(outcome.out, testing::ContainsRegex("keep +verdict .*block"));
     EXPECT_THAT(outcome.out, testing::ContainsRegex("unscanned +verdict, after your rules +block"));
     EXPECT_THAT(check("[builtin]\nmalware = false\n").out, testing::ContainsRegex("malware +verdict, after your rules +off"));
 }

@@ -2,8 +2,8 @@
 // What the tests of this folder share: objects in memory, a folder, and a clamd that says what a test wants.
 #pragma once
 
-#include "inspect/object.h"
 #include "inspect/descriptor.h"
+#include "inspect/object.h"
 
 #include <gtest/gtest.h>
 
