@@ -22,5 +22,7 @@ int run_config(std::ostream& out);
 int run_version(std::ostream& out);
 // status, reload, reopen, stop
 int run_control(const CommandLine& line, std::ostream& out, std::ostream& err);
+// quarantine list, show, release, delete
+int run_quarantine(const CommandLine& line, std::ostream& out, std::ostream& err);
 
 }  // namespace sluice::app

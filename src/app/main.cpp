@@ -16,6 +16,7 @@ int main(int argc, char** argv) {
         case Command::explain: return run_explain(line, std::cout, std::cerr);
         case Command::config: return run_config(std::cout);
         case Command::version: return run_version(std::cout);
+        case Command::quarantine: return run_quarantine(line, std::cout, std::cerr);
         case Command::status:
         case Command::reload:
         case Command::reopen:
