@@ -255,16 +255,9 @@ constexpr std::array kLimits{
 std::span<const KeySpec> top_level_keys() { return kTopLevel; }
 std::span<const SectionSpec> sections() {
     static const std::array all{
-        SectionSpec{"http", kHttp},
-        SectionSpec{"admin", kAdmin},
-        SectionSpec{"log", kLog},
-        SectionSpec{"dns", kDns},
-        SectionSpec{"geo", kGeo},
-        SectionSpec{"policy", kPolicy},
-        SectionSpec{"builtin", kBuiltin},
-        SectionSpec{"limits", kLimits},
-        SectionSpec{"inspect", inspect_keys()},
-        SectionSpec{"quarantine", quarantine_keys()},
+        SectionSpec{"http", kHttp},     SectionSpec{"admin", kAdmin},           SectionSpec{"log", kLog},
+        SectionSpec{"dns", kDns},       SectionSpec{"geo", kGeo},               SectionSpec{"policy", kPolicy},         SectionSpec{"builtin", kBuiltin},
+        SectionSpec{"limits", kLimits}, SectionSpec{"inspect", inspect_keys()}, SectionSpec{"quarantine", quarantine_keys()},
     };
     return all;
 }

@@ -9,8 +9,8 @@ namespace sluice::app {
 
 std::string new_via_name() { return fmt::format("sluice-{:08x}", std::random_device{}()); }
 
-http::Generation make_generation(const Config& config, std::shared_ptr<const policy::Policy> policy,
-                                 std::shared_ptr<const inspect::Setup> inspect, const Surroundings& surroundings, audit::Metrics& metrics) {
+http::Generation make_generation(const Config& config, std::shared_ptr<const policy::Policy> policy, std::shared_ptr<const inspect::Setup> inspect,
+                                 const Surroundings& surroundings, audit::Metrics& metrics) {
     auto settings = std::make_shared<http::Settings>();
     settings->limits = config.limits;
     settings->clients = config.http.clients;

@@ -21,7 +21,7 @@ struct Surroundings {
 // "sluice-" and what chance adds: each process has its own, since loops are found by it.
 std::string new_via_name();
 
-http::Generation make_generation(const Config& config, std::shared_ptr<const policy::Policy> policy,
-                                 std::shared_ptr<const inspect::Setup> inspect, const Surroundings& surroundings, audit::Metrics& metrics);
+http::Generation make_generation(const Config& config, std::shared_ptr<const policy::Policy> policy, std::shared_ptr<const inspect::Setup> inspect,
+                                 const Surroundings& surroundings, audit::Metrics& metrics);
 
 }  // namespace sluice::app

@@ -22,8 +22,7 @@ std::vector<inspect::Signature> read_signatures(const Config& config, Diagnostic
         std::ifstream file(path, std::ios::binary);
         std::string text((std::istreambuf_iterator<char>(file)), {});
         if (!file.is_open() || file.bad()) {
-            faults.push_back(
-                {{path.string(), 0, 0}, fmt::format("cannot be read: {}", std::strerror(errno)), {}, Diagnostic::Severity::error});
+            faults.push_back({{path.string(), 0, 0}, fmt::format("cannot be read: {}", std::strerror(errno)), {}, Diagnostic::Severity::error});
             continue;
         }
         for (inspect::Signature& signature : inspect::parse_signature_file(path.string(), std::move(text), config.limits, faults))
@@ -47,8 +46,8 @@ std::shared_ptr<const inspect::Setup> load_inspection(const Config& config, cons
     for (const policy::BodyPattern& pattern : policy.body_patterns()) {
         Text text;
         text.value = pattern.text;
-        patterns.push_back(
-            {pattern.regex ? inspect::RulePattern::Kind::matches : inspect::RulePattern::Kind::contains, std::move(text), pattern.nocase});
+        patterns.push_back({pattern.regex ? inspect::RulePattern::Kind::matches : inspect::RulePattern::Kind::contains, std::move(text),
+                            pattern.nocase});
     }
     if (has_errors(faults)) return nullptr;
     if (!wants_signatures && patterns.empty()) return setup;

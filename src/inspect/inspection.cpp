@@ -95,8 +95,7 @@ void Inspection::search(std::optional<PatternStream>& stream, std::string_view b
 void Inspection::end_search(std::optional<PatternStream>& stream) {
     if (!stream) return;
     if (!stream->finish()) return outcome_.add(Outcome::unscannable(Reason::overloaded, signatures_engine));
-    if (const std::string_view threat = stream->infected(); !threat.empty())
-        outcome_.add(Outcome::infected(std::string(threat), signatures_engine));
+    if (const std::string_view threat = stream->infected(); !threat.empty()) outcome_.add(Outcome::infected(std::string(threat), signatures_engine));
     for (const std::string_view match : stream->matches())
         if (std::ranges::find(outcome_.matches, match) == outcome_.matches.end()) outcome_.matches.emplace_back(match);
 }
@@ -131,8 +130,6 @@ void Inspection::skip() {
     outcome_.reason = Reason::none;                      // the rule's name says why
 }
 
-bool Inspection::holds(std::size_t body_pattern) const {
-    return (raw_ && raw_->holds(body_pattern)) || (decoded_ && decoded_->holds(body_pattern));
-}
+bool Inspection::holds(std::size_t body_pattern) const { return (raw_ && raw_->holds(body_pattern)) || (decoded_ && decoded_->holds(body_pattern)); }
 
 }  // namespace sluice::inspect

@@ -22,16 +22,16 @@ namespace sluice::inspect {
 
 // What a generation of the configuration inspects with; immutable, shared by all workers.
 struct Setup {
-    std::shared_ptr<const PatternSet> patterns;  // null: the engine `signatures` is off
-    bool wants_sha256 = false;  // a rule reads it
-    std::uint64_t max_size = 0;  // of a payload, as it comes and decoded: beyond it is too-large
+    std::shared_ptr<const PatternSet> patterns;          // null: the engine `signatures` is off
+    bool wants_sha256 = false;                           // a rule reads it
+    std::uint64_t max_size = 0;                          // of a payload, as it comes and decoded: beyond it is too-large
     Limits limits;
 };
 
 // What is said of a payload before its first byte.
 struct Declared {
-    std::string_view coding;  // Content-Encoding, its lines joined by commas; empty: none
-    bool partial = false;  // a range of something larger
+    std::string_view coding;                             // Content-Encoding, its lines joined by commas; empty: none
+    bool partial = false;                                // a range of something larger
 };
 
 // What a worker's payloads share.
@@ -61,10 +61,10 @@ public:
     // Before `finish` only what is decided counts.
     const Outcome& outcome() const { return outcome_; }
     const MediaType& type() const { return type_; }
-    std::uint64_t looked_at() const { return first_.size(); }  // bytes of the content that `type` was told from
+    std::uint64_t looked_at() const { return first_.size(); }      // bytes of the content that `type` was told from
     // In small hexadecimal digits, of the decoded content; empty where it was not wanted, or before `finish`.
     std::string_view sha256() const { return sha256_; }
-    std::uint64_t content_size() const { return content_size_; }  // decoded, so far
+    std::uint64_t content_size() const { return content_size_; }   // decoded, so far
     // Whether the policy's pattern of `body` was found, by its index.
     bool holds(std::size_t body_pattern) const;
 
@@ -75,11 +75,11 @@ private:
 
     Bench& bench_;
     const Setup* setup_ = nullptr;
-    std::optional<Decoder> decoder_;  // none: the payload has no coding
+    std::optional<Decoder> decoder_;                     // none: the payload has no coding
     std::optional<PatternStream> raw_;
-    std::optional<PatternStream> decoded_;  // where there is a coding
+    std::optional<PatternStream> decoded_;               // where there is a coding
     std::optional<Sha256> hash_;
-    std::string first_;  // of the content
+    std::string first_;                                  // of the content
     MediaType type_;
     Outcome outcome_;
     bool partial_ = false;

@@ -8,9 +8,9 @@
 namespace sluice::inspect {
 
 struct Object {
-    int descriptor = -1;  // sealed memory or an unlinked file, to be read or mapped; nobody writes to it any more
-    std::uint64_t size = 0;  // bytes; where the descriptor's offset stands says nothing
-    std::string_view name;  // as it is called, without folders; may be empty
+    int descriptor = -1;                                     // sealed memory or an unlinked file, to be read or mapped; nobody writes to it any more
+    std::uint64_t size = 0;                                  // bytes; where the descriptor's offset stands says nothing
+    std::string_view name;                                   // as it is called, without folders; may be empty
 };
 
 }  // namespace sluice::inspect

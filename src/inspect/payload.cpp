@@ -43,8 +43,7 @@ void Payload::push(std::string_view bytes, bool last, Views& out) {
 
 // What turns out to be risky is held from there on; what turns out to be larger than `automatic_hold` goes on but for its end.
 void Payload::reconsider() {
-    if (delivery_.mode != Mode::hold && is_risky(type().kind) && size_ <= automatic_hold)
-        delivery_ = {.mode = Mode::hold, .automatic = true};
+    if (delivery_.mode != Mode::hold && is_risky(type().kind) && size_ <= automatic_hold) delivery_ = {.mode = Mode::hold, .automatic = true};
     if (delivery_.mode == Mode::hold && size_ > automatic_hold) delivery_ = {.mode = Mode::tail, .automatic = true};
 }
 

@@ -49,9 +49,7 @@ public:
     void deliver(const Delivery& delivery, Views& out);
     bool is_planned() const { return way_ != Way::waiting; }
     // Something waits that would not have to where its source pauses.
-    bool gains_from_pause() const {
-        return way_ == Way::waiting || (way_ == Way::delivering && delivery_.may_let_go && retained_.size() > 0);
-    }
+    bool gains_from_pause() const { return way_ == Way::waiting || (way_ == Way::delivering && delivery_.may_let_go && retained_.size() > 0); }
     // The source pauses (see Delivery::may_let_go).
     void pause(Views& out);
 
@@ -67,7 +65,7 @@ public:
     }
     void release(Views& out);
 
-    std::uint64_t size() const { return size_; }  // bytes that came
+    std::uint64_t size() const { return size_; }         // bytes that came
     std::uint64_t released() const { return released_; }
     std::uint64_t waiting() const { return retained_.size(); }
     void clear();
@@ -89,7 +87,7 @@ private:
     bool ended_ = false;
     std::uint64_t size_ = 0;
     std::uint64_t released_ = 0;
-    std::string_view behind_;  // of the last `push`: what waits behind all that is retained, uncopied
+    std::string_view behind_;                            // of the last `push`: what waits behind all that is retained, uncopied
 };
 
 }  // namespace sluice::inspect

@@ -22,8 +22,8 @@ inline constexpr std::uint64_t automatic_hold = 64 * 1024 * 1024;
 
 struct Delivery {
     Mode mode = Mode::tail;
-    bool automatic = false;  // a payload that turns out larger than `automatic_hold` goes on as a tail
-    bool may_let_go = false;  // where its source pauses, what waits goes on if nothing was found so far
+    bool automatic = false;                              // a payload that turns out larger than `automatic_hold` goes on as a tail
+    bool may_let_go = false;                             // where its source pauses, what waits goes on if nothing was found so far
 };
 
 // `declared_type`: without parameters, lower case. `declared_size`: 0 where it is not known.

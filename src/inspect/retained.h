@@ -65,7 +65,7 @@ private:
     bool add_chunk(std::size_t wanted);
 
     std::deque<Chunk> chunks_;
-    std::size_t taken_chunks_ = 0;  // at the front, whose bytes were given out by the last `take`
+    std::size_t taken_chunks_ = 0;                       // at the front, whose bytes were given out by the last `take`
     std::uint64_t size_ = 0;
     Budget* budget_ = nullptr;
 };

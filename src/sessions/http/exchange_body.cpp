@@ -152,8 +152,7 @@ net::Task<Exchange::Refused> Exchange::receive_upload() {
         const auto read = co_await read_upload();
         if (!read) co_return refusal_of(read.error(), http::Stage::reading_body);
         if (*read == 0 && !upload_payload_.is_held && !is_always_held) break;
-        if (const Refused refused = *read == 0 ? pause(upload_payload_, upload_body_) : pass(upload_payload_, upload_body_))
-            co_return refused;
+        if (const Refused refused = *read == 0 ? pause(upload_payload_, upload_body_) : pass(upload_payload_, upload_body_)) co_return refused;
     }
     if (upload_body_.ended) upload_ = Upload::complete;
     session_->client().expires_never();
@@ -257,8 +256,8 @@ net::Task<Result<void>> Exchange::pump_download() {
         }
         if (payload_refusal_) co_return fail(Errc::refused_by_policy, Side::self, "the payload was refused");
         // The head goes with the first bytes, so that a page can still take its place; but not later than a client would wonder.
-        const bool head_goes = head_waits_ && (!download_payload_.is_on || !download_body_.pieces.empty() || download_body_.ended ||
-                                               is_stream || (pauses && !download_payload_.is_held));
+        const bool head_goes = head_waits_ && (!download_payload_.is_on || !download_body_.pieces.empty() || download_body_.ended || is_stream ||
+                                               (pauses && !download_payload_.is_held));
         if (head_goes) {
             download_body_.pieces.insert(download_body_.pieces.begin(), out_);
             head_waits_ = false;

@@ -35,10 +35,10 @@ std::string_view extension_of(std::string_view name) {
 // Files that do something when they are opened, or hold others: their parts are not fetched one by one, so that they can be inspected whole.
 bool is_risky_extension(std::string_view extension) {
     static constexpr auto risky = std::to_array<std::string_view>(
-        {"7z",   "ace",  "apk",  "appx", "arj",  "bat",  "bz2",  "cab",  "chm",  "cmd", "com", "cpl", "deb", "dll", "dmg",
-         "doc",  "docm", "docx", "exe",  "gz",   "hta",  "img",  "iso",  "jar",  "js",  "jse", "lha", "lnk", "lzh", "msi",
-         "msix", "one",  "pdf",  "ppt",  "pptm", "pptx", "ps1",  "rar",  "reg",  "rpm", "rtf", "scr", "sh",  "sys", "tar",
-         "tgz",  "txz",  "vbe",  "vbs",  "wsf",  "xls",  "xlsb", "xlsm", "xlsx", "xz",  "zip", "zst"});
+        {"7z",   "ace",  "apk", "appx", "arj", "bat",  "bz2",  "cab",  "chm",  "cmd", "com", "cpl",  "deb",  "dll",  "dmg",  "doc",  "docm",
+         "docx", "exe",  "gz",  "hta",  "img", "iso",  "jar",  "js",   "jse",  "lha", "lnk", "lzh",  "msi",  "msix", "one",  "pdf",  "ppt",
+         "pptm", "pptx", "ps1", "rar",  "reg", "rpm",  "rtf",  "scr",  "sh",   "sys", "tar", "tgz",  "txz",  "vbe",  "vbs",  "wsf",  "xls",
+         "xlsb", "xlsm", "xlsx", "xz",  "zip", "zst"});
     static_assert(std::ranges::is_sorted(risky));
     return std::ranges::binary_search(risky, extension);
 }
@@ -191,7 +191,7 @@ Exchange::Refused Exchange::judge_payload(Inspected& way) {
             if (inspection.holds(i)) found[i / 64] |= std::uint64_t{1} << (i % 64);
         if (!found.empty()) facts_.set_body_found(found);
         Refused refused = settle(evaluate(Phase::verdict), Phase::verdict);
-        facts_.clear(Field::scan_match);  // views of what ends here
+        facts_.clear(Field::scan_match);                 // views of what ends here
         facts_.clear(Field::body);
         if (refused) {
             refused->what = way.direction == Direction::upload ? "This upload is not allowed on this network."

@@ -15,8 +15,8 @@
 #include "base/ip.h"
 #include "base/limits.h"
 #include "inspect/inspection.h"
-#include "policy/countries.h"
 #include "policy/inspect_options.h"
+#include "policy/countries.h"
 #include "policy/policy.h"
 #include "policy/protect_host.h"
 

@@ -46,8 +46,7 @@ protected:
         std::string sha256;
         bool judged_before_end = false;
     };
-    Passed pass(const std::string& bytes, std::size_t piece, policy::Deliver deliver, const Declared& declared = {},
-                std::string_view type = {}) {
+    Passed pass(const std::string& bytes, std::size_t piece, policy::Deliver deliver, const Declared& declared = {}, std::string_view type = {}) {
         Passed passed;
         payload_.begin(setup_, declared, budget_);
         Payload::Views out;
@@ -100,8 +99,7 @@ TEST_F(PayloadTest, hold_lets_nothing_out_before_the_verdict) {
 
 TEST_F(PayloadTest, tail_keeps_the_last_64_KiB) {
     const std::string bytes(300'000, 'a');
-    for (const std::size_t piece : {1'000U, 65'536U, 300'000U})
-        EXPECT_EQ(pass(bytes, piece, policy::Deliver::tail).after.size(), tail_size);
+    for (const std::size_t piece : {1'000U, 65'536U, 300'000U}) EXPECT_EQ(pass(bytes, piece, policy::Deliver::tail).after.size(), tail_size);
     EXPECT_EQ(pass("small", 2, policy::Deliver::tail).before, "");
 }
 
@@ -111,8 +109,7 @@ TEST_F(PayloadTest, stream_keeps_nothing_once_it_is_known_what_it_is) {
 }
 
 TEST_F(PayloadTest, auto_holds_what_is_risky_and_streams_what_is_media) {
-    std::string program =
-        "MZ" + std::string(58, '\0') + std::string("\x80\0\0\0", 4) + std::string(64, '\0') + "PE" + std::string(200'000, '\0');
+    std::string program = "MZ" + std::string(58, '\0') + std::string("\x80\0\0\0", 4) + std::string(64, '\0') + "PE" + std::string(200'000, '\0');
     EXPECT_EQ(pass(program, 1'000, policy::Deliver::automatic).before, "");
     std::string sound = "ID3" + std::string("\x04\0\0\0\0\0\0", 7) + std::string(200'000, 'm');
     EXPECT_EQ(pass(sound, 1'000, policy::Deliver::automatic, {}, "audio/mpeg").after, "");
