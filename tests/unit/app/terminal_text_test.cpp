@@ -23,7 +23,9 @@ TEST(TerminalText, nothing_drives_the_terminal) {
     EXPECT_EQ(for_terminal("\x9b"
                            "2J"),
               "\\x9b2J");                      // the same as a byte alone
-    EXPECT_EQ(for_terminal("invoice\xe2\x80\xaefdp.exe"), "invoice\\u{202e}fdp.exe");
+    EXPECT_EQ(for_terminal("invoice\xe2\x80\xae"
+                           "fdp.exe"),
+              "invoice\\u{202e}fdp.exe");
     EXPECT_EQ(for_terminal("a\xe2\x80\x8b.\xef\xbb\xbf\xf3\xa0\x81\x81"), "a\\u{200b}.\\u{feff}\\u{e0041}");
     EXPECT_EQ(for_terminal("\\x1b"), "\\\\x1b");                         // one that only looks escaped
 }
