@@ -22,6 +22,9 @@ EXCEPTIONS = {
     "lighttpd/439 line-folding": FOLDED,
     "llhttp/request/uri:168 Fragment in URI": "RFC 9112 3.2: request-target is origin-form, absolute-form, authority-form or asterisk-form, none of which has a "
                                               "fragment; 3.2: \"A server that receives an invalid request-line SHOULD respond with either a 400 (Bad Request) error\"",
+    "llhttp/response/connection:644 HTTP 103 first, then 200": "RFC 9112 6.3: \"If the sender closes the connection or the recipient times out before the "
+                                                               "indicated number of octets are received, the recipient MUST consider the message to be "
+                                                               "incomplete\": 16 of 17 octets come, nothing has gone to the client by then, and it gets a 502",
     "llhttp/request/sample:294 Prefix newline": NOT_FOR_A_PROXY,
     "llhttp/request/sample:481 Request starting with CRLF": NOT_FOR_A_PROXY,
 }
