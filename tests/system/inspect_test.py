@@ -148,6 +148,7 @@ class Verdicts(WithFiles):
         self.assert_refusal(head, 403)
         head, _ = self.fetch(self.origin.url("/good"), kind, method="POST", body=form((b"a.txt", b"hello"), (b"b.zip", zipped(("e", b"nothing")))))
         self.assertEqual(head.status, 200)
+        self.assertEqual(self.proxy.event(url__path="/good")["scan.reason"], "undecodable", "its parts are not opened, and nobody says that they are clean")
         self.assertIn("/good", self.origin.uploads)
         self.assertNotIn("/bad", self.origin.uploads)
 
