@@ -33,7 +33,7 @@ void Payload::clear() {
     ended_ = is_deferred_ = is_hashing_ = keeps_copy_ = scans_ = lacks_beginning_ = is_concluded_ = turns_ = was_cached_ = asked_cache_ =
         false;
     judged_ = Verdict::clean;
-    size_ = examined_ = examined_before_ = 0;
+    size_ = examined_before_ = 0;
     scan_ns_ = 0;
     behind_ = {};
 }
@@ -113,7 +113,7 @@ void Payload::deliver(const Delivery& delivery, Examination examination, Views& 
     if (!examination_.engines.has(policy::Engine::signatures)) inspection_.leave_out_signatures();
     plan_scan();
     reconsider();
-    if (!ended_ && !has_news()) give(kept(), std::exchange(behind_, {}), !behind_.empty(), out);
+    if (!ended_ && !has_news()) give(kept(), {}, false, out);
 }
 
 void Payload::pause(Views& out) {
@@ -144,6 +144,7 @@ void Payload::skip(Views& out) {
 
 void Payload::release(Views& out) {
     way_ = Way::passing;
+    turns_ = false;
     if (held_.stored() > 0) return;  // the file first: see `work`
     held_.take(static_cast<std::size_t>(held_.size()), out);
     if (!behind_.empty()) out.push_back(behind_);

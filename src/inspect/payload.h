@@ -155,7 +155,7 @@ private:
     bool is_deferred_ = false;  // held: what comes is hashed, and examined at the end if it is new
     bool is_hashing_ = false;
     bool keeps_copy_ = false;  // of what is not held
-    std::uint64_t examined_before_ = 0;  // bytes that came before it was known that it is held
+    std::uint64_t examined_before_ = 0;  // bytes that came, and were examined, before it was known that it is held
     bool scans_ = false;  // engines get all of it at the end
     bool lacks_beginning_ = false;  // which had gone on before it was known that they would
     bool is_concluded_ = false;
@@ -166,7 +166,6 @@ private:
     bool is_partial_ = false;
     std::string coding_;
     std::uint64_t size_ = 0;
-    std::uint64_t examined_ = 0;  // of held_'s bytes from its beginning, while it is deferred
     std::chrono::steady_clock::time_point ended_at_{};
     std::int64_t scan_ns_ = 0;
     std::string_view behind_;  // of the last `push`: what waits behind all that is held, uncopied

@@ -61,7 +61,7 @@ void Payload::plan_scan() {
     const bool wants = wants_whole();
     if (is_held && !is_deferred_) {
         is_deferred_ = !ended_;
-        examined_ = examined_before_ = size_;
+        examined_before_ = size_;
     }
     if (wants && !scans_) lacks_beginning_ = !has_all;
     scans_ = wants;
@@ -134,18 +134,19 @@ net::Task<void> Payload::turn_to_tail() {
     is_deferred_ = false;
 }
 
-// Examines what was held unexamined, and copies the content where it is wanted apart.
+// Examines what was held unexamined, and copies the content where it is wanted apart. Places are counted from the payload's beginning.
 net::Task<void> Payload::catch_up() {
-    const bool copies = keeps_copy_ || (inspection_.has_coding() && scans_);
+    // Of what lacks its beginning no copy is of use.
+    const bool copies = !lacks_beginning_ && (keeps_copy_ || (inspection_.has_coding() && scans_));
     std::optional<Decoder> again;                            // for what was examined before anybody wanted a copy
     if (copies && inspection_.has_coding()) again = inspection_.another_decoder();
-    if (copies && examined_ == 0) inspection_.copy_content_to(&copy_);
     const auto copy = [this](std::string_view piece) { copy_.append(piece); };
-    std::uint64_t at = copies ? 0 : examined_;
-    const std::uint64_t end = held_.size() + behind_.size();
-    while (at < end && !inspection_.gave_up()) {
-        const auto found = at < held_.size() ? co_await held_.look_at(at)
-                                             : Result<std::string_view>(behind_.substr(static_cast<std::size_t>(at - held_.size())));
+    const std::uint64_t behind = size_ - behind_.size();     // where what waits uncopied begins
+    const std::uint64_t passed_by = behind - held_.end();    // bytes that went on without having waited
+    std::uint64_t at = copies ? 0 : examined_before_;
+    while (at < size_ && !inspection_.gave_up()) {
+        const auto found = at < behind ? co_await held_.look_at(at - passed_by)
+                                       : Result<std::string_view>(behind_.substr(static_cast<std::size_t>(at - behind)));
         if (!found) {
             inspection_.give_up(Reason::no_space);
             break;
@@ -155,17 +156,16 @@ net::Task<void> Payload::catch_up() {
             piece = piece.substr(0, static_cast<std::size_t>(examined_before_ - at));
             if (again) again->push(piece, inspection_.scratch(), copy);
             else copy(piece);
-            at += piece.size();
-            if (at == examined_before_) inspection_.copy_content_to(&copy_);
         } else {
+            if (copies) inspection_.copy_content_to(&copy_);
             inspection_.feed(piece);
-            at += piece.size();
         }
+        at += piece.size();
         if (copy_.is_too_much())
             if (const Reason full = co_await copy_.spill(); full != Reason::none) inspection_.give_up(full);
-        if (at < end) co_await let_others_run(worker_);
+        if (at < size_) co_await let_others_run(worker_);
     }
-    examined_ = at;
+    if (copies) inspection_.copy_content_to(&copy_);         // what comes from now on, too
 }
 
 std::optional<VerdictCache::Key> Payload::cache_key() {

@@ -7,7 +7,9 @@
 #include <unistd.h>
 #include <zlib.h>
 
+#include <algorithm>
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -262,6 +264,61 @@ TEST_F(PayloadTest, what_is_larger_than_auto_holds_goes_on_but_for_its_end) {
     const Passed found = pass(infected, 250'000, policy::Deliver::automatic);
     EXPECT_EQ(found.outcome.verdict, Verdict::infected);
     EXPECT_TRUE(found.before.empty()) << "it is examined before any of it goes";
+}
+
+// A source that pauses gets its first bytes through before they say what the whole is.
+TEST_F(PayloadTest, what_turns_out_to_be_risky_after_a_pause_is_still_searched_to_its_end) {
+    for (const std::size_t piece : {1'000U, 100'000U}) {
+        const std::string bytes = program(300'000) + eicar + noise(100'000);
+        payload_.begin(setup_, {});
+        Payload::Views out;
+        payload_.push(std::string_view(bytes).substr(0, 1), false, out);
+        payload_.deliver(choose_delivery(policy::Deliver::automatic, payload_.type(), {}, 0), examination(), out);
+        payload_.pause(out);
+        ASSERT_EQ(out.size(), 1U) << "its first byte is gone";
+        for (std::size_t at = 1; at < bytes.size(); at += piece) {
+            payload_.step();
+            payload_.push(std::string_view(bytes).substr(at, piece), at + piece >= bytes.size(), out);
+        }
+        EXPECT_EQ(out.size(), 1U);
+        payload_.end(true);
+        worker_.run([](Payload& payload, Payload::Views& views) -> net::Task<void> {
+            while (payload.has_work()) EXPECT_TRUE(co_await payload.work(views));
+        }(payload_, out));
+        EXPECT_TRUE(payload_.has_news());
+        EXPECT_EQ(payload_.outcome().verdict, Verdict::infected);
+    }
+}
+
+TEST_F(PayloadTest, what_is_read_in_place_is_as_if_it_were_pushed) {
+    std::string bytes = program(3'000'000);
+    const std::string clean = bytes;
+    bytes.insert(2'000'000, eicar);
+    for (const std::string& whole : {clean, bytes}) {
+        payload_.begin(setup_, {});
+        Payload::Views out;
+        payload_.push(std::string_view(whole).substr(0, 1'000), false, out);
+        payload_.deliver(choose_delivery(policy::Deliver::automatic, payload_.type(), {}, 0), examination(), out);
+        for (std::size_t at = 1'000; at < whole.size();) {
+            const std::span<char> room = payload_.room();
+            ASSERT_FALSE(room.empty());
+            const std::size_t size = std::min({room.size(), whole.size() - at, std::size_t{100'000}});
+            std::copy_n(whole.data() + at, size, room.data());
+            payload_.push_in_place(size);
+            at += size;
+        }
+        payload_.end(true);
+        worker_.run([](Payload& payload, Payload::Views& views) -> net::Task<void> {
+            while (payload.has_work()) EXPECT_TRUE(co_await payload.work(views));
+        }(payload_, out));
+        ASSERT_TRUE(payload_.has_news());
+        EXPECT_EQ(payload_.outcome().verdict, whole == clean ? Verdict::clean : Verdict::infected);
+        EXPECT_TRUE(out.empty());
+        payload_.accept_news(out);
+        std::string got;
+        for (const std::string_view view : out) got += view;
+        EXPECT_TRUE(got == whole);
+    }
 }
 
 TEST_F(PayloadTest, sha256_is_of_the_content) {
