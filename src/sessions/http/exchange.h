@@ -211,6 +211,7 @@ private:
     void name_file(Inspected& way, const http1::Fields& fields);
     // nullopt: nothing came for a moment.
     net::Task<Result<std::optional<std::size_t>>> read_or_pause(net::Stream& stream, std::span<char> into);
+    bool refuses(Refused refused);
     const Inspected* recorded_payload() const;
     void record_payload(const Inspected& way, audit::Event& event);
     void count_payloads();
@@ -270,7 +271,7 @@ private:
     net::Buffer upload_in_;                              // the last of an upload that was held
     Inspected upload_payload_{policy::Direction::upload};
     Inspected download_payload_{policy::Direction::download};
-    Refused payload_refusal_;
+    Refused payload_refusal_;                            // of the payload that was refused first, whichever way it went
     std::string payload_reason_;                         // its words
     std::vector<std::uint64_t> body_found_;
     bool answers_expectation_ = false;                   // the 100 comes from us

@@ -29,6 +29,7 @@ net::Task<bool> Exchange::answer(Refusal refusal) {
     }
     // A body that is here already need not cost the connection.
     if (head_complete_ && upload_ == Upload::none && !upload_taken_) static_cast<void>(take_buffered_upload());
+    if (upload_taken_ && upload_body_.ended) upload_ = Upload::complete;  // it came whole, though not all of it went on
     keep_client_ = !refusal.close && may_keep_client();
 
     const PageKind kind = head_complete_ ? preferred_page(head_.fields) : PageKind::html;

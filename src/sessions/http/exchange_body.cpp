@@ -222,7 +222,7 @@ net::Task<void> Exchange::pump_upload() {
         upload_ = Upload::failed;
         upload_error_ = pumped.error();
         // A half request is never ended as if it were whole.
-        if (pumped.error().side == Side::client || payload_refusal_) upstream_->cancel();
+        if (pumped.error().side != Side::server) upstream_->cancel();
         else if (pumped.error().code == Errc::timed_out && !response_started_) upstream_->cancel(Errc::timed_out);
     }
     upload_done_.open();
@@ -234,12 +234,12 @@ net::Task<Result<void>> Exchange::pump_upload_bytes() {
         if (!response_started_) upstream_->expires_never();
         if (has_work(upload_payload_)) {
             session_->client().expires_never();
-            payload_refusal_ = CO_TRY(co_await work_on(upload_payload_, upload_body_));
+            refuses(CO_TRY(co_await work_on(upload_payload_, upload_body_)));
         } else {
             const std::size_t got = CO_TRY(co_await read_upload());
             if (got > 0 && pace.is_too_slow(got, Service::now_ns()))
                 co_return fail(Errc::timed_out, Side::client, "the request body came too slowly");
-            payload_refusal_ = got == 0 ? pause(upload_payload_, upload_body_) : pass(upload_payload_, upload_body_);
+            refuses(got == 0 ? pause(upload_payload_, upload_body_) : pass(upload_payload_, upload_body_));
         }
         if (payload_refusal_) co_return fail(Errc::refused_by_policy, Side::self, "the upload was refused");
         if (upload_body_.pieces.empty()) continue;
@@ -302,8 +302,8 @@ net::Task<Result<void>> Exchange::pump_download() {
         while (has_work(download_payload_)) {
             session_->client().expires_never();
             if (download_body_.ended) upstream_->expires_never();
-            payload_refusal_ = CO_TRY(co_await work_on(download_payload_, download_body_));
-            if (payload_refusal_) co_return fail(Errc::refused_by_policy, Side::self, "the payload was refused");
+            if (refuses(CO_TRY(co_await work_on(download_payload_, download_body_))))
+                co_return fail(Errc::refused_by_policy, Side::self, "the payload was refused");
             const std::size_t went =
                 CO_TRY(try_send_download(!download_body_.pieces.empty() || is_done(download_payload_, download_body_)));
             if (went < net::total_size(download_body_.pieces)) CO_TRY(co_await finish_send_download(went));
@@ -316,15 +316,15 @@ net::Task<Result<void>> Exchange::pump_download() {
 // What has come of the body, as far as it may go on, into its pieces; or why nothing more does, into payload_refusal_.
 Result<void> Exchange::take_download(const Came& came) {
     switch (came.kind) {
-        case Came::Kind::pause: payload_refusal_ = pause(download_payload_, download_body_); return {};
-        case Came::Kind::in_place: payload_refusal_ = pass_in_place(download_payload_, download_body_, came.size); return {};
+        case Came::Kind::pause: refuses(pause(download_payload_, download_body_)); return {};
+        case Came::Kind::in_place: refuses(pass_in_place(download_payload_, download_body_, came.size)); return {};
         case Came::Kind::bytes: break;
     }
     std::string_view unread(in_.data() + in_begin_, in_end_ - in_begin_);
     const std::size_t before = unread.size();
     const auto taken = download_body_.take(unread);
     in_begin_ += before - unread.size();
-    if (taken) payload_refusal_ = pass(download_payload_, download_body_);
+    if (taken) refuses(pass(download_payload_, download_body_));
     else download_body_.pieces.clear();
     return taken;
 }

@@ -51,9 +51,9 @@ net::Task<bool> Exchange::forward() {
         if (watching_) co_await stop_client_watch();
         alarm_->expires_never();
         if (payload_refusal_) co_return co_await answer(*payload_refusal_);
-        // What stopped the upload stopped the rest: the client, or a server that took no more of it.
+        // What stopped the upload stopped the rest: the client, ourselves, or a server that took no more of it.
         const bool upload_stalled = upload_error_ && upload_error_->side == Side::server && upload_error_->code == Errc::timed_out;
-        const Error error = upload_error_ && (upload_error_->side == Side::client || upload_stalled) ? *upload_error_ : result.error();
+        const Error error = upload_error_ && (upload_error_->side != Side::server || upload_stalled) ? *upload_error_ : result.error();
         if (upload_stalled) stage = http::Stage::sending;
         if (client_gone_) {
             note_error(client_left, http::Stage::relaying);
@@ -294,7 +294,7 @@ net::Task<bool> Exchange::relay_response() {
         co_await stop_upload();
         keep_client_ = false;
     }
-    if (pumped) {
+    if (pumped && !payload_refusal_) {
         const bool upload_whole = upload_ == Upload::complete;
         const bool quiet = in_begin_ == in_end_;         // bytes behind a response are nobody's: the connection is not used again
         if (upload_whole && quiet && !doubt_ && response_.keep_alive && response_.body.kind != Framing::Kind::until_close) keep_upstream();

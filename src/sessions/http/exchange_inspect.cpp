@@ -302,6 +302,12 @@ Exchange::Refused Exchange::refuse_payload(const Inspected& way, Phase phase, st
     return refused;
 }
 
+// Uploads and downloads are pumped side by side: what one has refused stays refused, whatever the other says afterwards.
+bool Exchange::refuses(Refused refused) {
+    if (refused && !payload_refusal_) payload_refusal_ = std::move(refused);
+    return payload_refusal_.has_value();
+}
+
 net::Task<Result<std::optional<std::size_t>>> Exchange::read_or_pause(net::Stream& stream, std::span<char> into) {
     auto got = stream.read_or_arm(into);
     if (!got || *got) co_return got;
