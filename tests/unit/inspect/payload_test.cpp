@@ -269,7 +269,7 @@ TEST_F(PayloadTest, what_is_larger_than_auto_holds_goes_on_but_for_its_end) {
 // A source that pauses gets its first bytes through before they say what the whole is.
 TEST_F(PayloadTest, what_turns_out_to_be_risky_after_a_pause_is_still_searched_to_its_end) {
     for (const std::size_t piece : {1'000U, 100'000U}) {
-        const std::string bytes = program(300'000) + eicar + noise(100'000);
+        const std::string bytes = program(300'000) + eicar;   // as many bytes as are gone must not be missed at its end
         payload_.begin(setup_, {});
         Payload::Views out;
         payload_.push(std::string_view(bytes).substr(0, 1), false, out);
