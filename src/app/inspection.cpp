@@ -68,7 +68,6 @@ std::shared_ptr<const inspect::Setup> load_inspection(const Config& config, cons
     setup->wants_members = std::ranges::any_of(
         std::array{Field::file_name, Field::file_extension, Field::file_mime_type, Field::file_size, Field::file_sha256, Field::body},
         [&](Field field) { return policy.reads(field); });
-    setup->may_quarantine = std::ranges::find(policy.rules(), policy::Action::quarantine, &policy::Rule::action) != policy.rules().end();
     setup->body_patterns = policy.body_patterns().size();
     if (const auto& clamav = config.inspect.clamav)
         setup->clamd = std::make_shared<const inspect::Clamd>(inspect::Clamd::Options{

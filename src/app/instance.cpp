@@ -165,12 +165,13 @@ bool Instance::start_inspection() {
         return false;
     }
     inspection_ = std::move(*opened);
-    if (config_.inspect.engines.empty()) return true;
     scanners_ = start_scanners();
     if (!scanners_) return false;
+    inspection_->scanners = scanners_.get();
+    if (config_.inspect.engines.empty()) return true;        // processes are started by the reload that asks for any
+    has_scanners_ = true;
     const Diagnostics said = scanners_->load(supervisor_options(config_, *inspect_));
     if (!said.empty()) say("sluice: the scanner processes say:\n" + to_string(said));
-    inspection_->scanners = scanners_.get();
     return !has_errors(said);
 }
 
@@ -240,7 +241,6 @@ void Instance::publish_gauges() {
 }
 
 void Instance::publish_scanners() {
-    if (!scanners_) return;
     const inspect::ScannerPool::Counters now = scanners_->counters();
     audit::MetricsShard& shard = metrics_.main();
     shard.set(audit::Gauge::scanner_queue, static_cast<std::int64_t>(now.queued));

@@ -110,6 +110,7 @@ private:
     std::vector<ReloadDone> waiting_for_next_;  // asked for since then
     std::string last_reload_ = "none";
     std::optional<Clock::time_point> drain_until_;
+    bool has_scanners_ = false;  // since the start, or a reload
     std::uint64_t scanner_crashes_ = 0;  // that metrics know of
     std::size_t connections_ = 0;  // in all: as configured, or as many as there are descriptors for
     bool is_ready_ = false;

@@ -66,11 +66,12 @@ void Instance::reload(ReloadDone done) {
 
 // On the reloading thread, while nothing else changes `config_`. Faults of YARA files are the reload's.
 void Instance::load_scanners(Loaded& loaded) {
-    if (!loaded.is_usable() || !scanners_ || !keys_needing_restart(config_, loaded.config).empty()) return;
-    const bool is_same =
-        loaded.inspect->yara_generation == 0 && inspect_->yara_generation == 0 && loaded.inspect->patterns == inspect_->patterns;
-    if (is_same) return;
-    for (const Diagnostic& said : scanners_->load(supervisor_options(loaded.config, *loaded.inspect))) loaded.faults.push_back(said);
+    if (!loaded.is_usable() || loaded.config.inspect.engines.empty() || !keys_needing_restart(config_, loaded.config).empty()) return;
+    // What they have of the configuration is YARA's files alone.
+    if (has_scanners_ && loaded.inspect->yara_generation == 0 && inspect_->yara_generation == 0) return;
+    const Diagnostics said = scanners_->load(supervisor_options(loaded.config, *loaded.inspect));
+    has_scanners_ = has_scanners_ || !has_errors(said);
+    loaded.faults.insert(loaded.faults.end(), said.begin(), said.end());
 }
 
 void Instance::finish_reload(Loaded loaded) {
@@ -176,6 +177,11 @@ void Instance::finish() {
     }
     listeners_.clear();
     services_.clear();
+    // Calls that are still running tell a worker when they are over. A scanner elsewhere may take its time, which nobody waits for any more.
+    passwords_.reset();
+    if (inspection_->engines.is_idle()) return inspection_.reset();
+    spdlog::shutdown();
+    std::_Exit(0);
 }
 
 }  // namespace sluice::app

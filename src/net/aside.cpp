@@ -36,8 +36,10 @@ void Aside::work() {
         {
             std::move_only_function<void()> call = std::move(queue_.front());
             queue_.pop_front();
+            ++running_;
             lock.unlock();
             call();
+            --running_;
         }                                                    // what it owned goes before the lock is taken
         lock.lock();
     }

@@ -5,6 +5,7 @@
 #include "net/gate.h"
 #include "net/task.h"
 
+#include <atomic>
 #include <condition_variable>
 #include <cstddef>
 #include <deque>
@@ -46,6 +47,9 @@ public:
     // Begun and waited for: the caller's own things may be used.
     Task<bool> run(Worker& worker, std::move_only_function<void()> call);
 
+    // Whether no call is running. From any thread; only after the workers have ended it stays so.
+    bool is_idle() const { return running_.load(std::memory_order_acquire) == 0; }
+
 private:
     void work();
 
@@ -54,6 +58,7 @@ private:
     std::condition_variable wake_;
     std::deque<std::move_only_function<void()>> queue_;
     bool is_stopping_ = false;
+    std::atomic<std::size_t> running_{0};
     std::vector<std::thread> threads_;
 };
 
