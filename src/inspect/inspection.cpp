@@ -54,7 +54,7 @@ void Inspection::clear() {
     type_ = {};
     outcome_ = {};
     copy_ = nullptr;
-    partial_ = gave_up_ = is_iso_ = false;
+    partial_ = gave_up_ = ignores_signatures_ = is_iso_ = false;
     iso_seen_ = 0;
     size_ = content_size_ = 0;
     sha256_.clear();
@@ -106,6 +106,7 @@ void Inspection::search(std::optional<PatternStream>& stream, std::string_view b
         stream.reset();
         return;
     }
+    if (ignores_signatures_) return;
     if (const std::string_view threat = stream->infected(); !threat.empty() && outcome_.verdict != Verdict::infected)
         outcome_.add(Outcome::infected(std::string(threat), signatures_engine));
 }
@@ -113,6 +114,7 @@ void Inspection::search(std::optional<PatternStream>& stream, std::string_view b
 void Inspection::end_search(std::optional<PatternStream>& stream) {
     if (!stream) return;
     if (!stream->finish()) return outcome_.add(Outcome::unscannable(Reason::overloaded, signatures_engine));
+    if (ignores_signatures_) return;
     if (const std::string_view threat = stream->infected(); !threat.empty())
         outcome_.add(Outcome::infected(std::string(threat), signatures_engine));
     for (const std::string_view match : stream->matches())
@@ -137,9 +139,13 @@ void Inspection::give_up(Reason reason) {
 }
 
 void Inspection::leave_out_signatures() {
-    raw_.reset();
-    decoded_.reset();
-    if (outcome_.engine == signatures_engine || outcome_.verdict == Verdict::clean) outcome_ = is_hashing_ ? Outcome::clean() : Outcome{};
+    ignores_signatures_ = true;
+    if (setup_->body_patterns == 0) {
+        raw_.reset();
+        decoded_.reset();
+    }
+    if (outcome_.engine == signatures_engine || outcome_.verdict == Verdict::clean)
+        outcome_ = is_hashing_ ? Outcome::clean() : Outcome{};
     outcome_.matches.clear();
 }
 

@@ -49,7 +49,7 @@ public:
     void finish(bool whole);
     // It cannot be inspected further.
     void give_up(Reason reason);
-    // Rules leave out the engine `signatures`; or look at no more than so many bytes; or leave out all engines, so that the payload is `skipped`.
+    // Rules leave out the engine `signatures` (what they ask of `body` is still looked for); or look at no more than so many bytes; or leave out all engines, so that the payload is `skipped`.
     void leave_out_signatures();
     void set_max_size(std::uint64_t bytes) { max_size_ = bytes; }
     void skip();
@@ -96,6 +96,7 @@ private:
     Outcome outcome_;
     bool partial_ = false;
     bool gave_up_ = false;
+    bool ignores_signatures_ = false;
     std::uint64_t max_size_ = 0;
     std::uint64_t size_ = 0;
     std::uint64_t content_size_ = 0;

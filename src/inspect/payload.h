@@ -89,8 +89,6 @@ public:
     }
     // Before `deliver`, and instead of it: no engine is for this payload.
     void skip(Views& out);
-    // What is to be had of it for a quarantine: all that came where `keeps_content`, else what still waits.
-    Holding& sample() { return copy_.size() > 0 ? copy_ : held_; }
 
     std::uint64_t size() const { return size_; }  // bytes that came
     std::uint64_t looked_at() const { return inspection_.looked_at(); }

@@ -50,7 +50,7 @@ private:
 
 bool Payload::wants_whole() const {
     if (examination_.engines.empty() || inspection_.gave_up()) return false;
-    const bool has_engine = shared_.scanners || examination_.engines.has(Engine::clamav) || examination_.engines.has(Engine::icap);
+    const bool has_engine = shared_.scanners || examination_.engines.has(Engine::clamav);
     return has_engine && (examination_.whole == policy::Whole::all || is_risky(type().kind) || !examination_.form_boundary.empty());
 }
 
@@ -65,7 +65,7 @@ void Payload::plan_scan() {
     }
     if (wants && !scans_) lacks_beginning_ = !has_all;
     scans_ = wants;
-    if (!is_held && !keeps_copy_ && (scans_ || examination_.keeps_content)) copy_from_now_on();
+    if (!is_held && !keeps_copy_ && scans_) copy_from_now_on();
     if ((is_deferred_ || scans_) && !is_hashing_ && has_all) {
         if (!hash_) hash_.emplace(shared_.key);
         is_hashing_ = true;
@@ -129,7 +129,7 @@ net::Task<Result<void>> Payload::read_back(Views& out) {
 net::Task<void> Payload::turn_to_tail() {
     turns_ = false;
     delivery_ = {.mode = Mode::tail, .automatic = false};
-    keeps_copy_ = scans_ || examination_.keeps_content;
+    keeps_copy_ = scans_;
     if (is_deferred_ || keeps_copy_) co_await catch_up();
     is_deferred_ = false;
 }
@@ -172,18 +172,18 @@ std::optional<VerdictCache::Key> Payload::cache_key() {
     if (!is_hashing_) return std::nullopt;
     KeyText text;
     const bool scans = scans_;
-    text.add(examination_.engines.has(Engine::signatures) && setup_->patterns ? setup_->patterns->generation() : 0);
+    text.add(setup_->patterns ? setup_->patterns->generation() : 0);
     text.add(setup_->yara_generation);
     std::uint64_t flags = 0;
-    for (const bool flag : {scans, examination_.engines.has(Engine::yara), examination_.engines.has(Engine::clamav),
-                            examination_.engines.has(Engine::icap), setup_->wants_sha256, setup_->wants_members, is_partial_, whole_})
+    for (const bool flag :
+         {scans, examination_.engines.has(Engine::signatures), examination_.engines.has(Engine::yara),
+          examination_.engines.has(Engine::clamav), setup_->wants_sha256, setup_->wants_members, is_partial_, whole_})
         flags = flags << 1U | (flag ? 1U : 0U);
     text.add(flags);
     text.add(inspection_.max_size());
     text.add(coding_);
     text.add(scans ? std::string_view(examination_.name) : std::string_view());
     text.add(examination_.form_boundary);
-    text.add(scans && examination_.engines.has(Engine::icap) ? std::string_view(examination_.url) : std::string_view());
     hash_->feed(text.text());
     KeyText end;                                             // read from the end, all of it can be told apart
     end.add(text.text().size());
@@ -213,7 +213,7 @@ net::Task<void> Payload::conclude() {
     is_concluded_ = true;
     is_deferred_ = false;
     findings_ = findings;
-    const bool asks_outside = examination_.engines.has(Engine::clamav) || examination_.engines.has(Engine::icap);
+    const bool asks_outside = examination_.engines.has(Engine::clamav);
     turn.finish(std::move(findings),
                 asks_outside ? VerdictCache::Clock::now() + setup_->limits.outside_verdict : VerdictCache::Clock::time_point::max());
 }

@@ -34,13 +34,8 @@ Delivery choose_delivery(policy::Deliver wanted, const MediaType& sniffed, std::
 struct Examination {
     policy::EngineSet engines;  // those that the configuration has and no rule leaves out
     policy::Whole whole = policy::Whole::risky;
-    bool keeps_content = false;  // all of it stays to be had until the verdict: a rule may quarantine it
     std::string name;  // as it is called, for engines that read it
     std::string form_boundary;  // of multipart/form-data: its parts are looked at one by one; else empty
-    bool is_upload = false;  // for engines that ask: as are the next ones
-    std::string method;
-    std::string url;
-    std::string declared_type;
 };
 
 }  // namespace sluice::inspect

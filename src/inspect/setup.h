@@ -30,7 +30,6 @@ struct Setup {
     std::uint64_t yara_generation = 0;                   // of the rules that scanners have: another number for other rules
     bool wants_sha256 = false;                           // a rule reads it
     bool wants_members = false;                          // a rule reads what members of archives have
-    bool may_quarantine = false;                         // a rule may want a copy of a payload
     std::uint64_t max_size = 0;                          // of a payload, as it comes and decoded: beyond it is too-large
     std::chrono::milliseconds timeout{30'000};           // of an engine, after the last byte
     ScanLimits scan_limits;

@@ -192,17 +192,10 @@ inspect::Examination Exchange::examination_of(const Inspected& way, const policy
     inspect::Examination out;
     out.engines = options.engines ? options.engines->among(setup.engines) : setup.engines;
     out.whole = options.whole.value_or(generation_->settings->whole);
-    out.keeps_content = setup.may_quarantine;
     out.name = way.name;
-    out.is_upload = way.direction == Direction::upload;
-    out.declared_type = out.is_upload ? request_type_ : response_type_;
-    if (out.is_upload)
+    if (way.direction == Direction::upload)
         if (const auto type = head_.fields.find(KnownField::content_type))
             if (auto boundary = mime::form_boundary(*type, limits())) out.form_boundary = std::move(*boundary);
-    if (out.engines.has(policy::Engine::icap)) {
-        out.method = head_.method;
-        url_.append_canonical(out.url);
-    }
     return out;
 }
 
