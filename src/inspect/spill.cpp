@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstdlib>
 
 namespace sluice::inspect {
 
@@ -20,8 +21,10 @@ std::unexpected<Error> failed(const char* what) {
 }  // namespace
 
 Result<std::shared_ptr<Spill>> Spill::create(const std::string& folder, Budget& disk) {
-    Descriptor file(::open(folder.c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, 0600));
-    if (!file) return failed("a file for held payloads cannot be made");
+    // Not O_TMPFILE, which some file systems lack (overlayfs before Linux 6.2).
+    std::string name = folder + "/held-XXXXXX";
+    Descriptor file(::mkostemp(name.data(), O_CLOEXEC));
+    if (!file || ::unlink(name.c_str()) != 0) return failed("a file for held payloads cannot be made");
     return std::shared_ptr<Spill>(new Spill(std::move(file), disk));
 }
 
