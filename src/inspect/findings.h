@@ -15,7 +15,7 @@ namespace sluice::inspect {
 
 // A member of an archive or a part of a form, as rules see it.
 struct MemberFindings {
-    std::string path;                                    // as the archive says; printable
+    std::string path;                                    // as the archive says; bytes
     std::string extension;                               // small letters
     std::uint64_t size = 0;
     MediaType type;

@@ -53,7 +53,7 @@ public:
     net::Task<Reason> spill();
 
     std::uint64_t size() const { return end_ - begin_; }  // bytes that wait
-    std::uint64_t end() const { return end_; }            // how many were appended
+    std::uint64_t end() const { return end_; }  // how many were appended
     // Of those, bytes in front that are in the file: before them nothing else can be taken.
     std::uint64_t stored() const { return begin_ < stored_end_ ? stored_end_ - begin_ : 0; }
 

@@ -144,8 +144,7 @@ void Inspection::leave_out_signatures() {
         raw_.reset();
         decoded_.reset();
     }
-    if (outcome_.engine == signatures_engine || outcome_.verdict == Verdict::clean)
-        outcome_ = is_hashing_ ? Outcome::clean() : Outcome{};
+    if (outcome_.engine == signatures_engine || outcome_.verdict == Verdict::clean) outcome_ = is_hashing_ ? Outcome::clean() : Outcome{};
     outcome_.matches.clear();
 }
 

@@ -9,8 +9,7 @@ MemberFindings to_findings(const Member& member) {
     MemberFindings out;
     out.path = member.path;
     const std::string_view name = std::string_view(member.path).substr(member.path.find_last_of("/\\") + 1);
-    const std::size_t dot = name.rfind('.');
-    if (dot != std::string_view::npos && dot != 0) out.extension = lower(name.substr(dot + 1));
+    out.extension = file_extension(name);
     out.size = member.size;
     if (!member.is_encrypted) out.type = sniff(member.first_bytes);
     if (member.sha256) out.sha256 = to_hex(*member.sha256);

@@ -175,9 +175,8 @@ std::optional<VerdictCache::Key> Payload::cache_key() {
     text.add(setup_->patterns ? setup_->patterns->generation() : 0);
     text.add(setup_->yara_generation);
     std::uint64_t flags = 0;
-    for (const bool flag :
-         {scans, examination_.engines.has(Engine::signatures), examination_.engines.has(Engine::yara),
-          examination_.engines.has(Engine::clamav), setup_->wants_sha256, setup_->wants_members, is_partial_, whole_})
+    for (const bool flag : {scans, examination_.engines.has(Engine::signatures), examination_.engines.has(Engine::yara),
+                            examination_.engines.has(Engine::clamav), setup_->wants_sha256, setup_->wants_members, is_partial_, whole_})
         flags = flags << 1U | (flag ? 1U : 0U);
     text.add(flags);
     text.add(inspection_.max_size());

@@ -4,6 +4,9 @@
 #include "base/text.h"
 #include "inspect/content/magic.h"
 
+#include <algorithm>
+#include <array>
+
 namespace sluice::inspect {
 namespace {
 
@@ -37,14 +40,18 @@ MediaType sniff(std::string_view first_bytes) {
     return later.kind > found.kind ? later : found;
 }
 
+bool is_event_stream(std::string_view declared_mime) {
+    const std::string_view declared = trim(declared_mime.substr(0, declared_mime.find(';')));
+    static constexpr std::array<std::string_view, 4> types{"text/event-stream", "multipart/x-mixed-replace", "application/x-ndjson",
+                                                           "application/grpc"};
+    return std::ranges::any_of(types, [&](std::string_view known) { return equals_ignoring_case(known, declared); }) ||
+           is_under(declared, "application/grpc+");
+}
+
 bool agrees(std::string_view declared_mime, MediaType sniffed) {
     const std::string_view declared = trim(declared_mime.substr(0, declared_mime.find(';')));
     if (is_under(declared, "audio/") || is_under(declared, "video/")) return sniffed.kind == audio || sniffed.kind == video;
-    const bool is_stream = equals_ignoring_case(declared, "text/event-stream") ||
-                           equals_ignoring_case(declared, "multipart/x-mixed-replace") ||
-                           equals_ignoring_case(declared, "application/x-ndjson") || equals_ignoring_case(declared, "application/grpc") ||
-                           is_under(declared, "application/grpc+");
-    return is_stream && !is_risky(sniffed.kind);
+    return is_event_stream(declared) && !is_risky(sniffed.kind);
 }
 
 }  // namespace sluice::inspect

@@ -27,9 +27,12 @@ MediaType sniff(std::string_view first_bytes);
 // Programs, scripts, archives and documents: what `deliver = "auto"` holds and `whole = "risky"` scans whole.
 constexpr bool is_risky(MediaClass kind) { return kind >= MediaClass::document; }
 
-// Whether a payload may flow because of its declared type (Content-Type, parameters and all): audio/* or video/* whose content is either;
-// text/event-stream, multipart/x-mixed-replace, application/x-ndjson and application/grpc (also grpc+proto and its like) whose content is not risky. No for
-// all other declared types.
+// Whether a declared type (Content-Type, parameters and all) is of what trickles for hours: text/event-stream, multipart/x-mixed-replace,
+// application/x-ndjson, application/grpc and grpc+proto and its like.
+bool is_event_stream(std::string_view declared_mime);
+
+// Whether a payload may flow because of its declared type: audio/* or video/* whose content is either; an event stream whose content is not risky. No
+// for all other declared types.
 bool agrees(std::string_view declared_mime, MediaType sniffed);
 
 }  // namespace sluice::inspect

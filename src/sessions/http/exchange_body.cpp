@@ -42,14 +42,6 @@ private:
     std::uint64_t bytes_ = 0;
 };
 
-// Responses that are meant to trickle for hours.
-bool is_event_stream(std::string_view content_type) {
-    const std::string_view type = trim(content_type.substr(0, content_type.find(';')));
-    static constexpr std::array<std::string_view, 4> types{"text/event-stream", "multipart/x-mixed-replace", "application/x-ndjson",
-                                                           "application/grpc"};
-    return std::ranges::any_of(types, [&](std::string_view known) { return equals_ignoring_case(known, type); });
-}
-
 // Whether it is less than all of the object (RFC 9110 14.4, 15.3.7): "bytes 0-99/100" is all of it.
 bool is_partial(const http1::ResponseHead& response) {
     if (response.status != 206) return false;
@@ -283,7 +275,7 @@ net::Task<Result<void>> Exchange::finish_send_download(std::size_t sent) {
 
 net::Task<Result<void>> Exchange::pump_download() {
     const auto type = response_.fields.find(KnownField::content_type);
-    const bool is_stream = type && is_event_stream(*type);
+    const bool is_stream = type && inspect::is_event_stream(*type);
     const Limits::Duration idle = is_stream ? limits().tunnel_idle : limits().body_idle;
     download_body_.begin(response_.body, body_out_.kind == BodyOut::Kind::chunked, limits(), Side::server);
     response_started_ = true;

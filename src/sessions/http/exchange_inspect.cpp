@@ -32,11 +32,6 @@ std::string_view what_is_refused(Direction direction) {
 
 std::string_view word(Direction direction) { return direction == Direction::upload ? "upload" : "download"; }
 
-std::string_view extension_of(std::string_view name) {
-    const std::size_t dot = name.rfind('.');
-    return dot == std::string_view::npos || dot == 0 ? std::string_view() : name.substr(dot + 1);
-}
-
 // Files that do something when they are opened, or hold others: their parts are not fetched one by one, so that they can be inspected whole.
 bool is_risky_extension(std::string_view extension) {
     static constexpr auto risky = std::to_array<std::string_view>(
@@ -106,8 +101,7 @@ void Exchange::name_file(Inspected& way, const http1::Fields& fields) {
         }
     }
     if (way.name.empty() && !is_connect()) way.name = url_.path.substr(url_.path.rfind('/') + 1);
-    way.extension.assign(extension_of(way.name));
-    for (char& c : way.extension) c = to_lower(c);
+    way.extension = file_extension(way.name);
 }
 
 Exchange::Refused Exchange::pass(Inspected& way, Body& body) {
