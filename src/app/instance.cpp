@@ -168,7 +168,7 @@ bool Instance::start_inspection() {
     scanners_ = start_scanners();
     if (!scanners_) return false;
     inspection_->scanners = scanners_.get();
-    if (config_.inspect.engines.empty()) return true;        // processes are started by the reload that asks for any
+    if (config_.inspect.engines.empty()) return true;  // processes are started by the reload that asks for any
     has_scanners_ = true;
     const Diagnostics said = scanners_->load(supervisor_options(config_, *inspect_));
     if (!said.empty()) say("sluice: the scanner processes say:\n" + to_string(said));

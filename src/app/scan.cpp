@@ -112,9 +112,9 @@ Found found_in(const FileResult& result) {
     if (!result.error.empty()) return Found::failed;
     switch (result.outcome.verdict) {
         case inspect::Verdict::infected: return Found::infected;
-        case inspect::Verdict::unscannable: return Found::unscannable;
-        case inspect::Verdict::clean:
-        case inspect::Verdict::skipped: return Found::clean;
+        case inspect::Verdict::unscannable:
+        case inspect::Verdict::skipped: return Found::unscannable;  // nobody looked
+        case inspect::Verdict::clean: return Found::clean;
     }
     return Found::failed;
 }

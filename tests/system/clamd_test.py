@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """ClamAV's daemon as an engine, over its socket and over the network."""
+import signal
+import socket
 import threading
 import unittest
 
 from clamd import MARK, MAX_FILE, THREAT, Clamd
 from harness import until
-from inspect_test import PROGRAM, WithFiles, noise, zipped
-from wire import Closed
+from payloads import PROGRAM, WithFiles, noise, zipped
+from wire import Closed, Peer, get
 
 ENGINES = ["hash", "signatures", "yara", "clamav"]
 
@@ -84,6 +86,20 @@ class ClamAv(WithFiles):
         for thread in threads:
             thread.join()
         self.assertEqual(set(seen), {200})
+
+    def test_one_that_hangs_does_not_hold_up_the_end(self):
+        listener = socket.socket(socket.AF_UNIX)
+        self.addCleanup(listener.close)
+        path = self.folder() / "hanging.sock"
+        listener.bind(str(path))
+        listener.listen()
+        self.proxy = self.sluice(inspect={"engines": ENGINES, "clamav": {"socket": str(path)}, "timeout": "60s"}, limits={"drain": "1s"})
+        with Peer.connect(self.proxy.port) as peer:
+            peer.send(get(self.serve("/a.exe", PROGRAM)))
+            asked, _ = listener.accept()
+            self.addCleanup(asked.close)
+            self.proxy.signal(signal.SIGTERM)
+            self.assertEqual(self.proxy.wait(20), 0)
 
     def test_down_on_order(self):
         self.proxy = self.sluice(inspect={"engines": ENGINES, "clamav": {"socket": str(self.clamd.socket)}}, env={"SLUICE_FAULTS": "clamd-down"})

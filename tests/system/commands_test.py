@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The command line: what it prints where, and its exit codes."""
+import gzip
 import json
 import os
 import pathlib
@@ -7,6 +8,7 @@ import re
 import subprocess
 
 from harness import BINARY, Sluice, SystemTest, rule
+from payloads import EICAR, zipped
 
 
 def run(*args, **keys):
@@ -149,3 +151,46 @@ class Commands(SystemTest):
             done = run(command, "-c", path)
             self.assertEqual((done.returncode, done.stdout), (1, ""), command)
             self.assertTrue(done.stderr)
+
+
+class Scan(SystemTest):
+    """Files are scanned as the proxy would scan payloads."""
+
+    def setUp(self):
+        self.proxy = self.sluice(wait=None)
+        self.files = self.folder()
+
+    def scan(self, *names, args=(), env=None):
+        return self.proxy.command("scan", *args, *[self.files / name for name in names], env={**os.environ, **(env or {})})
+
+    def test_each_verdict_has_its_exit_code(self):
+        (self.files / "clean.txt").write_text("hello")
+        (self.files / "bad.zip").write_bytes(zipped(("e", EICAR)))
+        (self.files / "bomb.gz").write_bytes(gzip.compress(gzip.compress(b"\0" * 400_000_000)))
+        for names, code, said in ((["clean.txt"], 0, "clean.txt: clean\n"), (["bad.zip"], 1, "bad.zip: infected EICAR-Test-File (signatures)\n"),
+                                  (["bomb.gz"], 2, "bomb.gz: unscannable (bomb)\n"), (["clean.txt", "bomb.gz", "bad.zip"], 1, "bad.zip: infected")):
+            done = self.scan(*names)
+            self.assertEqual(done.returncode, code, done.stderr)
+            self.assertIn(said, done.stdout)
+        self.assertEqual(self.scan("nothing-there").returncode, 3)
+        self.assertEqual(self.scan("clean.txt", "nothing-there").returncode, 3)
+        self.assertEqual(self.proxy.command("scan").returncode, 2)
+
+    def test_json(self):
+        (self.files / "bad.com").write_bytes(EICAR)
+        found = json.loads(self.scan("bad.com", args=["--json"]).stdout)
+        self.assertEqual((found["scan.verdict"], found["scan.threat"], found["file.size"]), ("infected", "EICAR-Test-File", 68))
+
+    def test_what_nobody_looked_at_is_not_clean(self):
+        self.proxy.configure(inspect={"engines": []})
+        (self.files / "a.txt").write_text("hello")
+        done = self.scan("a.txt")
+        self.assertEqual((done.returncode, "skipped" in done.stdout), (2, True), done.stdout)
+
+    def test_a_file_with_a_fault_is_named(self):
+        (self.files / "bad.yar").write_text("rule Broken { condition: nothing_known }\n")
+        self.proxy.configure(inspect={"yara": [str(self.files / "*.yar")]})
+        for command in ("check", "scan"):
+            done = self.proxy.command(command, *(["x"] if command == "scan" else []))
+            self.assertNotEqual(done.returncode, 0)
+            self.assertIn("bad.yar:1", done.stderr)

@@ -1,78 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """Payloads: what is found in them, how they are delivered, and what the client sees of a verdict."""
 import gzip
-import io
-import json
+import hashlib
 import os
 import signal
 import subprocess
-import tarfile
 import threading
-import time
-import urllib.parse
-import zipfile
-import zlib
 
-from harness import SystemTest, rule, until
+from harness import rule, until
+from payloads import EICAR, PROGRAM, WithFiles, noise, tarred, zipped
 from wire import Closed, Origin, Peer, answering, ask, get, response
-
-# In pieces, so that no scanner takes this file for what it tests.
-EICAR = b"X5O!P%@AP[4\\PZX54(P^)7CC)7}$EICAR" + b"-STANDARD-ANTIVIRUS-TEST-FILE!$H+H*"
-PROGRAM = b"MZ" + b"\0" * 58 + b"\x80\0\0\0" + b"\0" * 64 + b"PE\0\0"
-
-
-def noise(size, seed=1):
-    return b"".join(zlib.crc32(b"%d %d" % (seed, i)).to_bytes(4, "big") for i in range((size + 3) // 4))[:size]
-
-
-def zipped(*members):
-    out = io.BytesIO()
-    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, data in members:
-            archive.writestr(name, data)
-    return out.getvalue()
-
-
-def tarred(*members):
-    out = io.BytesIO()
-    with tarfile.open(fileobj=out, mode="w") as archive:
-        for name, data in members:
-            info = tarfile.TarInfo(name)
-            info.size = len(data)
-            archive.addfile(info, io.BytesIO(data))
-    return out.getvalue()
-
-
-class Files(Origin):
-    """Serves bytes by path: `files[path] = (body, fields)`; uploads are kept in `uploads` by path."""
-
-    def __init__(self):
-        self.files = {}
-        self.uploads = {}
-        self.asked = []
-        super().__init__(answering(self.answer))
-
-    def answer(self, head, body):
-        path = urllib.parse.urlsplit(head.target).path
-        self.asked.append(head)
-        if head.method in ("POST", "PUT"):
-            self.uploads[path] = body
-            return response(b"taken")
-        found = self.files.get(path)
-        return response(b"none", "404 Not Found") if found is None else response(found[0], found[2] if len(found) > 2 else "200 OK", *found[1])
-
-
-class WithFiles(SystemTest):
-    def setUp(self):
-        self.origin = Files()
-        self.addCleanup(self.origin.close)
-
-    def serve(self, path, body, *fields):
-        self.origin.files[path] = (body, fields)
-        return self.origin.url(path)
-
-    def fetch(self, url, *fields, **keys):
-        return ask(self.proxy.port, url, *fields, **keys)
 
 
 class Verdicts(WithFiles):
@@ -139,6 +76,41 @@ class Verdicts(WithFiles):
         head, got = self.fetch(self.origin.url("/up2"), method="POST", body=PROGRAM + noise(500_000))
         self.assertEqual((head.status, got), (200, b"taken"))
         self.assertEqual(self.origin.uploads["/up2"], PROGRAM + noise(500_000))
+
+    def test_a_refused_upload_that_came_whole_costs_no_connection(self):
+        with Peer.connect(self.proxy.port) as peer:
+            for _ in range(2):
+                peer.send(get(self.origin.url("/again"), method="POST", body=zipped(("e", EICAR)) + noise(100_000)))
+                self.assert_refusal(peer.read_response()[0], 403)
+            peer.send(get(self.serve("/after", b"fine")))
+            self.assertEqual(peer.read_response()[1], b"fine")
+
+    def test_an_early_answer_does_not_save_an_upload_that_is_refused(self):
+        """The server answers before it has all; what it was sent is refused all the same, and the client does not get that answer as if nothing were."""
+        arrived = []
+
+        def handle(peer):
+            peer.read_head()
+            peer.send(b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n" + b"a" * 100_000)
+            try:
+                while True:
+                    arrived.append(peer.read_chunk())
+            except Closed:
+                pass
+        origin = Origin(handle)
+        self.addCleanup(origin.close)
+        with Peer.connect(self.proxy.port) as peer:
+            peer.send(get(origin.url("/early"), "Transfer-Encoding: chunked", method="POST"))
+            first = noise(100_000)
+            peer.send(b"%x\r\n%s\r\n" % (len(first), first))
+            head = peer.read_head()
+            self.assertEqual(head.status, 200)
+            with self.assertRaises((Closed, OSError)):
+                peer.send(b"%x\r\n%s\r\n0\r\n\r\n" % (len(EICAR), EICAR))
+                peer.read_body(head)
+        event = self.proxy.event(url__path="/early")
+        self.assertEqual((event["event.action"], event["rule.name"], event["scan.verdict"]), ("blocked", "malware", "infected"))
+        self.assertNotIn(EICAR, b"".join(arrived))
 
     def test_a_form(self):
         def form(*parts):
@@ -291,8 +263,20 @@ class Rules(WithFiles):
         self.fetch(self.serve("/num", gzip.compress(b"it is ABC-123456."), "Content-Encoding: gzip"))
         self.assertEqual(self.proxy.event(url__path="/num")["tags"], ["numbered"])
 
+    def test_bodies_are_searched_without_the_engine_signatures(self):
+        self.proxy = self.sluice([rule("secret", 'body contains "TOP SECRET"', "block")], inspect={"engines": ["yara"]})
+        self.assert_refusal(self.fetch(self.serve("/s", b"x" * 1000 + b"TOP SECRET"))[0], 403)
+        self.assertEqual(self.fetch(self.serve("/e.txt", b"text " + EICAR))[0].status, 200, "nobody asked for signatures")
+
+    def test_a_reload_turns_inspection_on(self):
+        self.proxy = self.sluice(inspect={"engines": []})
+        url = self.serve("/a.zip", zipped(("m", EICAR)))
+        self.assertEqual(self.fetch(url)[0].status, 200)
+        self.proxy.configure(inspect={"engines": ["hash", "signatures", "yara"]})
+        self.assertEqual(self.proxy.command("reload").returncode, 0)
+        self.assert_refusal(self.fetch(url)[0], 403)
+
     def test_hash_lists(self):
-        import hashlib
         body = b"known to be bad" * 100
         lists = self.folder() / "bad.sha256"
         lists.write_text(hashlib.sha256(body).hexdigest() + "\n")
