@@ -3,9 +3,7 @@
 
 #include <gtest/gtest.h>
 
-#include <stdlib.h>
-#include <unistd.h>
-#include <zlib.h>
+#include "unit/inspect/content/encoders.h"
 
 #include <algorithm>
 #include <memory>
@@ -18,20 +16,6 @@ namespace {
 
 // In pieces, so that no scanner takes this file for what it tests.
 const std::string eicar = std::string(R"(X5O!P%@AP[4\PZX54(P^)7CC)7}$EICAR)") + "-STANDARD-ANTIVIRUS" + "-TEST-FILE!$H+H*";
-
-std::string gzipped(const std::string& text) {
-    z_stream stream{};
-    EXPECT_EQ(deflateInit2(&stream, 6, Z_DEFLATED, 15 + 16, 8, Z_DEFAULT_STRATEGY), Z_OK);
-    std::string out(deflateBound(&stream, text.size()) + 64, '\0');
-    stream.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(text.data()));
-    stream.avail_in = static_cast<uInt>(text.size());
-    stream.next_out = reinterpret_cast<Bytef*>(out.data());
-    stream.avail_out = static_cast<uInt>(out.size());
-    EXPECT_EQ(deflate(&stream, Z_FINISH), Z_STREAM_END);
-    out.resize(stream.total_out);
-    deflateEnd(&stream);
-    return out;
-}
 
 // Bytes of which no two pieces are alike.
 std::string noise(std::size_t size) {
@@ -200,11 +184,11 @@ TEST_F(PayloadTest, what_is_found_keeps_back_all_that_has_not_gone) {
 }
 
 TEST_F(PayloadTest, what_is_coded_is_looked_at_decoded_and_goes_on_as_it_came) {
-    const std::string bytes = gzipped(noise(100'000) + eicar + noise(100'000));
+    const std::string bytes = test::gzip(noise(100'000) + eicar + noise(100'000));
     for (const auto deliver : {policy::Deliver::hold, policy::Deliver::tail}) {
         for (const std::size_t piece : {7U, 10'000U, 1'000'000U}) {
             EXPECT_EQ(pass(bytes, piece, deliver, {.coding = "gzip"}).outcome.verdict, Verdict::infected);
-            EXPECT_EQ(pass(gzipped(noise(50'000)), piece, deliver, {.coding = "gzip"}).outcome.verdict, Verdict::clean);
+            EXPECT_EQ(pass(test::gzip(noise(50'000)), piece, deliver, {.coding = "gzip"}).outcome.verdict, Verdict::clean);
         }
     }
 }
@@ -212,7 +196,7 @@ TEST_F(PayloadTest, what_is_coded_is_looked_at_decoded_and_goes_on_as_it_came) {
 TEST_F(PayloadTest, what_cannot_be_decoded_is_not_clean_and_still_searched) {
     EXPECT_EQ(pass("whatever", 3, policy::Deliver::hold, {.coding = "zstd-but-not-really"}).outcome.reason, Reason::undecodable);
     EXPECT_EQ(pass("no gzip at all", 3, policy::Deliver::hold, {.coding = "gzip"}).outcome.reason, Reason::corrupt);
-    const std::string whole = gzipped("a text that ends too early");
+    const std::string whole = test::gzip("a text that ends too early");
     EXPECT_EQ(pass(whole.substr(0, whole.size() - 3), 3, policy::Deliver::hold, {.coding = "gzip"}).outcome.reason, Reason::truncated);
     const Passed passed = pass(std::string(5'000, 'x') + eicar, 1'000, policy::Deliver::tail, {.coding = "no-coding"});
     EXPECT_EQ(passed.outcome.verdict, Verdict::infected) << "though it had been let pass as undecodable before";
@@ -243,7 +227,7 @@ TEST_F(PayloadTest, what_does_not_fit_into_memory_waits_in_a_file) {
     EXPECT_EQ(pass(infected, 250'000, policy::Deliver::hold).outcome.verdict, Verdict::infected);
     shared_.storage.memory.set_limit(0);
     EXPECT_EQ(pass(bytes.substr(0, 1'000'000), 100'000, policy::Deliver::hold).outcome.verdict, Verdict::clean);
-    EXPECT_EQ(pass(gzipped(infected), 250'000, policy::Deliver::hold, {.coding = "gzip"}).outcome.verdict, Verdict::infected);
+    EXPECT_EQ(pass(test::gzip(infected), 250'000, policy::Deliver::hold, {.coding = "gzip"}).outcome.verdict, Verdict::infected);
 }
 
 TEST_F(PayloadTest, without_room_on_disk_it_is_no_space_and_nothing_is_lost) {
@@ -325,7 +309,7 @@ TEST_F(PayloadTest, what_is_read_in_place_is_as_if_it_were_pushed) {
 TEST_F(PayloadTest, sha256_is_of_the_content) {
     for (const auto deliver : {policy::Deliver::hold, policy::Deliver::tail}) {
         EXPECT_EQ(pass("abc", 1, deliver).sha256, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
-        EXPECT_EQ(pass(gzipped("abc"), 1, deliver, {.coding = "gzip"}).sha256,
+        EXPECT_EQ(pass(test::gzip("abc"), 1, deliver, {.coding = "gzip"}).sha256,
                   "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
     }
 }

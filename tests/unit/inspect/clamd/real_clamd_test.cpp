@@ -110,7 +110,7 @@ protected:
         ::kill(process_, SIGTERM);
         for (int i = 0; i < 1000; ++i) {
             if (::waitpid(process_, nullptr, WNOHANG) != 0) break;
-            std::this_thread::sleep_for(10ms);
+            std::this_thread::sleep_for(10ms);  // a poll with a deadline
             if (i == 998) ::kill(process_, SIGKILL);
         }
         process_ = 0;
@@ -181,7 +181,7 @@ TEST_F(RealClamd, a_restart_is_waited_for) {
     wait_until_it_answers();
     stop();
     const std::jthread restart([this] {
-        std::this_thread::sleep_for(300ms);
+        std::this_thread::sleep_for(300ms);  // how long the restart takes: whatever it is, the answer is the same
         start();
     });
     EXPECT_EQ(scan(local(), marker), "infected Own.Marker.UNOFFICIAL");
@@ -193,13 +193,18 @@ TEST_F(RealClamd, scans_survive_a_restart_in_between) {
     start();
     wait_until_it_answers();
     std::atomic<bool> is_over = false;
+    std::atomic<int> scans = 0;
     std::vector<std::jthread> threads;
     for (int i = 0; i < 4; ++i)
         threads.emplace_back([&, i] {
-            while (!is_over) EXPECT_EQ(scan(i % 2 ? local() : remote(), marker), "infected Own.Marker.UNOFFICIAL");
+            while (!is_over) {
+                EXPECT_EQ(scan(i % 2 ? local() : remote(), marker), "infected Own.Marker.UNOFFICIAL");
+                ++scans;
+                scans.notify_all();
+            }
         });
     for (int round = 0; round < 3; ++round) {
-        std::this_thread::sleep_for(100ms);
+        for (int before = scans, seen = before; seen < before + 20; seen = scans) scans.wait(seen);
         stop();
         start();
         wait_until_it_answers();
@@ -215,7 +220,7 @@ TEST_F(RealClamd, a_reload_of_the_signatures_is_waited_for) {
     std::string said = "clean";
     for (int i = 0; i < 500 && said == "clean"; ++i) {
         said = scan(local(), "a new-marker-01 in a text");
-        std::this_thread::sleep_for(10ms);
+        std::this_thread::sleep_for(10ms);  // a poll with a deadline
     }
     EXPECT_EQ(said, "infected Own.New.UNOFFICIAL");
 }
