@@ -26,6 +26,7 @@ http::Generation make_generation(const Config& config, std::shared_ptr<const pol
     settings->deliver = config.inspect.deliver;
     settings->whole = config.inspect.whole;
     settings->ranges = config.inspect.ranges;
+    settings->trickle = config.inspect.trickle;
     settings->page = config.http.page;
     settings->pac = config.http.pac;
     settings->wait_for_log = config.log.when_full == WhenFull::wait;

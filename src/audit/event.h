@@ -88,6 +88,7 @@ struct Event {
     std::string_view scan_engine;
     std::string_view scan_reason;
     std::span<const std::string_view> scan_match;
+    bool scan_partial = false;  // a trickle of it went on before the verdict
 
     std::int64_t policy_ns = 0;  // where the time went
     std::int64_t upstream_ns = 0;

@@ -227,6 +227,7 @@ void write_payload(Line& line, const Event& event) {
     line.text(R"(,"scan.engine":)", event.scan_engine);
     line.text(R"(,"scan.reason":)", event.scan_reason);
     line.texts(R"(,"scan.match":)", event.scan_match);
+    if (event.scan_partial) line.raw(R"(,"scan.partial":true)");
 }
 
 }  // namespace

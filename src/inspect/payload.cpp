@@ -11,6 +11,11 @@ namespace {
 
 constexpr std::size_t everything = std::numeric_limits<std::size_t>::max();
 
+// A trickle is for a receiver's patience, not for its disk: so much at once, in all, and of what has come.
+constexpr std::size_t trickle_step = 16;
+constexpr std::size_t trickle_most = 1024;
+constexpr std::uint64_t trickle_share = 64;
+
 }  // namespace
 
 void Payload::begin(std::shared_ptr<const Setup> setup, const Declared& declared) {
@@ -35,6 +40,8 @@ void Payload::clear() {
     judged_ = Verdict::clean;
     size_ = examined_before_ = 0;
     scan_ns_ = 0;
+    front_.clear();
+    trickled_ = skipped_ = 0;
     behind_ = {};
 }
 
@@ -44,6 +51,7 @@ void Payload::push(std::string_view bytes, bool last, Views& out) {
         if (!bytes.empty()) out.push_back(bytes);
         return;
     }
+    if (delivery_.trickles) keep_front(bytes);
     if (is_hashing_) hash_->feed(bytes);
     if (!is_deferred_) inspection_.feed(bytes);
     else if (size_ > inspection_.max_size()) inspection_.give_up(Reason::too_large);
@@ -56,6 +64,7 @@ void Payload::push(std::string_view bytes, bool last, Views& out) {
 }
 
 void Payload::push_in_place(std::size_t size) {
+    if (delivery_.trickles) keep_front({held_.room().data(), size});
     if (is_hashing_) hash_->feed({held_.room().data(), size});
     held_.commit(size);
     size_ += size;
@@ -97,6 +106,28 @@ void Payload::give(std::size_t keep, std::string_view bytes, bool last, Views& o
     bytes.remove_prefix(fresh);
     if (last) behind_ = bytes;
     else held_.append(bytes);
+    skip_trickled(out);
+}
+
+void Payload::keep_front(std::string_view bytes) {
+    if (front_.size() < trickle_most) front_ += bytes.substr(0, trickle_most - front_.size());
+}
+
+std::string_view Payload::trickle() {
+    if (!may_trickle() || has_news() || outcome().verdict != Verdict::clean) return {};
+    const auto most = static_cast<std::size_t>(std::min<std::uint64_t>(front_.size(), size_ / trickle_share));
+    if (trickled_ >= most) return {};
+    const std::string_view piece = std::string_view(front_).substr(trickled_, std::min(trickle_step, most - trickled_));
+    trickled_ += piece.size();
+    return piece;
+}
+
+void Payload::skip_trickled(Views& out) {
+    for (std::string_view& view : out) {
+        const std::size_t gone = std::min(view.size(), trickled_ - skipped_);
+        view.remove_prefix(gone);
+        skipped_ += gone;
+    }
 }
 
 void Payload::end(bool whole) {
@@ -111,6 +142,7 @@ void Payload::deliver(const Delivery& delivery, Examination examination, Views& 
     examination_ = std::move(examination);
     way_ = Way::delivering;
     if (!examination_.engines.has(policy::Engine::signatures)) inspection_.leave_out_signatures();
+    if (delivery_.trickles) held_.each([this](std::string_view piece) { keep_front(piece); });
     plan_scan();
     reconsider();
     if (!ended_ && !has_news()) give(kept(), {}, false, out);
@@ -149,6 +181,7 @@ void Payload::release(Views& out) {
     held_.take(static_cast<std::size_t>(held_.size()), out);
     if (!behind_.empty()) out.push_back(behind_);
     behind_ = {};
+    skip_trickled(out);
 }
 
 }  // namespace sluice::inspect

@@ -72,6 +72,12 @@ public:
     // The source pauses (see Delivery::may_let_go).
     void pause(Views& out);
 
+    // Of what is held and may trickle, the next few bytes, for a receiver that would lose patience; what comes out later begins behind them. Never
+    // more than a little of what has come. A view that lives until `clear`; empty: nothing now.
+    std::string_view trickle();
+    bool may_trickle() const { return is_held() && delivery_.trickles; }
+    bool has_trickled() const { return trickled_ > 0; }
+
     bool has_work() const;
     // An error: what waited cannot be had again, and nothing more comes out.
     net::Task<Result<void>> work(Views& out);
@@ -111,6 +117,8 @@ private:
     std::size_t kept() const;
     void give(std::size_t keep, std::string_view bytes, bool last, Views& out);
     void release(Views& out);
+    void keep_front(std::string_view bytes);
+    void skip_trickled(Views& out);
 
     // payload_scan.cpp
     void plan_scan();
@@ -166,6 +174,9 @@ private:
     std::uint64_t size_ = 0;
     std::chrono::steady_clock::time_point ended_at_{};
     std::int64_t scan_ns_ = 0;
+    std::string front_;  // the first bytes, where they may trickle
+    std::size_t trickled_ = 0;  // of those, how many have gone
+    std::size_t skipped_ = 0;  // of those, how many have come out of what was held since
     std::string_view behind_;  // of the last `push`: what waits behind all that is held, uncopied
 };
 

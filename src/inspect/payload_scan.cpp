@@ -118,6 +118,7 @@ net::Task<Result<void>> Payload::read_back(Views& out) {
     const std::uint64_t keep = way_ == Way::passing ? 0 : kept();
     const std::string_view piece = CO_TRY(co_await held_.take_stored(held_.size() - keep));
     out.push_back(piece);
+    skip_trickled(out);
     if (held_.stored() > 0) co_return Result<void>{};
     // What is in memory comes behind it.
     if (way_ == Way::passing) release(out);

@@ -25,6 +25,7 @@ struct Delivery {
     Mode mode = Mode::tail;
     bool automatic = false;  // a payload that turns out larger than `automatic_hold` goes on as a tail
     bool may_let_go = false;  // where its source pauses, what waits goes on if nothing was found so far
+    bool trickles = false;  // held, a few of its first bytes go ahead (Payload::trickle)
 };
 
 // `declared_type`: without parameters, lower case. `declared_size`: 0 where it is not known.

@@ -205,6 +205,40 @@ class Deliveries(WithFiles):
             done = subprocess.run(["curl", "-s", "-o", "/dev/null", "-x", f"http://127.0.0.1:{self.proxy.port}", origin.url(path)], timeout=30)
             self.assertIn(done.returncode, (18, 56), "curl must know that the file is not whole")
 
+    def test_a_trickle_while_it_is_held(self):
+        """The server gives the second half once the client has had something of the first."""
+        self.proxy = self.sluice(inspect={"deliver": "hold", "trickle": True})
+        for path, tail, chunked in (("/clean", b"", False), ("/chunked", b"", True), ("/infected", EICAR, False)):
+            body = noise(100_000) + tail
+            has_some = threading.Event()
+
+            def handle(peer, body=body, has_some=has_some, chunked=chunked):
+                peer.read_request()
+                if chunked:
+                    peer.send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n%x\r\n" % len(body) + body[:50_000])
+                else:
+                    peer.send(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body) + body[:50_000])
+                has_some.wait(30)
+                peer.send(body[50_000:] + (b"\r\n0\r\n\r\n" if chunked else b""))
+            origin = Origin(handle)
+            self.addCleanup(origin.close)
+            with Peer.connect(self.proxy.port) as peer:
+                peer.send(get(origin.url(path)))
+                head = peer.read_head()                                         # comes with the first of the trickle
+                self.assertEqual(head.status, 200)
+                has_some.set()
+                if tail:
+                    with self.assertRaises(Closed) as cut:
+                        peer.read_body(head)
+                    self.assertLess(len(cut.exception.data), 2000)
+                else:
+                    self.assertTrue(peer.read_body(head) == body)
+            event = self.proxy.event(url__path=path)
+            self.assertEqual((event["scan.verdict"], event["scan.partial"]), ("infected" if tail else "clean", True))
+        head, _ = self.fetch(self.serve("/at-once", EICAR))                     # a page where there was no time for a trickle
+        self.assert_refusal(head, 403)
+        self.assertNotIn("scan.partial", self.proxy.event(url__path="/at-once"))
+
     def test_http_1_0_without_a_length_gets_nothing_before_the_verdict(self):
         self.proxy = self.sluice(inspect={"deliver": "stream"})
 

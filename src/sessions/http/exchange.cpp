@@ -51,7 +51,8 @@ void Exchange::begin(Session& session) {
     upload_body_.bytes = download_body_.bytes = 0;
     upload_payload_.is_on = download_payload_.is_on = false;
     payload_refusal_.reset();
-    answers_expectation_ = upload_pauses_ = head_waits_ = false;
+    answers_expectation_ = upload_pauses_ = head_waits_ = is_sending_ = false;
+    trickle_left_.clear();
     in_begin_ = in_end_ = 0;
     response_started_ = watching_ = false;
     keep_client_ = linger_ = client_gone_ = in_tunnel_ = start_recorded_ = false;

@@ -173,6 +173,7 @@ private:
     Result<void> take_download(const Came& came);
     net::Task<Result<Came>> read_download(Limits::Duration idle, bool is_pausing);
     Result<std::size_t> try_send_download(bool head_goes);
+    void send_trickle();
     net::Task<Result<void>> finish_send_download(std::size_t sent);
 
     // exchange_inspect.cpp
@@ -301,6 +302,9 @@ private:
     net::Buffer in_;                                     // from the server
     net::Buffer head_in_;                                // the response's head, while its body is inspected
     bool head_waits_ = false;                            // the response's head has not gone to the client yet
+    bool is_sending_ = false;                            // a part of the download, which the client takes slowly
+    std::string trickle_left_;                           // of a trickle, what the client had no room for
+    std::string trickle_out_;                            // the same, on its way
     std::size_t in_begin_ = 0;
     std::size_t in_end_ = 0;
     Body download_body_;

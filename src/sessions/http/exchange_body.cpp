@@ -4,6 +4,7 @@
 #include <array>
 
 #include "base/text.h"
+#include "net/timer.h"
 #include "protocols/http1/encoder.h"
 #include "sessions/http/alarm.h"
 #include "sessions/http/exchange.h"
@@ -41,6 +42,9 @@ private:
     std::int64_t start_ns_;
     std::uint64_t bytes_ = 0;
 };
+
+// How often a client that waits for a verdict gets a few bytes, where they may go.
+constexpr std::chrono::milliseconds trickle_pace{2000};
 
 // Whether it is less than all of the object (RFC 9110 14.4, 15.3.7): "bytes 0-99/100" is all of it.
 bool is_partial(const http1::ResponseHead& response) {
@@ -262,6 +266,11 @@ Result<std::size_t> Exchange::try_send_download(bool head_goes) {
         download_body_.pieces.clear();
         return 0;
     }
+    if (!trickle_left_.empty()) {
+        trickle_out_.swap(trickle_left_);
+        trickle_left_.clear();
+        download_body_.pieces.insert(download_body_.pieces.begin(), trickle_out_);
+    }
     net::Stream& client = session_->client();
     if (upload_ == Upload::running) client.expires_in(limits().body_idle);  // a client that is answered may pause in its upload
     else client.expires_never();
@@ -270,7 +279,27 @@ Result<std::size_t> Exchange::try_send_download(bool head_goes) {
 }
 
 net::Task<Result<void>> Exchange::finish_send_download(std::size_t sent) {
-    co_return co_await session_->client().write(download_body_.pieces, sent, limits().body_idle);
+    is_sending_ = true;
+    const auto done = co_await session_->client().write(download_body_.pieces, sent, limits().body_idle);
+    is_sending_ = false;
+    co_return done;
+}
+
+// Between what is read and what is scanned: nothing waits for it. What the client does not take at once goes with what follows.
+void Exchange::send_trickle() {
+    if (is_sending_ || !trickle_left_.empty() || payload_refusal_) return;
+    const std::array<std::string_view, 1> piece{download_payload_.payload->trickle()};
+    if (piece[0].empty()) return;
+    download_body_.frame(piece, false);
+    std::string bytes;
+    if (head_waits_) bytes = out_;
+    head_waits_ = false;
+    for (const std::string_view each : download_body_.pieces) bytes += each;
+    download_body_.pieces.clear();
+    const std::array<std::string_view, 1> all{bytes};
+    const auto sent = session_->client().try_write(all);
+    client_sent_ += sent.value_or(0);
+    trickle_left_ = bytes.substr(sent.value_or(0));  // after an error, who writes next meets it again
 }
 
 net::Task<Result<void>> Exchange::pump_download() {
@@ -281,6 +310,7 @@ net::Task<Result<void>> Exchange::pump_download() {
     response_started_ = true;
     head_waits_ = true;
     if (response_.body.kind != Framing::Kind::none) begin_inspection(download_payload_, response_.fields, is_partial(response_));
+    std::optional<net::Timer> trickling;
     for (Came came;;) {
         const Result<void> taken = take_download(came);
         if (payload_refusal_) co_return fail(Errc::refused_by_policy, Side::self, "the payload was refused");
@@ -291,6 +321,13 @@ net::Task<Result<void>> Exchange::pump_download() {
         const std::size_t sent = CO_TRY(try_send_download(head_goes));
         if (sent < net::total_size(download_body_.pieces)) CO_TRY(co_await finish_send_download(sent));
         if (!taken) co_return std::unexpected(taken.error());
+        if (is_held && !trickling && download_payload_.payload->may_trickle()) {
+            trickling.emplace(worker_.timers(), [this, &trickling] {
+                send_trickle();
+                trickling->set(trickle_pace);
+            });
+            trickling->set(trickle_pace);
+        }
         while (has_work(download_payload_)) {
             session_->client().expires_never();
             if (download_body_.ended) upstream_->expires_never();

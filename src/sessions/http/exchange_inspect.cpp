@@ -221,7 +221,11 @@ Exchange::Refused Exchange::plan_payload(Inspected& way, const Body& body) {
     if (!examination.form_boundary.empty() && delivery.automatic && declared <= inspect::automatic_hold)
         delivery = {.mode = inspect::Mode::hold, .automatic = true};
     // A client that cannot tell a cut from an end gets nothing before the verdict.
-    if (!is_upload && body_out_.kind == BodyOut::Kind::until_close) delivery = {.mode = inspect::Mode::hold};
+    const bool is_cut_seen = is_upload || body_out_.kind != BodyOut::Kind::until_close;
+    if (!is_cut_seen) delivery = {.mode = inspect::Mode::hold};
+    // A server does not wait for an upload: it is asked once the upload is there.
+    if (!is_upload && is_cut_seen && delivery.mode == inspect::Mode::hold)
+        delivery.trickles = options.trickle.value_or(generation_->settings->trickle);
     payload.deliver(delivery, std::move(examination), way.released);
     return std::nullopt;
 }
@@ -331,6 +335,7 @@ void Exchange::record_payload(const Inspected& way, audit::Event& event) {
     event.scan_threat = outcome.threat;
     event.scan_engine = outcome.engine;
     event.scan_reason = way.skipped_by.empty() ? to_string(outcome.reason) : way.skipped_by;
+    event.scan_partial = payload.has_trickled();
     event.scan_ns = payload.scan_ns();
     scan_matches_.assign(outcome.matches.begin(), outcome.matches.end());
     event.scan_match = scan_matches_;

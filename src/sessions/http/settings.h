@@ -46,6 +46,7 @@ struct Settings {
     policy::Deliver deliver = policy::Deliver::automatic;
     policy::Whole whole = policy::Whole::risky;
     policy::Ranges ranges = policy::Ranges::automatic;
+    bool trickle = false;
     std::shared_ptr<const policy::Countries> countries;  // null: there is no database
 
     bool serves(const IpAddress& client) const {

@@ -118,6 +118,11 @@ protected:
         return passed;
     }
 
+    net::Task<void> one_work(Payload::Views& out) { EXPECT_TRUE(co_await payload_.work(out)); }
+    net::Task<void> work(Payload::Views& out) {
+        while (payload_.has_work()) co_await one_work(out);
+    }
+
     std::shared_ptr<inspect::Setup> setup_ = std::make_shared<inspect::Setup>();
     net::Worker worker_;
     Shared shared_{Limits{}};
@@ -228,6 +233,73 @@ TEST_F(PayloadTest, what_does_not_fit_into_memory_waits_in_a_file) {
     shared_.storage.memory.set_limit(0);
     EXPECT_EQ(pass(bytes.substr(0, 1'000'000), 100'000, policy::Deliver::hold).outcome.verdict, Verdict::clean);
     EXPECT_EQ(pass(test::gzip(infected), 250'000, policy::Deliver::hold, {.coding = "gzip"}).outcome.verdict, Verdict::infected);
+}
+
+// In memory, read in place, and through a file: what went ahead does not come again.
+TEST_F(PayloadTest, a_trickle_is_a_little_of_the_first_bytes) {
+    enum class How : std::uint8_t { memory, in_place, file };
+    const std::string bytes = noise(300'000);
+    for (const How how : {How::memory, How::in_place, How::file}) {
+        shared_.storage.memory.set_limit(how == How::file ? 0 : 200'000'000);
+        payload_.begin(setup_, {});
+        Payload::Views out;
+        std::string trickled;
+        const auto trickle = [&] {
+            for (std::string_view piece = payload_.trickle(); !piece.empty(); piece = payload_.trickle()) trickled += piece;
+        };
+        std::size_t at = 0;
+        const auto push = [&](std::size_t size) {
+            payload_.step();
+            payload_.push(std::string_view(bytes).substr(at, size), false, out);
+            at += size;
+        };
+        push(600);
+        EXPECT_TRUE(payload_.trickle().empty());  // nobody has said that it may
+        payload_.deliver({.mode = Mode::hold, .trickles = true}, examination(), out);
+        trickle();
+        EXPECT_EQ(trickled.size(), 600U / 64);
+        while (at < bytes.size()) {
+            if (how == How::in_place) {
+                const std::span<char> room = payload_.room();
+                const std::size_t size = std::min(room.size(), bytes.size() - at);
+                std::ranges::copy(std::string_view(bytes).substr(at, size), room.begin());
+                at += size;
+                payload_.push_in_place(size);
+            } else {
+                push(std::min<std::size_t>(20'000, bytes.size() - at));
+            }
+            worker_.run(work(out));
+            trickle();
+        }
+        EXPECT_TRUE(out.empty());
+        EXPECT_EQ(trickled.size(), 1024U);
+        payload_.end(true);
+        worker_.run(work(out));
+        ASSERT_TRUE(payload_.has_news());
+        EXPECT_TRUE(payload_.trickle().empty());  // a rule is to say first
+        payload_.accept_news(out);
+        std::string all = trickled;
+        for (const std::string_view view : out) all += view;
+        while (payload_.has_work()) {
+            out.clear();
+            worker_.run(one_work(out));
+            for (const std::string_view view : out) all += view;
+        }
+        EXPECT_TRUE(payload_.is_over());
+        EXPECT_TRUE(payload_.has_trickled());
+        EXPECT_TRUE(all == bytes) << all.size();
+        payload_.clear();
+    }
+}
+
+TEST_F(PayloadTest, of_what_is_infected_nothing_trickles) {
+    payload_.begin(setup_, {});
+    Payload::Views out;
+    const std::string bytes = noise(60'000) + eicar + noise(10'000);
+    payload_.push(bytes, false, out);
+    payload_.deliver({.mode = Mode::hold, .trickles = true}, examination(), out);
+    EXPECT_TRUE(payload_.has_news());
+    EXPECT_TRUE(payload_.trickle().empty());
 }
 
 TEST_F(PayloadTest, without_room_on_disk_it_is_no_space_and_nothing_is_lost) {
