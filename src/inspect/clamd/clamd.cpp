@@ -25,6 +25,7 @@ using Status = ClamdConnection::Status;
 constexpr milliseconds retry_time{5000};  // a clamd that was lost is asked again for so long, from its first failure on
 constexpr milliseconds first_pause{50};  // doubled each time
 constexpr milliseconds longest_pause{500};
+constexpr milliseconds down_time{1000};  // one that was given up is left in peace for so long
 constexpr std::size_t chunk_bytes = 64 * 1024;  // of INSTREAM
 
 Outcome unscannable(Reason reason) { return Outcome::unscannable(reason, clamd_engine); }
@@ -97,12 +98,21 @@ Outcome Clamd::scan(const Object& object, Time deadline) const {
     if (object.size > options_.max_size) return unscannable(Reason::too_large);
     if (!is_readable(object)) return unscannable(Reason::truncated);
     if (steady_clock::now() >= deadline) return unscannable(Reason::timeout);
+    const Time down_until = down_until_.load(std::memory_order_relaxed);
+    if (steady_clock::now() < down_until) return unscannable(Reason::engine_down);
     std::optional<Time> give_up;
     for (milliseconds pause = first_pause;; pause = std::min(pause * 2, longest_pause)) {
-        if (std::optional<Outcome> outcome = ask(object, deadline)) return *std::move(outcome);
+        if (std::optional<Outcome> outcome = ask(object, deadline)) {
+            if (outcome->reason != Reason::timeout) down_until_.store(Time::min(), std::memory_order_relaxed);
+            return *std::move(outcome);
+        }
         const Time now = steady_clock::now();
-        if (!give_up) give_up = std::min(deadline, now + retry_time);
-        if (now + pause >= *give_up) return unscannable(Reason::engine_down);
+        if (!give_up) give_up = down_until == Time::min() ? now + retry_time : now;
+        if (now + pause >= *give_up) {
+            down_until_.store(now + down_time, std::memory_order_relaxed);
+            return unscannable(Reason::engine_down);
+        }
+        if (now + pause >= deadline) return unscannable(Reason::engine_down);
         std::this_thread::sleep_for(pause);
     }
 }

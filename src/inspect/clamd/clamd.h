@@ -2,7 +2,8 @@
 // The engine `clamav`: ClamAV's daemon is asked about an object, with one connection a scan.
 //
 // A clamd of this machine (a local socket) gets the object's descriptor (FILDES) and reads it itself; one elsewhere gets the content (INSTREAM).
-// A clamd that is gone for a moment (restarted, reloading, out of memory) is asked again for a few seconds; then it is down.
+// A clamd that is gone for a moment (restarted, reloading, out of memory) is asked again for a few seconds; then it is down, and who asks it is told
+// so at once, but for one try a second.
 //
 // What clamd does not tell it cannot know: where its clamd.conf lacks `AlertExceedsMax yes`, clamd says OK of what is beyond its own MaxFileSize and
 // MaxScanSize, without having read it.
@@ -11,6 +12,7 @@
 #include "inspect/object.h"
 #include "inspect/verdict.h"
 
+#include <atomic>
 #include <chrono>
 #include <cstdint>
 #include <optional>
@@ -39,6 +41,7 @@ private:
     std::optional<Outcome> ask(const Object& object, Time deadline) const;
 
     Options options_;
+    mutable std::atomic<Time> down_until_{Time::min()};  // it was found to be down, and is not asked before; min: it was not
 };
 
 }  // namespace sluice::inspect

@@ -159,9 +159,28 @@ TEST_P(ClamdOver, is_down_where_nobody_listens) {
     EXPECT_LT(steady_clock::now() - begin, 2s);
     if (!is_local()) return;                                 // the long wait is the same code
     begin = steady_clock::now();
-    EXPECT_EQ(scan("content", 60s), "unscannable engine-down");
+    const Clamd clamd(options_);
+    const MemoryObject object("content");
+    const auto ask = [&] { return meaning(clamd.scan(object.object(), steady_clock::now() + 60s)); };
+    EXPECT_EQ(ask(), "unscannable engine-down");
     EXPECT_GE(steady_clock::now() - begin, 4s);
     EXPECT_LT(steady_clock::now() - begin, 10s);
+
+    // Once that is known nobody waits again, and it is noticed when it is back.
+    begin = steady_clock::now();
+    for (int i = 0; i < 20; ++i) EXPECT_EQ(ask(), "unscannable engine-down");
+    EXPECT_LT(steady_clock::now() - begin, 2s);
+    start("stream: OK\0"sv);
+    begin = steady_clock::now();
+    while (ask() != "clean" && steady_clock::now() - begin < 10s) std::this_thread::yield();
+    EXPECT_LT(steady_clock::now() - begin, 4s);
+    EXPECT_EQ(ask(), "clean");
+    stop();
+    const std::jthread restart([this] {
+        std::this_thread::sleep_for(200ms);
+        start("fd[7]: After.Restart FOUND\0"sv);
+    });
+    EXPECT_EQ(ask(), "infected After.Restart");
 }
 
 TEST_P(ClamdOver, many_threads_ask_at_once) {
