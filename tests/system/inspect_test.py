@@ -7,7 +7,7 @@ import signal
 import subprocess
 import threading
 
-from harness import rule, until
+from harness import ROOT, rule, until
 from payloads import EICAR, PROGRAM, WithFiles, noise, tarred, zipped
 from wire import Closed, Origin, Peer, answering, ask, get, response
 
@@ -352,6 +352,16 @@ class Rules(WithFiles):
         self.assertEqual(self.proxy.event(url__path="/s")["scan.threat"], "Own.Thing")
         self.assert_refusal(self.fetch(self.origin.url("/card"), method="POST", body=b"my card is 4111 1111 1111 1111, thanks")[0], 403)
         self.assertEqual(self.fetch(self.origin.url("/nocard"), method="POST", body=b"my card is 4111 1111 1111 1112, thanks")[0].status, 200)
+
+    def test_card_numbers_by_the_shipped_example(self):
+        self.proxy = self.sluice([rule("no-card-numbers", 'payload.direction == "upload" and scan.match starts_with "Card."', "block")],
+                                 inspect={"signatures": [str(ROOT / "share/signatures.d/example.toml")]})
+        for number, stops in (("4111 1111 1111 1111", True), ("4111-1111-1111-1112", False), ("378282246310005", True)):
+            body = b'{"card": "%s"}' % number.encode()
+            head, _ = self.fetch(self.origin.url("/" + number.replace(" ", "")), "Content-Type: application/json", method="POST", body=body)
+            self.assertEqual(head.status, 403 if stops else 200, number)
+        self.assertEqual(self.fetch(self.serve("/down", b"4111 1111 1111 1111"))[0].status, 200)
+        self.assertEqual(self.proxy.event(url__path="/down")["scan.match"], ["Card.Visa"])
 
     def test_yara_files(self):
         folder = self.folder()
