@@ -1,15 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Payloads: what is found in them, how they are delivered, and what the client sees of a verdict."""
+"""Payloads: what is found in them, what rules say of it, and the processes that look into them."""
 import gzip
 import hashlib
 import os
 import signal
-import subprocess
 import threading
 
 from harness import ROOT, rule, until
 from payloads import EICAR, PROGRAM, WithFiles, noise, tarred, zipped
-from wire import Closed, Origin, Peer, answering, ask, get, response
+from wire import Closed, Origin, Peer, answering, get, response
 
 
 class Verdicts(WithFiles):
@@ -144,134 +143,6 @@ class Verdicts(WithFiles):
         self.check("/counted.zip", zipped(("counted", EICAR)))
         key = 'sluice_payloads_total{scan_verdict="infected",scan_reason="",scan_engine="signatures"}'
         until(lambda: self.proxy.metrics().get(key, 0) > before.get(key, 0), "the metric")
-
-
-class Deliveries(WithFiles):
-    """How much of a file a client has when the verdict comes."""
-
-    def early(self, deliver, size, at, length=True, **keys):
-        """Bytes of an infected file that the client got; True where it was a page instead."""
-        self.proxy = self.sluice(inspect={"deliver": deliver}, **keys)
-        body = noise(size)
-        body = body[:at] + EICAR + body[at:]
-
-        def handle(peer):
-            peer.read_request()
-            framing = b"Content-Length: %d\r\n" % len(body) if length else b""
-            peer.send(b"HTTP/1.1 200 OK\r\n" + framing + b"\r\n" + body)
-        origin = Origin(handle)
-        self.addCleanup(origin.close)
-        with Peer.connect(self.proxy.port) as peer:
-            peer.send(get(origin.url("/f")))
-            try:
-                head = peer.read_head()
-                if head.status == 403:
-                    self.assertEqual(self.proxy.event(url__path="/f")["scan.verdict"], "infected")
-                    return True, 0
-                self.assertEqual(head.status, 200)
-                peer.read_body(head)
-            except Closed as closed:
-                got = len(closed.data)
-                event = self.proxy.event(url__path="/f")
-                self.assertEqual((event["scan.verdict"], event["event.action"]), ("infected", "blocked"))
-                return False, got
-        raise AssertionError("an infected file was taken for whole")
-
-    def test_hold(self):
-        self.assertEqual(self.early("hold", 1_000_000, 999_999), (True, 0))
-
-    def test_tail(self):
-        self.assertEqual(self.early("tail", 50_000, 49_999), (True, 0))
-        page, _ = self.early("tail", 1_000_000, 999_999)
-        self.assertFalse(page)
-        self.assertFalse(self.early("tail", 1_000_000, 999_999, length=False)[0])
-
-    def test_stream(self):
-        self.assertFalse(self.early("stream", 1_000_000, 600_000)[0])
-
-    def test_curl_sees_that_it_was_cut(self):
-        self.proxy = self.sluice(inspect={"deliver": "stream"})
-        for path, fields in (("/length", ()), ("/chunked", ("Transfer-Encoding: chunked",))):
-            body = noise(3_000_000) + EICAR
-
-            def handle(peer, body=body, fields=fields):
-                peer.read_request()
-                if fields:
-                    peer.send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n%x\r\n" % len(body) + body + b"\r\n0\r\n\r\n")
-                else:
-                    peer.send(response(body))
-            origin = Origin(handle)
-            self.addCleanup(origin.close)
-            done = subprocess.run(["curl", "-s", "-o", "/dev/null", "-x", f"http://127.0.0.1:{self.proxy.port}", origin.url(path)], timeout=30)
-            self.assertIn(done.returncode, (18, 56), "curl must know that the file is not whole")
-
-    def test_a_trickle_while_it_is_held(self):
-        """The server gives the second half once the client has had something of the first."""
-        self.proxy = self.sluice(inspect={"deliver": "hold", "trickle": True})
-        for path, tail, chunked in (("/clean", b"", False), ("/chunked", b"", True), ("/infected", EICAR, False)):
-            body = noise(100_000) + tail
-            has_some = threading.Event()
-
-            def handle(peer, body=body, has_some=has_some, chunked=chunked):
-                peer.read_request()
-                if chunked:
-                    peer.send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n%x\r\n" % len(body) + body[:50_000])
-                else:
-                    peer.send(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body) + body[:50_000])
-                has_some.wait(30)
-                peer.send(body[50_000:] + (b"\r\n0\r\n\r\n" if chunked else b""))
-            origin = Origin(handle)
-            self.addCleanup(origin.close)
-            with Peer.connect(self.proxy.port) as peer:
-                peer.send(get(origin.url(path)))
-                head = peer.read_head()                                         # comes with the first of the trickle
-                self.assertEqual(head.status, 200)
-                has_some.set()
-                if tail:
-                    with self.assertRaises(Closed) as cut:
-                        peer.read_body(head)
-                    self.assertLess(len(cut.exception.data), 2000)
-                else:
-                    self.assertTrue(peer.read_body(head) == body)
-            event = self.proxy.event(url__path=path)
-            self.assertEqual((event["scan.verdict"], event["scan.partial"]), ("infected" if tail else "clean", True))
-        head, _ = self.fetch(self.serve("/at-once", EICAR))                     # a page where there was no time for a trickle
-        self.assert_refusal(head, 403)
-        self.assertNotIn("scan.partial", self.proxy.event(url__path="/at-once"))
-
-    def test_http_1_0_without_a_length_gets_nothing_before_the_verdict(self):
-        self.proxy = self.sluice(inspect={"deliver": "stream"})
-
-        def handle(peer):
-            peer.read_request()
-            peer.send(b"HTTP/1.1 200 OK\r\n\r\n" + noise(500_000) + EICAR)
-        origin = Origin(handle)
-        self.addCleanup(origin.close)
-        head, _ = ask(self.proxy.port, origin.url(), version="1.0")
-        self.assert_refusal(head, 403)
-
-    def test_a_held_upload_gets_its_100_from_us(self):
-        self.proxy = self.sluice(inspect={"deliver": "hold"})
-        with Peer.connect(self.proxy.port) as peer:
-            peer.send(get(self.origin.url("/up"), "Expect: 100-continue", "Content-Length: 68", method="PUT"))
-            self.assertEqual(peer.read_head().status, 100)
-            peer.send(EICAR)
-            self.assert_refusal(peer.read_response()[0], 403)
-        self.assertEqual(self.origin.accepted, 0)
-
-    def test_what_is_held_may_be_larger_than_memory(self):
-        self.proxy = self.sluice(inspect={"deliver": "hold", "memory": "1MiB"})
-        body = noise(12_000_000)
-        head, got = self.fetch(self.serve("/large", body))
-        self.assertEqual(head.status, 200)
-        self.assertTrue(got == body)
-        self.assert_refusal(self.fetch(self.serve("/bad", body + EICAR))[0], 403)
-
-    def test_no_disk_no_pass(self):
-        self.proxy = self.sluice(inspect={"deliver": "hold", "memory": "1MiB", "disk": "2MiB"})
-        self.assert_refusal(self.fetch(self.serve("/large", noise(12_000_000)))[0], 403)
-        event = self.proxy.event(url__path="/large")
-        self.assertEqual((event["scan.verdict"], event["scan.reason"], event["rule.name"]), ("unscannable", "no-space", "unscanned"))
 
 
 class Rules(WithFiles):
