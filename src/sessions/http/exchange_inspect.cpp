@@ -286,7 +286,7 @@ Exchange::Refused Exchange::refuse_payload(const Inspected& way, Phase phase, st
     if (!refused) return refused;
     refused->what = what_is_refused(way.direction);
     if (!threat.empty()) {
-        payload_reason_ = fmt::format("{} ({})", refused->reason, threat);
+        payload_reason_ = refused->reason.empty() ? std::string(threat) : fmt::format("{} ({})", refused->reason, threat);
         refused->reason = payload_reason_;
     }
     if (way.direction == Direction::download) service_->inspection().cut.add(range_key());

@@ -215,6 +215,7 @@ struct BenchState {
 
 Bench::Bench(std::vector<policy::RuleSource> rules, std::string_view default_action, const Adjust& adjust)
     : state_(std::make_unique<BenchState>()) {
+    state_->inspection.storage.memory.set_limit(std::uint64_t{64} * 1024 * 1024);
     Generation generation = state_->generation(std::move(rules), default_action, adjust);
     state_->worker.set_limits(generation.settings->limits);
     state_->service = std::make_unique<Service>(
