@@ -29,12 +29,52 @@ constexpr std::array kCommands{
     CommandName{"explain", Command::explain, "Say which rule would decide a request, and why.", true},
     CommandName{"scan", Command::scan, "Scan files as the proxy would scan payloads.", true},
     CommandName{"config", Command::config, "Print the default configuration, complete and commented."},
+    CommandName{"quarantine", Command::quarantine, "List, show, release and delete what a rule has put away."},
     CommandName{"status", Command::status, "Say how the running instance is.", true},
     CommandName{"reload", Command::reload, "Have the running instance load its configuration again.", true},
     CommandName{"reopen", Command::reopen, "Have the running instance open its event log anew (log rotation).", true},
     CommandName{"stop", Command::stop, "Drain and end the running instance.", true},
     CommandName{"version", Command::version, "Print the version, the build and the libraries."},
 };
+
+struct QuarantineName {
+    std::string_view name;
+    QuarantineAction action;
+    std::string_view help;
+};
+
+constexpr std::array kQuarantineActions{
+    QuarantineName{"list", QuarantineAction::list, "The samples, the newest first."},
+    QuarantineName{"show", QuarantineAction::show, "One sample: its event, its hashes, and whether it is intact."},
+    QuarantineName{"release", QuarantineAction::release, "Write a sample, as it came, to a new file. The quarantine keeps its copy."},
+    QuarantineName{"delete", QuarantineAction::remove, "Remove a sample for good."},
+};
+
+void add_config(CLI::App& command, std::string& config) {
+    command.add_option("-c,--config", config, "the configuration file")->type_name("FILE");
+}
+
+void add_json(CLI::App& command, bool& json, const std::string& what = "one JSON object instead of text") {
+    command.add_flag("--json", json, what);
+}
+
+void add_quarantine_actions(CLI::App& command, CommandLine& line) {
+    command.require_subcommand(1);
+    for (const QuarantineName& spec : kQuarantineActions) {
+        CLI::App* action = command.add_subcommand(std::string(spec.name), std::string(spec.help));
+        add_config(*action, line.config);
+        const bool is_list = spec.action == QuarantineAction::list;
+        if (!is_list)
+            action->add_option("id", line.quarantine.id, "the sample's, as `list` shows it: that of its event")
+                ->required()
+                ->type_name("ID");
+        if (spec.action == QuarantineAction::release)
+            action->add_option("file", line.quarantine.file, "where to: nothing may be there yet")->required()->type_name("FILE");
+        if (is_list) add_json(*action, line.json, "an array of JSON objects instead of a table");
+        if (spec.action == QuarantineAction::show) add_json(*action, line.json);
+        action->callback([&line, &spec] { line.quarantine.action = spec.action; });
+    }
+}
 
 void add_explain_options(CLI::App& command, ExplainOptions& explain) {
     command.add_option("url", explain.url, "http:, https:, ftp: URL, or mailto: for a recipient")->required()->type_name("URL");
@@ -53,13 +93,24 @@ void add_explain_options(CLI::App& command, ExplainOptions& explain) {
     command.add_option("--sender", explain.sender, "the sender of a mail, for mailto:")->type_name("ADDRESS");
 }
 
-std::string_view first_word(int argc, const char* const* argv) {
-    for (int i = 1; i < argc; ++i) {
+// The words that are no options nor their values: the command, and what it is to do. At most two.
+std::vector<std::string_view> first_words(int argc, const char* const* argv) {
+    std::vector<std::string_view> words;
+    for (int i = 1; i < argc && words.size() < 2; ++i) {
         const std::string_view word = argv[i];
         if (word == "-c" || word == "--config") ++i;
-        else if (!word.starts_with('-')) return word;
+        else if (!word.starts_with('-')) words.push_back(word);
     }
-    return {};
+    return words;
+}
+
+// Says that `word` is none of `names`, and which of them may be meant. True: it is one of them.
+bool is_known(std::string_view word, const std::vector<std::string_view>& names, std::string_view command, std::ostream& err) {
+    if (std::ranges::find(names, word) != names.end()) return true;
+    err << fmt::format("sluice{}: there is no command \"{}\"", command, word);
+    if (const auto nearest = nearest_name(word, names); !nearest.empty()) err << fmt::format("; did you mean \"{}\"?", nearest);
+    err << fmt::format("\nCommands: {}\n", fmt::join(names, ", "));
+    return false;
 }
 
 }  // namespace
@@ -68,35 +119,43 @@ std::variant<CommandLine, int> parse_command_line(int argc, const char* const* a
     CommandLine line;
     CLI::App app("Sluice, an application-layer security proxy.", "sluice");
     app.require_subcommand(1);
-    app.add_option("-c,--config", line.config, "the configuration file")->type_name("FILE");
+    add_config(app, line.config);
     std::vector<std::string_view> names;
     for (const CommandName& spec : kCommands) {
         names.push_back(spec.name);
         CLI::App* command = app.add_subcommand(std::string(spec.name), std::string(spec.help));
-        command->add_option("-c,--config", line.config, "the configuration file")->type_name("FILE");
-        if (spec.has_json) command->add_flag("--json", line.json, "one JSON object instead of text");
+        add_config(*command, line.config);
+        if (spec.has_json) add_json(*command, line.json);
         if (spec.command == Command::explain) add_explain_options(*command, line.explain);
         if (spec.command == Command::scan) command->add_option("file", line.files, "files to scan")->required()->type_name("FILE");
+        if (spec.command == Command::quarantine) add_quarantine_actions(*command, line);
         command->callback([&line, &spec] { line.command = spec.command; });
     }
 
-    const std::string_view word = first_word(argc, argv);
-    if (!word.empty() && std::ranges::find(names, word) == names.end()) {
-        err << fmt::format("sluice: there is no command \"{}\"", word);
-        if (const auto nearest = nearest_name(word, names); !nearest.empty()) err << fmt::format("; did you mean \"{}\"?", nearest);
-        err << fmt::format("\nCommands: {}\n", fmt::join(names, ", "));
-        return exit_usage;
+    const auto words = first_words(argc, argv);
+    const std::string_view word = words.empty() ? std::string_view() : words[0];
+    if (!word.empty() && !is_known(word, names, "", err)) return exit_usage;
+    if (word == "quarantine" && words.size() == 2) {
+        std::vector<std::string_view> actions;
+        for (const QuarantineName& spec : kQuarantineActions) actions.push_back(spec.name);
+        if (!is_known(words[1], actions, " quarantine", err)) return exit_usage;
     }
     try {
         app.parse(argc, argv);
     } catch (const CLI::CallForHelp&) {
         // Help on a subcommand is thrown at the top: show the one that was named.
-        const auto chosen = app.get_subcommands();
-        out << (chosen.empty() ? app.help() : chosen.front()->help("sluice"));
+        const CLI::App* chosen = &app;
+        std::string before;
+        while (!chosen->get_subcommands().empty()) {
+            before += (before.empty() ? "" : " ") + chosen->get_name();
+            chosen = chosen->get_subcommands().front();
+        }
+        out << chosen->help(before);
         return exit_good;
     } catch (const CLI::Error& error) {
         err << "sluice: " << error.what() << "\n";
         if (word.empty()) err << fmt::format("Commands: {}\n", fmt::join(names, ", "));
+        else if (word == "quarantine" && words.size() < 2) err << "Commands: list, show ID, release ID FILE, delete ID\n";
         else err << fmt::format("`sluice {} --help` says more.\n", word);
         return exit_usage;
     }

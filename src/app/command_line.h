@@ -10,7 +10,7 @@
 
 namespace sluice::app {
 
-enum class Command { run, check, explain, config, status, reload, reopen, stop, version, scan };
+enum class Command { run, check, explain, config, quarantine, status, reload, reopen, stop, version, scan };
 
 struct ExplainOptions {
     std::string url;
@@ -23,12 +23,21 @@ struct ExplainOptions {
     std::vector<std::string> server_ips;
 };
 
+enum class QuarantineAction { list, show, release, remove };
+
+struct QuarantineOptions {
+    QuarantineAction action = QuarantineAction::list;
+    std::string id;                                        // as it was typed
+    std::string file;                                      // of `release`
+};
+
 struct CommandLine {
     Command command = Command::run;
     std::string config;                                    // -c; empty: not given
     bool json = false;
     std::vector<std::string> files;                        // scan
     ExplainOptions explain;
+    QuarantineOptions quarantine;
 };
 
 // The exit code instead, after help (0) or a message about what is wrong (2) was written.

@@ -19,6 +19,7 @@ int main(int argc, char** argv) {
         case Command::config: return run_config(std::cout);
         case Command::scan: return run_scan(line, std::cout, std::cerr);
         case Command::version: return run_version(std::cout);
+        case Command::quarantine: return run_quarantine(line, std::cout, std::cerr);
         case Command::status:
         case Command::reload:
         case Command::reopen:

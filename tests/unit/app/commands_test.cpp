@@ -103,6 +103,12 @@ TEST(CommandLine, commands_and_their_options) {
     EXPECT_EQ(parse({"status", "--json"}, &line).code, -1);
     EXPECT_EQ(line.command, Command::status);
     EXPECT_TRUE(line.json);
+    EXPECT_EQ(parse({"quarantine", "release", "-c", "c.toml", "0J5XK3M9QZ0112VT", "out"}, &line).code, -1);
+    EXPECT_EQ(line.command, Command::quarantine);
+    EXPECT_EQ(line.quarantine.action, QuarantineAction::release);
+    EXPECT_EQ(line.quarantine.id, "0J5XK3M9QZ0112VT");
+    EXPECT_EQ(line.quarantine.file, "out");
+    EXPECT_EQ(line.config, "c.toml");
     EXPECT_EQ(parse({"explain", "http://a/", "--client", "192.0.2.1", "--method", "POST", "--header", "A: 1", "--header", "B: 2",
                      "--server-ip", "192.0.2.2"},
                     &line)
