@@ -46,7 +46,8 @@ struct QuarantineName {
 constexpr std::array kQuarantineActions{
     QuarantineName{"list", QuarantineAction::list, "The samples, the newest first."},
     QuarantineName{"show", QuarantineAction::show, "One sample: its event, its hashes, and whether it is intact."},
-    QuarantineName{"release", QuarantineAction::release, "Write a sample, as it came, to a new file. The quarantine keeps its copy."},
+    QuarantineName{"release", QuarantineAction::release,
+                   "Write a sample to a new file, content codings undone. The quarantine keeps its copy."},
     QuarantineName{"delete", QuarantineAction::remove, "Remove a sample for good."},
 };
 

@@ -47,8 +47,6 @@ void refuse_what_is_not_there(const Config& config, const policy::Policy& policy
     };
     if (config.inspect.engines.has(policy::Engine::icap)) refuse({}, "inspect.engines: this version has no ICAP client yet");
     for (const policy::Rule& rule : policy.rules()) {
-        if (rule.action == policy::Action::quarantine)
-            refuse(rule.place, fmt::format("rule `{}`: this version keeps no quarantine yet; `block` refuses", rule.name));
         if (rule.inspect.engines && rule.inspect.engines->has(policy::Engine::icap))
             refuse(rule.place, fmt::format("rule `{}`: this version has no ICAP client yet", rule.name));
     }
@@ -68,6 +66,8 @@ std::shared_ptr<const inspect::Setup> load_inspection(const Config& config, cons
     setup->wants_members = std::ranges::any_of(
         std::array{Field::file_name, Field::file_extension, Field::file_mime_type, Field::file_size, Field::file_sha256, Field::body},
         [&](Field field) { return policy.reads(field); });
+    setup->keeps_content =
+        std::ranges::any_of(policy.rules(), [](const policy::Rule& rule) { return rule.action == policy::Action::quarantine; });
     setup->body_patterns = policy.body_patterns().size();
     if (const auto& clamav = config.inspect.clamav)
         setup->clamd = std::make_shared<const inspect::Clamd>(inspect::Clamd::Options{
@@ -94,6 +94,10 @@ std::shared_ptr<const inspect::Setup> load_inspection(const Config& config, cons
     const bool is_same = previous && previous->patterns && previous->patterns->generation() == compiled->generation();
     setup->patterns = is_same ? previous->patterns : std::move(compiled);
     return setup;
+}
+
+inspect::Quarantine::Options quarantine_options(const Config& config) {
+    return {.dir = config.quarantine.dir, .max_size = config.quarantine.max_size, .keep = config.quarantine.keep};
 }
 
 inspect::SupervisorOptions supervisor_options(const Config& config, const inspect::Setup& setup) {

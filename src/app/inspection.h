@@ -4,6 +4,7 @@
 
 #include "app/config.h"
 #include "base/diagnostic.h"
+#include "inspect/quarantine/quarantine.h"
 #include "inspect/scanner/scanner_main.h"
 #include "inspect/setup.h"
 #include "policy/policy.h"
@@ -20,6 +21,7 @@ namespace sluice::app {
 std::shared_ptr<const inspect::Setup> load_inspection(const Config& config, const policy::Policy& policy, Diagnostics& faults,
                                                       const inspect::Setup* previous);
 
+inspect::Quarantine::Options quarantine_options(const Config& config);
 // How the scanner processes are started for it.
 inspect::SupervisorOptions supervisor_options(const Config& config, const inspect::Setup& setup);
 

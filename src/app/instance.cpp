@@ -76,7 +76,8 @@ Instance::Instance(std::string config_option, Loaded loaded)
       inspect_(std::move(loaded.inspect)),
       control_(main_, [this](const std::string& command, ControlSocket::Answer answer) { return on_command(command, std::move(answer)); }),
       metrics_(worker_count(config_)),
-      connection_limits_(0, 0) {}
+      connection_limits_(0, 0),
+      quarantine_(quarantine_options(config_)) {}
 
 Instance::~Instance() {
     if (reloader_.joinable()) reloader_.join();
@@ -142,6 +143,16 @@ bool Instance::drop_privileges() {
         say("sluice: state_dir: " + opened.error());
         return false;
     }
+    if (const auto prepared = quarantine_.prepare(owner); !prepared) {
+        const Error& error = prepared.error();
+        const std::string why = fmt::format("quarantine.dir: {}: {}{}{}", config_.quarantine.dir.string(), error.what,
+                                            error.cause ? ": " : "", error.cause ? std::strerror(error.cause) : "");
+        if (inspect_ && inspect_->keeps_content) {
+            say("sluice: " + why);
+            return false;
+        }
+        spdlog::info("{} (no rule has the action quarantine)", why);
+    }
     const std::size_t descriptors = raise_descriptor_limit();
     const std::size_t affordable = connections_for(descriptors, worker_count(config_));
     connections_ = config_.limits.connections == 0 ? affordable : config_.limits.connections;
@@ -165,6 +176,7 @@ bool Instance::start_inspection() {
         return false;
     }
     inspection_ = std::move(*opened);
+    inspection_->quarantine = &quarantine_;
     scanners_ = start_scanners();
     if (!scanners_) return false;
     inspection_->scanners = scanners_.get();
@@ -211,6 +223,8 @@ bool Instance::start_workers() {
     }
     runtime_->reload_name_files_if_changed();
     runtime_->start();
+    use_quarantine_options();
+    sweeper_ = std::jthread([this](const std::stop_token& stop) { sweep_now_and_then(stop); });
     admin_ =
         std::make_unique<AdminListener>(main_, AdminListener::Answers{[this] { return is_ready_; },
                                                                       [this] {

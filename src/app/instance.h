@@ -9,6 +9,7 @@
 #include "app/loaded.h"
 #include "audit/log.h"
 #include "audit/metrics.h"
+#include "inspect/quarantine/quarantine.h"
 #include "inspect/scanner/scanner_pool.h"
 #include "inspect/setup.h"
 #include "net/listener.h"
@@ -21,10 +22,12 @@
 #include <boost/asio/signal_set.hpp>
 #include <boost/asio/steady_timer.hpp>
 
+#include <atomic>
 #include <chrono>
 #include <functional>
 #include <memory>
 #include <optional>
+#include <stop_token>
 #include <string>
 #include <thread>
 #include <vector>
@@ -70,6 +73,8 @@ private:
     void publish_scanners();
     std::string reopen();  // empty, or why not
 
+    void use_quarantine_options();
+    void sweep_now_and_then(const std::stop_token& stop);
     void every_other_second();
     void drain();
     void wait_for_drain();
@@ -96,6 +101,7 @@ private:
     audit::Metrics metrics_;
     net::ConnectionLimits connection_limits_;
     policy::RateLimits rate_limits_;
+    inspect::Quarantine quarantine_;
     std::unique_ptr<inspect::Shared> inspection_;  // what payloads wait in, and who scans them
     std::unique_ptr<AdminListener> admin_;
     std::unique_ptr<audit::Log> log_;
@@ -106,6 +112,8 @@ private:
     std::vector<std::unique_ptr<net::Listener>> listeners_;  // several a worker
 
     std::thread reloader_;
+    std::jthread sweeper_;  // of the quarantine
+    std::atomic<std::chrono::milliseconds> sweep_pace_{};
     std::vector<ReloadDone> waiting_for_reload_;  // of the one under way
     std::vector<ReloadDone> waiting_for_next_;  // asked for since then
     std::string last_reload_ = "none";

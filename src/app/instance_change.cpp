@@ -14,11 +14,14 @@
 #include <sched.h>
 #include <sys/syscall.h>
 #include <unistd.h>
+#include <algorithm>
 #include <cerrno>
+#include <condition_variable>
 #include <cstdint>
 #include <cstdlib>
 #include <cstring>
 #include <ctime>
+#include <mutex>
 
 namespace sluice::app {
 
@@ -108,6 +111,7 @@ std::string Instance::apply(Loaded& loaded) {
     set_diagnostics_level(config_.log.level);
     inspection_->storage.memory.set_limit(config_.inspect.memory);
     inspection_->storage.disk.set_limit(config_.inspect.disk);
+    use_quarantine_options();
     connection_limits_.set(connections_, config_.limits.connections_per_client);
     use_generation();
     publish_gauges();
@@ -117,6 +121,27 @@ std::string Instance::apply(Loaded& loaded) {
 void Instance::use_generation() {
     const http::Generation generation = make_generation(config_, policy_, inspect_, surroundings_, metrics_);
     runtime_->post_to_all([this, generation](net::Worker& worker) { services_[worker.index()]->replace(generation); });
+}
+
+void Instance::use_quarantine_options() {
+    quarantine_.set_options(quarantine_options(config_));
+    using std::chrono::milliseconds;
+    sweep_pace_ = std::clamp<milliseconds>(config_.quarantine.keep / 10, std::chrono::seconds(1), std::chrono::minutes(10));
+}
+
+// A thread of its own: it waits for the disk.
+void Instance::sweep_now_and_then(const std::stop_token& stop) {
+    std::mutex mutex;
+    std::condition_variable_any wake;
+    bool has_failed = false;
+    while (!stop.stop_requested()) {
+        const auto swept = quarantine_.sweep();
+        if (!swept && !has_failed)
+            spdlog::warn("the quarantine cannot be swept: {} ({})", swept.error().what, std::strerror(swept.error().cause));
+        has_failed = !swept;
+        std::unique_lock lock(mutex);
+        wake.wait_for(lock, stop, sweep_pace_.load(), [] { return false; });
+    }
 }
 
 void Instance::every_other_second() {
@@ -161,6 +186,7 @@ void Instance::wait_for_drain() {
 }
 
 void Instance::finish() {
+    sweeper_ = {};  // stopped, and waited for
     if (admin_) admin_->close();
     if (reloader_.joinable()) reloader_.join();
     runtime_->cancel_all();

@@ -2,6 +2,7 @@
 // quarantine list, show, release, delete: on the folder itself, whether an instance runs or not. What peers chose stands in all of it.
 #include "app/commands.h"
 #include "app/config.h"
+#include "app/inspection.h"
 #include "app/loaded.h"
 #include "app/terminal_text.h"
 #include "audit/event_json.h"
@@ -196,7 +197,7 @@ int run_quarantine(const CommandLine& line, std::ostream& out, std::ostream& err
         err << to_string(faults);
         return exit_fault;
     }
-    Quarantine quarantine({.dir = config.quarantine.dir, .max_size = config.quarantine.max_size, .keep = config.quarantine.keep});
+    Quarantine quarantine(quarantine_options(config));
     const QuarantineOptions& options = line.quarantine;
     switch (options.action) {
         case QuarantineAction::list: return run_list(quarantine, config.quarantine, line.json, out, err);
@@ -204,7 +205,7 @@ int run_quarantine(const CommandLine& line, std::ostream& out, std::ostream& err
         case QuarantineAction::release:
             if (const auto released = quarantine.release(options.id, options.file); !released)
                 return report(released.error(), released.error().cause == EEXIST ? options.file : options.id, err);
-            err << fmt::format("{} is in {}, as it came: handle with care. The quarantine keeps its copy.\n", options.id,
+            err << fmt::format("{} is in {}, as it would have been opened: handle with care. The quarantine keeps its copy.\n", options.id,
                                for_terminal(options.file));
             return exit_good;
         case QuarantineAction::remove:

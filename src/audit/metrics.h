@@ -41,8 +41,10 @@ enum class Counter : std::uint8_t {
     scan_cache_hits,  // payloads whose verdict was known already
     scan_cache_misses,
     scanner_crashes,  // scanner processes that ended in the middle of a payload
+    quarantine_kept,  // payloads that were put away
+    quarantine_failed,  // payloads that should have been, and were blocked without a copy
 };
-inline constexpr std::size_t counter_count = 17;
+inline constexpr std::size_t counter_count = 19;
 
 // Things that go up and down; over all shards, the sum.
 enum class Gauge : std::uint8_t {

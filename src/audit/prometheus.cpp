@@ -147,6 +147,9 @@ void write_payloads(Exposition& to, const MetricsSnapshot& now) {
     to.sample("result", "miss", now[Counter::scan_cache_misses]);
     to.single("sluice_scanner_crashes_total", "counter", "Scanner processes that ended in the middle of a payload.",
               now[Counter::scanner_crashes]);
+    to.family("sluice_quarantine_total", "counter", "Payloads that a rule blocked and wanted a copy of.");
+    to.sample("result", "kept", now[Counter::quarantine_kept]);
+    to.sample("result", "failed", now[Counter::quarantine_failed]);
     to.single("sluice_scanner_queue", "gauge", "Payloads that wait for a scanner process now.", now[Gauge::scanner_queue]);
 }
 

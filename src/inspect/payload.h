@@ -15,6 +15,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <expected>
 #include <memory>
 #include <optional>
 #include <span>
@@ -87,6 +88,14 @@ public:
     void accept_news(Views& out);
     bool is_over() const { return ended_ && way_ == Way::passing && held_.size() == 0 && behind_.empty(); }
 
+    // All content that has come, once a rule wants a copy and nothing more is pushed: codings undone, or as it came where they cannot be. truncated: it
+    // was not kept. no_space, overloaded.
+    struct Content {
+        Descriptor descriptor;
+        std::uint64_t size = 0;
+    };
+    net::Task<std::expected<Content, Reason>> content();
+
     const Outcome& outcome() const { return findings_ ? findings_->outcome : inspection_.outcome(); }
     std::string_view sha256() const { return findings_ ? std::string_view(findings_->sha256) : inspection_.sha256(); }
     BodyFound body_found() const { return findings_ ? findings_->body : inspection_.body_found(); }
@@ -128,6 +137,8 @@ private:
     void copy_from_now_on();
     net::Task<void> catch_up();
     net::Task<void> examine(std::string_view bytes);
+    net::Task<bool> decode_to_copy();
+    void drop_copy();
     net::Task<void> turn_to_tail();
     net::Task<void> conclude();
     net::Task<void> scan(Findings& findings);

@@ -20,6 +20,8 @@ using policy::Engine;
 
 // So much is examined before others on the worker have their turn: some 0.1 ms.
 constexpr std::size_t slice = 256 * 1024;
+// Of what flows and is copied only for a quarantine.
+constexpr std::uint64_t most_kept = automatic_hold;
 
 net::Task<void> let_others_run(net::Worker& worker) {
     net::Waiter waiter;
@@ -63,9 +65,9 @@ void Payload::plan_scan() {
         is_deferred_ = !ended_;
         examined_before_ = size_;
     }
-    if (wants && !scans_) lacks_beginning_ = !has_all;
+    if (wants && !scans_) lacks_beginning_ = !has_all && !keeps_copy_;
     scans_ = wants;
-    if (!is_held && !keeps_copy_ && scans_) copy_from_now_on();
+    if (!is_held && !keeps_copy_ && (scans_ || (examination_.keeps_content && has_all))) copy_from_now_on();
     if ((is_deferred_ || scans_) && !is_hashing_ && has_all) {
         if (!hash_) hash_.emplace(shared_.key);
         is_hashing_ = true;
@@ -110,8 +112,17 @@ net::Task<Result<void>> Payload::work(Views& out) {
 
 net::Task<void> Payload::spill() {
     for (Holding* holding : {&held_, &copy_})
-        if (holding->is_too_much())
-            if (const Reason full = co_await holding->spill(); full != Reason::none) inspection_.give_up(full);
+        if (holding->is_too_much()) {
+            if (holding == &copy_ && !scans_ && copy_.end() > most_kept) {
+                drop_copy();
+                continue;
+            }
+            const Reason full = co_await holding->spill();
+            if (full == Reason::none) continue;
+            // What only a quarantine might want is no reason not to inspect.
+            if (holding == &copy_ && !scans_) drop_copy();
+            else inspection_.give_up(full);
+        }
 }
 
 net::Task<Result<void>> Payload::read_back(Views& out) {
@@ -130,9 +141,15 @@ net::Task<Result<void>> Payload::read_back(Views& out) {
 net::Task<void> Payload::turn_to_tail() {
     turns_ = false;
     delivery_ = {.mode = Mode::tail, .automatic = false};
-    keeps_copy_ = scans_;
+    keeps_copy_ = scans_ || examination_.keeps_content;
     if (is_deferred_ || keeps_copy_) co_await catch_up();
     is_deferred_ = false;
+}
+
+void Payload::drop_copy() {
+    keeps_copy_ = false;
+    inspection_.copy_content_to(nullptr);
+    copy_.clear();
 }
 
 // Examines what was held unexamined, and copies the content where it is wanted apart. Places are counted from the payload's beginning.
@@ -253,6 +270,37 @@ net::Task<void> Payload::scan_object(Findings& findings) {
         const bool is_over = !each.call || co_await each.call->wait_unless_ending(worker_);
         findings.outcome.add(is_over ? *each.outcome : Outcome::unscannable(Reason::overloaded, each.engine));
     }
+}
+
+net::Task<std::expected<Payload::Content, Reason>> Payload::content() {
+    const bool has_all = held_.size() + behind_.size() == size_;
+    Holding* all = keeps_copy_ && !lacks_beginning_ ? &copy_ : nullptr;
+    if (!all) {
+        if (!has_all) co_return std::unexpected(Reason::truncated);
+        held_.append(std::exchange(behind_, {}));
+        all = inspection_.has_coding() && co_await decode_to_copy() ? &copy_ : &held_;
+    }
+    auto object = co_await all->to_object();
+    if (!object) co_return std::unexpected(object.error());
+    co_return Content{std::move(*object), all->size()};
+}
+
+// What is held, from its beginning. False: it cannot be decoded, or not kept.
+net::Task<bool> Payload::decode_to_copy() {
+    inspection_.copy_content_to(nullptr);
+    copy_.clear();
+    Decoder decoder = inspection_.another_decoder();
+    for (std::uint64_t at = 0; at < size_;) {
+        const auto found = co_await held_.look_at(at);
+        if (!found || found->empty()) co_return false;
+        const std::string_view piece = found->substr(0, slice);
+        if (decoder.push(piece, inspection_.scratch(), [this](std::string_view content) { copy_.append(content); }) != Reason::none)
+            co_return false;
+        at += piece.size();
+        if (copy_.is_too_much() && co_await copy_.spill() != Reason::none) co_return false;
+        if (at < size_) co_await let_others_run(worker_);
+    }
+    co_return decoder.finish() == Reason::none;
 }
 
 net::Task<Outcome> Payload::ask_scanners(const Descriptor& object, std::uint64_t size, Deadline deadline,

@@ -36,6 +36,7 @@ struct Examination {
     policy::EngineSet engines;  // those that the configuration has and no rule leaves out
     policy::Whole whole = policy::Whole::risky;
     std::string name;  // as it is called, for engines that read it
+    bool keeps_content = false;  // a rule may ask for a copy of it: what is not held is copied
     std::string form_boundary;  // of multipart/form-data: its parts are looked at one by one; else empty
 };
 

@@ -20,6 +20,7 @@
 namespace sluice::inspect {
 
 class Clamd;
+class Quarantine;
 class ScannerPool;
 
 // Immutable, shared by all workers.
@@ -29,6 +30,7 @@ struct Setup {
     std::size_t body_patterns = 0;                       // of the policy, in `patterns`
     std::uint64_t yara_generation = 0;                   // of the rules that scanners have: another number for other rules
     bool wants_sha256 = false;                           // a rule reads it
+    bool keeps_content = false;                          // a rule may put payloads into the quarantine
     bool wants_members = false;                          // a rule reads what members of archives have
     std::uint64_t max_size = 0;                          // of a payload, as it comes and decoded: beyond it is too-large
     std::chrono::milliseconds timeout{30'000};           // of an engine, after the last byte
@@ -57,6 +59,7 @@ struct Shared {
     CutUrls cut;
     net::Aside files;
     net::Aside engines;
+    Quarantine* quarantine = nullptr;                    // null: nothing is kept
     ScannerPool* scanners = nullptr;                     // null: there are none, and no engine needs them
     Faults faults;
 };

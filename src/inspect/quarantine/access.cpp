@@ -114,7 +114,7 @@ Result<Examined> Quarantine::examine(std::string_view text) const {
     if (!examined.sample.is_readable) return examined;
 
     const Descriptor object = TRY(folder.open_file(object_name(id)));
-    Digest sha1("SHA1"), md5("MD5");
+    RunningDigest sha1("SHA1"), md5("MD5");
     const auto read = read_sample(object.get(), *metadata, [&](std::string_view piece) -> Result<void> {
         sha1.feed(piece);
         md5.feed(piece);

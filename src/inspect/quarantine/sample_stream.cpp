@@ -35,17 +35,17 @@ Result<void> write_whole(int file, std::string_view bytes) {
     return {};
 }
 
-void Digest::Free::operator()(evp_md_ctx_st* context) const { EVP_MD_CTX_free(context); }
+void RunningDigest::Free::operator()(evp_md_ctx_st* context) const { EVP_MD_CTX_free(context); }
 
-Digest::Digest(const char* algorithm) : context_(EVP_MD_CTX_new()), good_(false) {
+RunningDigest::RunningDigest(const char* algorithm) : context_(EVP_MD_CTX_new()), good_(false) {
     EVP_MD* const method = EVP_MD_fetch(nullptr, algorithm, nullptr);
     good_ = context_ != nullptr && method != nullptr && EVP_DigestInit_ex2(context_.get(), method, nullptr) == 1;
     EVP_MD_free(method);                                     // the context holds it
 }
 
-void Digest::feed(std::string_view bytes) { good_ = good_ && EVP_DigestUpdate(context_.get(), bytes.data(), bytes.size()) == 1; }
+void RunningDigest::feed(std::string_view bytes) { good_ = good_ && EVP_DigestUpdate(context_.get(), bytes.data(), bytes.size()) == 1; }
 
-std::vector<std::uint8_t> Digest::finish() {
+std::vector<std::uint8_t> RunningDigest::finish() {
     std::vector<std::uint8_t> value(EVP_MAX_MD_SIZE);
     unsigned size = 0;
     if (!good_ || EVP_DigestFinal_ex(context_.get(), value.data(), &size) != 1) size = 0;
@@ -104,7 +104,7 @@ Result<void> read_sample(int file, const Metadata& metadata, const std::function
 
     std::vector<char> in(piece_size), out(piece_size);
     SampleCipher cipher(metadata);
-    Digest sha256("SHA256");
+    RunningDigest sha256("SHA256");
     const auto read_at = [&](std::uint64_t offset, std::size_t size) -> Result<std::string_view> {
         for (std::size_t have = 0; have < size;) {
             const ssize_t got = ::pread(file, in.data() + have, size - have, static_cast<off_t>(offset + have));

@@ -22,9 +22,9 @@ std::unexpected<Error> system_failure(std::string_view what, int cause);
 Result<void> write_whole(int file, std::string_view bytes);
 
 // A hash of OpenSSL's. A failure is kept until the end.
-class Digest {
+class RunningDigest {
 public:
-    explicit Digest(const char* algorithm);                  // "SHA256"
+    explicit RunningDigest(const char* algorithm);                  // "SHA256"
     void feed(std::string_view bytes);
     // Empty: OpenSSL has not this one (a policy of the system's forbids it), or no memory.
     std::vector<std::uint8_t> finish();
@@ -65,7 +65,7 @@ private:
     int file_;
     Metadata metadata_;
     std::unique_ptr<SampleCipher> cipher_;
-    Digest sha256_{"SHA256"};
+    RunningDigest sha256_{"SHA256"};
     std::vector<char> buffer_;
 };
 

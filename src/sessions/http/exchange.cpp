@@ -51,6 +51,7 @@ void Exchange::begin(Session& session) {
     upload_body_.bytes = download_body_.bytes = 0;
     upload_payload_.is_on = download_payload_.is_on = false;
     payload_refusal_.reset();
+    quarantined_.reset();
     answers_expectation_ = upload_pauses_ = head_waits_ = is_sending_ = false;
     trickle_left_.clear();
     in_begin_ = in_end_ = 0;

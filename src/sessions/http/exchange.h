@@ -213,6 +213,7 @@ private:
     // nullopt: nothing came for a moment.
     net::Task<Result<std::optional<std::size_t>>> read_or_pause(net::Stream& stream, std::span<char> into);
     bool refuses(Refused refused);
+    net::Task<void> keep_sample(Refusal& refusal);
     const Inspected* recorded_payload() const;
     void record_payload(const Inspected& way, audit::Event& event);
     void count_payloads();
@@ -237,6 +238,7 @@ private:
 
     // exchange_record.cpp
     void record(audit::Action action, audit::Stage stage = audit::Stage::whole);
+    audit::Event describe(audit::Action action, audit::Stage stage);
     void note(const Refusal& refusal);
     void note_error(const Error& error, Stage stage);
 
@@ -273,6 +275,8 @@ private:
     Inspected upload_payload_{policy::Direction::upload};
     Inspected download_payload_{policy::Direction::download};
     Refused payload_refusal_;                            // of the payload that was refused first, whichever way it went
+    std::optional<policy::Direction> quarantined_;       // of which payload a rule wants a copy
+    std::string event_reason_;                           // event.reason, where the page says less
     std::string payload_reason_;                         // its words
     std::vector<std::uint64_t> body_found_;
     bool answers_expectation_ = false;                   // the 100 comes from us

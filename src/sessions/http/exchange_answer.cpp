@@ -22,6 +22,7 @@ bool Exchange::may_keep_client() { return head_complete_ && head_.keep_alive && 
 
 net::Task<bool> Exchange::answer(Refusal refusal) {
     note(refusal);
+    co_await keep_sample(refusal);
     if (refusal.status == 0) {
         session_->client().abort();
         record(refusal.action);

@@ -308,6 +308,7 @@ net::Task<bool> Exchange::relay_response() {
         note(*payload_refusal_);
         status_ = status;                                // which the client has had
         session_->client().abort();
+        co_await keep_sample(*payload_refusal_);
         record(payload_refusal_->action);
         co_return false;
     }

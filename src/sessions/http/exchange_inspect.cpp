@@ -5,7 +5,9 @@
 #include <algorithm>
 #include <array>
 
+#include "audit/event_json.h"
 #include "base/text.h"
+#include "inspect/quarantine/quarantine.h"
 #include "net/timer.h"
 #include "protocols/http1/head.h"
 #include "protocols/mime/multipart.h"
@@ -186,6 +188,7 @@ inspect::Examination Exchange::examination_of(const Inspected& way, const policy
     inspect::Examination out;
     out.engines = options.engines ? options.engines->among(setup.engines) : setup.engines;
     out.whole = options.whole.value_or(generation_->settings->whole);
+    out.keeps_content = setup.keeps_content;
     out.name = way.name;
     if (way.direction == Direction::upload)
         if (const auto type = head_.fields.find(KnownField::content_type))
@@ -289,8 +292,42 @@ Exchange::Refused Exchange::refuse_payload(const Inspected& way, Phase phase, st
         payload_reason_ = refused->reason.empty() ? std::string(threat) : fmt::format("{} ({})", refused->reason, threat);
         refused->reason = payload_reason_;
     }
+    if (refused->action == audit::Action::quarantined) quarantined_ = way.direction;
     if (way.direction == Direction::download) service_->inspection().cut.add(range_key());
     return refused;
+}
+
+// Before anybody hears of the refusal, so that the event says what has become of the copy. Without one it is a block like any other.
+net::Task<void> Exchange::keep_sample(Refusal& refusal) {
+    if (refusal.action != audit::Action::quarantined) co_return;
+    inspect::Shared& shared = service_->inspection();
+    audit::MetricsShard& metrics = service_->metrics();
+    std::string_view problem = "there is no quarantine";
+    if (shared.quarantine && quarantined_) {
+        Inspected& way = *quarantined_ == Direction::upload ? upload_payload_ : download_payload_;
+        const auto content = co_await way.payload->content();
+        if (!content) {
+            problem = content.error() == inspect::Reason::truncated ? "most of it was not held" : "there was no room to read it again";
+        } else {
+            std::string event;
+            const audit::Redaction none;
+            audit::write_json(describe(refusal.action, audit::Stage::whole),
+                              generation_->settings->redaction ? *generation_->settings->redaction : none, event);
+            const inspect::Object object{.descriptor = content->descriptor.get(), .size = content->size, .name = way.name};
+            Result<void> stored = fail(Errc::overloaded, Side::self, "too much waits for the disk");
+            if (shared.storage.is_disk_full) stored = fail(Errc::overloaded, Side::self, "the disk is full");
+            else co_await shared.files.run(worker_, [&] { stored = shared.quarantine->store(id_.view(), object, event); });
+            if (stored) {
+                metrics.add(audit::Counter::quarantine_kept);
+                co_return;
+            }
+            problem = stored.error().what;
+        }
+    }
+    metrics.add(audit::Counter::quarantine_failed);
+    refusal.action = audit::Action::blocked;
+    event_reason_ = fmt::format("{}{}no copy was kept: {}", refusal.reason, refusal.reason.empty() ? "" : "; ", problem);
+    reason_ = event_reason_;  // whoever is refused need not know
 }
 
 // Uploads and downloads are pumped side by side: what one has refused stays refused, whatever the other says afterwards.

@@ -24,7 +24,8 @@ void Exchange::note_error(const Error& error, http::Stage stage) {
     reason_ = error.what;
 }
 
-void Exchange::record(audit::Action action, audit::Stage stage) {
+// Its views live as long as the exchange does not go on.
+audit::Event Exchange::describe(audit::Action action, audit::Stage stage) {
     const std::int64_t now = Service::now_ns();
     audit::Event event;
     event.id = id_;
@@ -87,6 +88,11 @@ void Exchange::record(audit::Action action, audit::Stage stage) {
     }
     event.policy_ns = policy_ns_;
     event.upstream_ns = upstream_ns_;
+    return event;
+}
+
+void Exchange::record(audit::Action action, audit::Stage stage) {
+    const audit::Event event = describe(action, stage);
     service_->lane().write(event);
 
     audit::MetricsShard& metrics = service_->metrics();

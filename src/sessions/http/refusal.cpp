@@ -103,6 +103,10 @@ Refusal refusal_of(const policy::Decision& decision, std::string_view method) {
             refusal.what = "Too many requests: please wait a moment.";
             refusal.retry_after = decision.retry_after_seconds;
             break;
+        case policy::Action::quarantine:
+            refusal.action = audit::Action::quarantined;
+            refusal.status = decision.rule->status;
+            break;
         default: refusal.status = decision.rule->status; break;
     }
     return refusal;
