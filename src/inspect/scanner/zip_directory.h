@@ -5,6 +5,8 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
+#include <string>
 #include <string_view>
 
 namespace sluice::inspect {
@@ -22,5 +24,14 @@ ZipFault check_zip(std::string_view object, std::size_t most_members);
 
 // Whether there is a zip that ends at the object's end, whatever stands in front of it.
 bool has_zip_directory(std::string_view object);
+
+// The directory with each member that is no empty folder as an ordinary file, to be read instead of the one that stands at `at`. What a member says
+// that it is (a folder, a link, a device) is for who unpacks it to believe: many programs do not, and make a file of its content.
+struct PlainDirectory {
+    std::size_t at = 0;
+    std::string bytes;
+};
+// nullopt: there is none.
+std::optional<PlainDirectory> plain_directory(std::string_view object);
 
 }  // namespace sluice::inspect
