@@ -158,9 +158,19 @@ def lz4(data):
 
 
 def compress(data):
-    """LZW as compress(1) writes it, with codes of nine bits that are all literals."""
-    bits = sum(byte << 9 * at for at, byte in enumerate(data))
-    return b"\x1f\x9d\x09" + bits.to_bytes((9 * len(data) + 7) // 8, "little")
+    """LZW as compress(1) writes it, in blocks, all codes literals; they become longer all the same: a reader learns one more with each."""
+    bits, filled, width, room = 0, 0, 9, 256
+    out = bytearray()
+    for byte in data:
+        bits |= byte << filled
+        filled += width
+        room -= 1
+        if room == 0 and width < 16:                             # the table has 257, then doubles
+            width, room = width + 1, 1 << width
+        while filled >= 8:
+            out.append(bits & 0xff)
+            bits, filled = bits >> 8, filled - 8
+    return b"\x1f\x9d\x90" + bytes(out) + (bytes([bits]) if filled else b"")
 
 
 def zstd(data, *options):

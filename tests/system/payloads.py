@@ -2,6 +2,7 @@
 """Files as tests serve them: what is found in them, what holds them, and a server that has them."""
 import collections
 import io
+import os
 import pathlib
 import queue
 import tarfile
@@ -126,15 +127,27 @@ Fetched = collections.namedtuple("Fetched", "status is_whole has_eicar event ver
 
 
 def scanner_memory(proxy):
-    """[(pid, the most that was resident, what is resident and of its own)] of the scanner processes and, first, of their supervisor, in octets."""
+    """[(pid, the most that was resident, what is its own: shared with no other)] of the scanner processes and, first, of their supervisor, in octets."""
     found = []
-    for path in pathlib.Path("/proc").glob("[0-9]*/status"):
+    for folder in pathlib.Path("/proc").glob("[0-9]*"):
         try:
-            fields = dict(line.split(":\t", 1) for line in path.read_text().splitlines() if ":\t" in line)
+            fields = fields_of(folder / "status")
             if fields["Name"].startswith("sluice-scanner"):
-                found.append((int(path.parent.name), int(fields["PPid"]), *(int(fields[name].split()[0]) * 1024 for name in ("VmHWM", "RssAnon"))))
+                own = fields_of(folder / "smaps_rollup") if os.access(folder / "smaps_rollup", os.R_OK) else {}
+                found.append((int(folder.name), int(fields["PPid"]), octets(fields["VmHWM"]),
+                              sum(octets(value) for name, value in own.items() if name.startswith("Private_"))))
         except (OSError, KeyError):                              # it has ended
             pass
     supervisors = [entry for entry in found if entry[1] == proxy.pid]
     scanners = [entry for entry in found if entry[1] in [supervisor[0] for supervisor in supervisors]]
     return [(pid, most, own) for pid, _, most, own in supervisors + scanners]
+
+
+def fields_of(path):
+    """Of a file of lines "name: value"."""
+    return {name: value.strip() for name, colon, value in (line.partition(":") for line in path.read_text().splitlines()) if colon}
+
+
+def octets(text):
+    """Of the kernel's "123 kB"."""
+    return int(text.split()[0]) * 1024
