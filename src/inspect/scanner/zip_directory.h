@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // A zip file says everything twice, in its central directory and in front of each member, and programs differ in what they believe. A zip whose two
-// accounts disagree, or whose members share bytes, is made to be read in two ways (or to be a bomb): it is corrupt (APPNOTE.TXT 4.3).
+// accounts disagree is made to be read in two ways: it is corrupt (APPNOTE.TXT 4.3). One whose members share bytes is a bomb.
 #pragma once
 
 #include <cstddef>
