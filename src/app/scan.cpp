@@ -19,6 +19,7 @@
 #include <memory>
 #include <ostream>
 #include <string>
+#include <system_error>
 #include <vector>
 
 namespace sluice::app {
@@ -162,6 +163,9 @@ int run_scan(const CommandLine& line, std::ostream& out, std::ostream& err) {
         err << "sluice: " << shared.error() << "\n";
         return failed;
     }
+    // The state folder is the running instance's: there may be none, or it is another user's.
+    std::string& folder = (*shared)->storage.folder;
+    if (std::error_code none; ::access(folder.c_str(), W_OK | X_OK) != 0) folder = std::filesystem::temp_directory_path(none).string();
     Scan scan(loaded, **shared);
     std::unique_ptr<inspect::ScannerPool> scanners;
     if (!loaded.inspect->engines.empty()) {

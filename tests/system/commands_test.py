@@ -8,7 +8,7 @@ import re
 import subprocess
 
 from harness import BINARY, Sluice, SystemTest, rule
-from payloads import EICAR, zipped
+from payloads import EICAR, noise, tarred, zipped
 
 
 def run(*args, **keys):
@@ -180,6 +180,12 @@ class Scan(SystemTest):
         (self.files / "bad.com").write_bytes(EICAR)
         found = json.loads(self.scan("bad.com", args=["--json"]).stdout)
         self.assertEqual((found["scan.verdict"], found["scan.threat"], found["file.size"]), ("infected", "EICAR-Test-File", 68))
+
+    def test_what_memory_does_not_hold_needs_no_state_folder(self):
+        self.proxy.state.rmdir()
+        (self.files / "large.tar").write_bytes(tarred(("a", noise(9_000_000))))
+        done = self.scan("large.tar")
+        self.assertEqual((done.returncode, done.stdout.rpartition(": ")[2]), (0, "clean\n"), done.stderr)
 
     def test_what_nobody_looked_at_is_not_clean(self):
         self.proxy.configure(inspect={"engines": []})

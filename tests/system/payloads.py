@@ -1,13 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
 """Files as tests serve them: what is found in them, what holds them, and a server that has them."""
+import collections
 import io
+import os
+import pathlib
+import queue
 import tarfile
+import threading
 import urllib.parse
 import zipfile
 import zlib
 
-from harness import SystemTest
-from wire import Origin, answering, ask, response
+from harness import SystemTest, until
+from wire import Closed, Origin, Peer, answering, ask, get, response
 
 # In pieces, so that no scanner takes this file for what it tests.
 EICAR = b"X5O!P%@AP[4\\PZX54(P^)7CC)7}$EICAR" + b"-STANDARD-ANTIVIRUS-TEST-FILE!$H+H*"
@@ -66,3 +71,83 @@ class WithFiles(SystemTest):
 
     def fetch(self, url, *fields, **keys):
         return ask(self.proxy.port, url, *fields, **keys)
+
+    def fetch_all(self, files, lanes=4, timeout=60):
+        """Fetches many, `files[path] = body` or (body, codings), over a few connections; {path: Fetched}."""
+        waiting, results, failures = queue.SimpleQueue(), {}, []
+        before = len(self.proxy.events())
+        for path, served in files.items():
+            body, codings = served if isinstance(served, tuple) else (served, None)
+            self.serve(path, body, *([f"Content-Encoding: {codings}"] if codings else []))
+            waiting.put((path, body))
+
+        def run():
+            peer = None
+            try:
+                while True:
+                    try:
+                        path, body = waiting.get_nowait()
+                    except queue.Empty:
+                        break
+                    if peer is None:
+                        peer = Peer.connect(self.proxy.port)
+                        peer.sock.settimeout(timeout)
+                    peer.send(get(self.origin.url(path)))
+                    head = None
+                    try:
+                        head = peer.read_head()
+                        got = peer.read_body(head)
+                    except Closed as closed:
+                        got = closed.data
+                        peer.close()
+                        peer = None
+                    results[path] = (head.status if head else None, peer is not None and got == body, EICAR in got)
+            except Exception as error:
+                failures.append(error)
+            finally:
+                if peer:
+                    peer.close()
+        threads = [threading.Thread(target=run) for _ in range(lanes)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        if failures:
+            raise failures[0]
+
+        def told():
+            events = {event["url.path"]: event for event in self.proxy.events()[before:]}
+            return events if all(path in events for path in files) else None
+        events = until(told, "all events")
+        return {path: Fetched(*results[path], events[path], events[path].get("scan.verdict"), events[path].get("scan.reason")) for path in files}
+
+
+# status: None where nothing came; is_whole: the client got the body as it is; has_eicar: among what it got; then the event, and what it says.
+Fetched = collections.namedtuple("Fetched", "status is_whole has_eicar event verdict reason")
+
+
+def scanner_memory(proxy):
+    """[(pid, the most that was resident, what is its own: shared with no other)] of the scanner processes and, first, of their supervisor, in octets."""
+    found = []
+    for folder in pathlib.Path("/proc").glob("[0-9]*"):
+        try:
+            fields = fields_of(folder / "status")
+            if fields["Name"].startswith("sluice-scanner"):
+                own = fields_of(folder / "smaps_rollup") if os.access(folder / "smaps_rollup", os.R_OK) else {}
+                found.append((int(folder.name), int(fields["PPid"]), octets(fields["VmHWM"]),
+                              sum(octets(value) for name, value in own.items() if name.startswith("Private_"))))
+        except (OSError, KeyError):                              # it has ended
+            pass
+    supervisors = [entry for entry in found if entry[1] == proxy.pid]
+    scanners = [entry for entry in found if entry[1] in [supervisor[0] for supervisor in supervisors]]
+    return [(pid, most, own) for pid, _, most, own in supervisors + scanners]
+
+
+def fields_of(path):
+    """Of a file of lines "name: value"."""
+    return {name: value.strip() for name, colon, value in (line.partition(":") for line in path.read_text().splitlines()) if colon}
+
+
+def octets(text):
+    """Of the kernel's "123 kB"."""
+    return int(text.split()[0]) * 1024

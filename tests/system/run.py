@@ -72,6 +72,9 @@ class Result(unittest.TestResult):
         else:                                       # setUpClass or a class's cleanup
             self.lines.append(("FAIL", test.id(), 0.0, text))
 
+    def addUnexpectedSuccess(self, test):
+        self.state = ("FAIL", "what was expected to fail did not: it is no longer to be marked\n")
+
     def addSkip(self, test, reason):
         if isinstance(test, unittest.TestCase) and self.begun:
             self.state = ("skip", reason)

@@ -82,6 +82,7 @@ constexpr Magic magics[] = {
     {"ITSF"sv, {"application/vnd.ms-htmlhelp", document}},
     {"Joy!peff"sv, {"application/x-pef-executable", program}},
     {"KDMV"sv, {"application/x-vmdk", archive}},
+    {"KWAJ\x88\xf0'\xd1"sv, {"application/x-ms-compress-kwaj", archive}},
     {"L\0\0\0\1\x14\2\0"sv, {"application/x-ms-shortcut", document}},
     {"LZIP\1"sv, {"application/lzip", archive}},
     {"MAC "sv, {"audio/x-ape", audio}, 5, "\x0f"sv},
@@ -107,6 +108,7 @@ constexpr Magic magics[] = {
     {"RF64"sv, {"audio/wav", audio}, 8, "WAVE"sv},
     {"Rar!\x1a\7"sv, {"application/vnd.rar", archive}},
     {"SIT!"sv, {"application/x-stuffit", archive}, 10, "rLau"sv},
+    {"SZDD\x88\xf0'3"sv, {"application/x-ms-compress-szdd", archive}},
     {"StuffIt"sv, {"application/x-stuffit", archive}},
     {"WARC/"sv, {"application/warc", archive}},
     {"ZM"sv, {"application/vnd.microsoft.portable-executable", program}},
@@ -231,6 +233,8 @@ MediaType by_audio_frame(std::string_view bytes) {
 // Marks near the start, but not at it.
 MediaType by_inner_mark(std::string_view bytes) {
     if (has_at(bytes, 2, "-l") && bytes.size() > 6 && bytes[6] == '-' && bytes[5] != ' ') return {"application/x-lzh-compressed", archive};
+    // Symbian's installation files, by their third identifier (before EPOC 9) or their first.
+    if (has_at(bytes, 8, "\x19\4\0\x10"sv) || bytes.starts_with("\x7a\x1a\x20\x10"sv)) return {"application/vnd.symbian.install", archive};
     if (has_at(bytes, 7, "**ACE**")) return {"application/x-ace-compressed", archive};
     if (has_at(bytes, 34, "LP") && has_at(bytes, 8, "\1\0\2\0"sv)) return {"application/vnd.ms-fontobject", font};
     // Skippable frames come first in some Zstandard files (RFC 8878 3.1.2).

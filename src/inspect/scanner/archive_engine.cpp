@@ -81,8 +81,9 @@ private:
             case ZipFault::none: return;
             case ZipFault::too_many: return engine_.stop(Reason::bomb);
             case ZipFault::no_directory:
-            case ZipFault::disagreement:
-            case ZipFault::overlap: return engine_.add(Outcome::unscannable(Reason::corrupt, engine_name));
+            case ZipFault::disagreement: return engine_.add(Outcome::unscannable(Reason::corrupt, engine_name));
+            // Nobody makes that by mistake: it is how a few octets are unpacked over and over.
+            case ZipFault::overlap: return engine_.add(Outcome::unscannable(Reason::bomb, engine_name));
         }
     }
 
@@ -192,6 +193,8 @@ void ArchiveEngine::open(std::string_view bytes, std::string_view path, Layer* o
     Layer layer(*this, bytes, path, outer);
     if (layer.depth() > plan_->limits.depth) return add(Outcome::unscannable(Reason::too_deep, engine_name));
     layer.read(*place);
+    // A zip is found from its end: whatever stands in front of it, there are programs that open that one.
+    if (place->container != Container::zip && !is_over() && has_zip_directory(bytes)) layer.read({.container = Container::zip});
 }
 
 void ArchiveEngine::stop(Reason reason) {

@@ -1,11 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "inspect/scanner/archive_reader.h"
 
+#include "inspect/scanner/zip_directory.h"
+
 #include <archive.h>
 #include <archive_entry.h>
 
+#include <algorithm>
+#include <array>
 #include <cerrno>
+#include <cstdio>
 #include <new>
+#include <utility>
 
 namespace sluice::inspect {
 
@@ -45,10 +51,61 @@ bool is_about_spelling(archive* reader) { return text_of(archive_error_string(re
 
 }  // namespace
 
+// A zip as libarchive is to see it: with another directory. The callbacks of archive_read_open(3).
+class ArchiveReader::Source {
+public:
+    Source(std::string_view object, PlainDirectory directory)
+        : directory_(std::move(directory)),
+          pieces_{object.substr(0, directory_.at), directory_.bytes, object.substr(directory_.at + directory_.bytes.size())},
+          size_(object.size()) {}
+
+    int open(archive* reader) {
+        archive_read_set_read_callback(reader, [](archive*, void* self, const void** bytes) -> la_ssize_t {
+            const std::string_view rest = static_cast<Source*>(self)->take();
+            *bytes = rest.data();
+            return static_cast<la_ssize_t>(rest.size());
+        });
+        archive_read_set_seek_callback(reader, [](archive*, void* self, la_int64_t offset, int whence) -> la_int64_t {
+            return static_cast<Source*>(self)->seek(offset, whence);
+        });
+        archive_read_set_callback_data(reader, this);
+        return archive_read_open1(reader);
+    }
+
+private:
+    // The rest of the piece that is being read; empty at the end.
+    std::string_view take() {
+        std::size_t begin = 0;
+        for (const std::string_view piece : pieces_) {
+            if (position_ < begin + piece.size()) {
+                const std::string_view rest = piece.substr(position_ - begin);
+                position_ += rest.size();
+                return rest;
+            }
+            begin += piece.size();
+        }
+        return {};
+    }
+
+    la_int64_t seek(la_int64_t offset, int whence) {
+        const std::size_t base = whence == SEEK_END ? size_ : whence == SEEK_CUR ? position_ : 0;
+        position_ =
+            static_cast<std::size_t>(std::clamp<la_int64_t>(static_cast<la_int64_t>(base) + offset, 0, static_cast<la_int64_t>(size_)));
+        return static_cast<la_int64_t>(position_);
+    }
+
+    PlainDirectory directory_;
+    std::array<std::string_view, 3> pieces_;
+    std::size_t size_;
+    std::size_t position_ = 0;
+};
+
 ArchiveReader::ArchiveReader(Container container, std::string_view object) : archive_(archive_read_new()), buffer_(buffer_size) {
     if (!archive_) throw std::bad_alloc();
     let_in(archive_, container);
-    is_open_ = archive_read_open_memory(archive_, object.data(), object.size()) == ARCHIVE_OK;
+    if (container == Container::zip)
+        if (auto directory = plain_directory(object)) source_ = std::make_unique<Source>(object, std::move(*directory));
+    is_open_ = (source_ ? source_->open(archive_) : archive_read_open_memory(archive_, object.data(), object.size())) == ARCHIVE_OK;
 }
 
 ArchiveReader::~ArchiveReader() { archive_read_free(archive_); }
@@ -66,10 +123,14 @@ ArchiveReader::Status ArchiveReader::next() {
     if (!is_open_) return fault(ARCHIVE_FATAL);
     constexpr int retries = 16;
     int code = ARCHIVE_RETRY;
-    for (int i = 0; i < retries && code == ARCHIVE_RETRY; ++i) code = archive_read_next_header(archive_, &entry_);
-    if (code == ARCHIVE_EOF) return Status::end;
+    bool has_skipped = false;  // what was no header: somebody else may have read it as content
+    for (int i = 0; i < retries && code == ARCHIVE_RETRY; ++i) {
+        has_skipped = i > 0;
+        code = archive_read_next_header(archive_, &entry_);
+    }
+    if (code == ARCHIVE_EOF) return has_skipped ? Status::broken : Status::end;
     if (code != ARCHIVE_OK && code != ARCHIVE_WARN) return fault(code);
-    has_warned_ = code == ARCHIVE_WARN && !is_about_spelling(archive_);
+    has_warned_ = has_skipped || (code == ARCHIVE_WARN && !is_about_spelling(archive_));
     read_ = 0;
     return Status::data;
 }
@@ -87,12 +148,19 @@ std::uint64_t ArchiveReader::declared_size() const {
 }
 
 ArchiveReader::Status ArchiveReader::read(std::string& into) {
+    if (read_ == 0 && archive_entry_filetype(entry_) == AE_IFLNK) {
+        const std::string_view target = text_of(archive_entry_symlink(entry_));
+        read_ = target.size();
+        into.append(target);
+        return target.empty() ? Status::broken : Status::data;
+    }
     const la_ssize_t got = archive_read_data(archive_, buffer_.data(), buffer_.size());
     if (got < 0) return fault(static_cast<int>(got));
     read_ += static_cast<std::uint64_t>(got);
     into.append(buffer_.data(), static_cast<std::size_t>(got));
     if (got > 0) return Status::data;
-    const bool has_content = archive_entry_filetype(entry_) == AE_IFREG && archive_entry_hardlink(entry_) == nullptr;
+    // An image says how large a folder is, which has no content.
+    const bool has_content = archive_entry_filetype(entry_) != AE_IFDIR && archive_entry_hardlink(entry_) == nullptr;
     if (has_warned_ || (has_content && read_ < declared_size())) return Status::broken;
     return Status::end;
 }

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // One archive in memory, member by member: libarchive with exactly one reader let in. What it calls a warning is an error here, unless nothing but
-// the spelling of a name is in question.
+// the spelling of a name is in question. Whatever a member says that it is, its content is read: that of a link is its target.
 #pragma once
 
 #include "inspect/scanner/container.h"
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -46,8 +47,10 @@ public:
     static void warm_up();
 
 private:
+    class Source;
     Status fault(int code) const;
 
+    std::unique_ptr<Source> source_;
     archive* archive_;
     std::vector<char> buffer_;
     archive_entry* entry_ = nullptr;

@@ -18,7 +18,6 @@ struct Magic {
     std::size_t offset;
     std::string_view bytes;
     Container container;
-    bool is_certain = true;
 };
 
 constexpr std::array magics{
@@ -35,8 +34,6 @@ constexpr std::array magics{
     Magic{0, "070701"sv, Container::cpio},
     Magic{0, "070702"sv, Container::cpio},
     Magic{0, "070707"sv, Container::cpio},
-    Magic{0, "\xc7\x71"sv, Container::cpio, false},
-    Magic{0, "\x71\xc7"sv, Container::cpio, false},
     Magic{0, "!<arch>\n"sv, Container::ar},
     Magic{0, "\x1f\x8b\x08"sv, Container::gzip},
     Magic{0,
@@ -46,7 +43,6 @@ constexpr std::array magics{
     Magic{0, "LZIP\x01"sv, Container::lzip},
     Magic{0, "\x28\xb5\x2f\xfd"sv, Container::zstd},
     Magic{0, "\x04\x22\x4d\x18"sv, Container::lz4},
-    Magic{0, "\x1f\x9d"sv, Container::compress, false},
 };
 
 bool has(std::string_view object, std::size_t offset, std::string_view bytes) {
@@ -61,8 +57,24 @@ bool is_bzip2(std::string_view object) {
 
 // -lh0- to -lh7-, -lhd-, -lhx-, -lzs-, -lz4-, -lz5-, behind the header's size and sum.
 bool is_lha(std::string_view object) {
-    return object.size() > 21 && object[2] == '-' && object[3] == 'l' && (object[4] == 'h' || object[4] == 'z') && object[6] == '-' &&
-           object[20] <= 3;
+    if (object.size() <= 21 || object[2] != '-' || object[3] != 'l' || object[6] != '-' || object[20] < 0 || object[20] > 3) return false;
+    return object[4] == 'h' ? "01234567dx"sv.contains(object[5]) : object[4] == 'z' && "s45"sv.contains(object[5]);
+}
+
+// compress(1): bits that are never set, codes of nine to sixteen bits, and a first code that is a literal.
+bool is_compress(std::string_view object) {
+    if (!has(object, 0, "\x1f\x9d") || object.size() < 5) return false;
+    const int width = object[2] & 0x1f;
+    return (object[2] & 0x60) == 0 && width >= 9 && width <= 16 && (object[4] & 1) == 0;
+}
+
+// The old binary header of cpio(5), of either byte order: 26 octets, then a name that ends where its length says.
+bool is_binary_cpio(std::string_view object) {
+    const bool is_little = has(object, 0, "\xc7\x71");
+    if ((!is_little && !has(object, 0, "\x71\xc7")) || object.size() < 28) return false;
+    const auto octet = [&](std::size_t at) { return static_cast<std::size_t>(static_cast<unsigned char>(object[at])); };
+    const std::size_t name = is_little ? octet(20) | octet(21) << 8U : octet(20) << 8U | octet(21);
+    return name > 1 && object.find('\0', 26) == 26 + name - 1;
 }
 
 // There is no magic word: the usual properties, a dictionary of whole pages, a size below 1 TiB or not known, and the coder's first byte, which is 0.
@@ -110,9 +122,11 @@ std::optional<ContainerPlace> find_behind_program(std::string_view object) {
 
 std::optional<ContainerPlace> find_container(std::string_view object) {
     for (const Magic& magic : magics)
-        if (has(object, magic.offset, magic.bytes)) return ContainerPlace{.container = magic.container, .is_certain = magic.is_certain};
+        if (has(object, magic.offset, magic.bytes)) return ContainerPlace{.container = magic.container};
     if (is_bzip2(object)) return ContainerPlace{.container = Container::bzip2};
-    if (is_lha(object)) return ContainerPlace{.container = Container::lha, .is_certain = false};
+    if (is_lha(object)) return ContainerPlace{.container = Container::lha};
+    if (is_compress(object)) return ContainerPlace{.container = Container::compress};
+    if (is_binary_cpio(object)) return ContainerPlace{.container = Container::cpio};
     if (is_old_tar(object)) return ContainerPlace{.container = Container::tar};
     if (is_lzma(object)) return ContainerPlace{.container = Container::lzma};
     if (has_zip_directory(object)) return ContainerPlace{.container = Container::zip};

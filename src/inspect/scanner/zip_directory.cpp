@@ -27,6 +27,10 @@ constexpr std::size_t locator64_size = 20;
 constexpr std::size_t comment_most = 0xffff;
 constexpr std::uint16_t encrypted_flag = 1;
 constexpr std::uint16_t descriptor_flag = 8;                 // sizes and sum stand behind the data
+constexpr char made_on_unix = 3;                             // where the attributes' upper half is a mode
+constexpr std::uint32_t plain_file = 0100644U << 16U;
+constexpr std::uint32_t folder = 040755U << 16U;
+constexpr std::uint16_t attributes_in_local = 0x6c78;        // a field with attributes, which libarchive alone believes
 constexpr std::uint32_t in_zip64 = 0xffffffff;
 
 template <class T>
@@ -133,6 +137,7 @@ private:
         const std::size_t header = local_size + std::size_t{two(local, 26)} + two(local, 28);
         if (local.size() < header || !local.starts_with(local_signature)) return false;
         if (local.size() - header < sizes.packed) return false;
+        if (extra_field(local.substr(local_size + two(local, 26), two(local, 28)), attributes_in_local)) return false;
         places_.emplace_back(begin, begin + header + sizes.packed);
 
         if (two(local, 26) != name_size || local.substr(local_size, name_size) != entry.substr(entry_size, name_size)) return false;
@@ -179,14 +184,17 @@ std::string_view without_tail(std::string_view object) {
     return end <= object.size() ? object.substr(0, end) : object;
 }
 
+// The same, and `object` shortened to where the zip ends.
+std::optional<Directory> find_directory_before_tail(std::string_view& object) {
+    if (const auto directory = find_directory(object)) return directory;
+    object = without_tail(object);
+    return find_directory(object);
+}
+
 }  // namespace
 
 ZipFault check_zip(std::string_view object, std::size_t most_members) {
-    std::optional<Directory> directory = find_directory(object);
-    if (!directory) {
-        object = without_tail(object);
-        directory = find_directory(object);
-    }
+    const std::optional<Directory> directory = find_directory_before_tail(object);
     if (!directory) return ZipFault::no_directory;
     // A second end record in the comment of the first, or behind it: which one counts depends on who reads.
     if (object.substr(directory->end).find(end_signature) != object.substr(directory->end).rfind(end_signature))
@@ -197,6 +205,22 @@ ZipFault check_zip(std::string_view object, std::size_t most_members) {
 bool has_zip_directory(std::string_view object) {
     const std::optional<Directory> directory = find_directory(object);
     return directory && directory->begin < directory->end && object.substr(directory->begin).starts_with(entry_signature);
+}
+
+std::optional<PlainDirectory> plain_directory(std::string_view object) {
+    const std::optional<Directory> directory = find_directory_before_tail(object);
+    if (!directory) return std::nullopt;
+    PlainDirectory plain{directory->begin, std::string(object.substr(directory->begin, directory->end - directory->begin))};
+    const std::string_view rest = plain.bytes;
+    for (std::size_t at = 0; rest.size() - at >= entry_size && rest.substr(at).starts_with(entry_signature);) {
+        const std::string_view entry = rest.substr(at);
+        const std::string_view name = entry.substr(entry_size, two(entry, 28));
+        const std::uint32_t attributes = name.ends_with('/') && four(entry, 24) == 0 ? folder : plain_file;
+        plain.bytes[at + 5] = made_on_unix;
+        std::memcpy(plain.bytes.data() + at + 38, &attributes, sizeof attributes);
+        at += std::min(entry.size(), entry_size + std::size_t{two(entry, 28)} + two(entry, 30) + two(entry, 32));
+    }
+    return plain;
 }
 
 }  // namespace sluice::inspect

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // A zip file says everything twice, in its central directory and in front of each member, and programs differ in what they believe. A zip whose two
-// accounts disagree, or whose members share bytes, is made to be read in two ways (or to be a bomb): it is corrupt (APPNOTE.TXT 4.3).
+// accounts disagree is made to be read in two ways: it is corrupt (APPNOTE.TXT 4.3). One whose members share bytes is a bomb.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
+#include <string>
 #include <string_view>
 
 namespace sluice::inspect {
@@ -22,5 +24,14 @@ ZipFault check_zip(std::string_view object, std::size_t most_members);
 
 // Whether there is a zip that ends at the object's end, whatever stands in front of it.
 bool has_zip_directory(std::string_view object);
+
+// The directory with each member that is no empty folder as an ordinary file, to be read instead of the one that stands at `at`. What a member says
+// that it is (a folder, a link, a device) is for who unpacks it to believe: many programs do not, and make a file of its content.
+struct PlainDirectory {
+    std::size_t at = 0;
+    std::string bytes;
+};
+// nullopt: there is none.
+std::optional<PlainDirectory> plain_directory(std::string_view object);
 
 }  // namespace sluice::inspect

@@ -210,7 +210,7 @@ TEST(ArchiveEngine, a_zip_that_can_be_read_in_two_ways_is_corrupt) {
         ZipMaker zip;
         const auto a = zip.local("a", "content");
         EXPECT_EQ(verdict_of(zip.finish({a, {"b", "content", a.offset}})), corrupt) << "two entries, one member";
-        EXPECT_EQ(verdict_of(ZipMaker(zip).finish({a, a})), corrupt);
+        EXPECT_EQ(verdict_of(ZipMaker(zip).finish({a, a})), "unscannable bomb");
     }
     {
         ZipMaker zip;
@@ -244,7 +244,7 @@ TEST(ArchiveEngine, a_zip_that_can_be_read_in_two_ways_is_corrupt) {
         kernel.resize(kernel.size() - 22);
         ZipMaker zip;
         const auto out = zip.local("out", kernel);
-        EXPECT_EQ(verdict_of(zip.finish({out, {"in", "content", 33 + in.offset}})), corrupt) << "overlapping";
+        EXPECT_EQ(verdict_of(zip.finish({out, {"in", "content", 33 + in.offset}})), "unscannable bomb") << "overlapping";
     }
     {
         ZipMaker one;
@@ -264,6 +264,68 @@ TEST(ArchiveEngine, what_stands_in_front_of_an_archive_does_not_hide_it) {
     EXPECT_EQ(verdict_of(stub + archive_of("zip", "", files)), infected);
     EXPECT_EQ(verdict_of("GIF89a" + noise(500) + archive_of("zip", "", files)), infected);
     EXPECT_EQ(verdict_of(stub + "7z\xbc\xaf\x27\x1c" + noise(1'000)), "clean ") << "a program that only knows the word";
+    // Another archive in front of a zip: who opens it may take either.
+    const Files other{{"a.txt", "hello"}};
+    for (const char* format : {"7zip", "ustar"})
+        EXPECT_EQ(verdict_of(archive_of(format, "", other) + archive_of("zip", "", files)), infected);
+    EXPECT_EQ(verdict_of(archive_of("ustar", "gzip", other) + archive_of("zip", "", files)), infected);
+    EXPECT_EQ(verdict_of(archive_of("ustar", "gzip", other) + archive_of("zip", "", other)), "clean ");
+}
+
+// What a member says that it is decides what some programs make of it, and not what others do: its content is looked at.
+TEST(ArchiveEngine, what_is_no_plain_file_is_looked_at) {
+    const std::string zip = archive_of("zip", "", {{"e", std::string(500, 'a') + eicar()}});
+    ASSERT_FALSE(contains_eicar(zip));
+    const std::size_t entry = zip.find("PK\x01\x02");
+    for (const unsigned mode : {0U, 010644U, 020644U, 040755U, 060644U, 0100644U, 0120777U, 0140644U, 0170000U}) {
+        for (const auto& [system, attributes] :
+             {std::pair(3, mode << 16U), std::pair(0, 0x10U), std::pair(0, 1U), std::pair(19, mode << 16U)}) {
+            std::string changed = zip;
+            changed[entry + 5] = static_cast<char>(system);
+            for (unsigned i = 0; i < 4; ++i) changed[entry + 38 + i] = static_cast<char>(attributes >> 8U * i);
+            EXPECT_EQ(verdict_of(changed), infected) << system << ' ' << attributes;
+            EXPECT_EQ(verdict_of(changed + "bytes behind it"), infected) << system << ' ' << attributes;
+            EXPECT_EQ(verdict_of("bytes before it" + changed), infected) << system << ' ' << attributes;
+        }
+    }
+    // A tar's links, devices and folders have no content for libarchive: it takes that for the next header, and finds none.
+    const std::string tar = archive_of("ustar", "", {{"e.zip", zip}, {"z.txt", "hello"}});
+    for (char kind = '1'; kind <= '6'; ++kind) {
+        std::string changed = tar;
+        changed[156] = kind;
+        unsigned sum = 8 * ' ';
+        for (std::size_t i = 0; i < 512; ++i) sum += i >= 148 && i < 156 ? 0U : static_cast<unsigned char>(changed[i]);
+        for (std::size_t i = 0; i < 6; ++i) changed[148 + i] = static_cast<char>('0' + (sum >> 3 * (5 - i) & 7U));
+        EXPECT_EQ(verdict_of(changed), "unscannable corrupt") << kind;
+    }
+}
+
+TEST(ArchiveEngine, what_a_link_points_to_is_content) {
+    std::string cpio = archive_of("newc", "", {{"e", "to/where"}});
+    cpio.replace(cpio.find("000081a4"), 8, "0000a1ff");
+    const Scan result = scan(cpio);
+    EXPECT_EQ(words(result.outcome), "clean ");
+    ASSERT_EQ(result.members.size(), 1U);
+    EXPECT_EQ(result.members[0].first_bytes, "to/where");
+}
+
+// Of these the magic words are short: more of the header says that it is one, and then what is broken is not clean.
+TEST(ArchiveEngine, what_begins_as_an_archive_and_is_none_is_corrupt) {
+    using namespace std::string_literals;
+    const std::string corrupt = "unscannable corrupt";
+    EXPECT_EQ(verdict_of("\x1f\x9d\x90"s + "ab" + std::string(20, '\xff')), corrupt) << "codes that are not there yet";
+    EXPECT_EQ(verdict_of("\x1f\x9d\x88"s + "ab" + std::string(20, '\xff')), "clean ") << "codes of eight bits";
+    const std::string lha = lha_of({{"a.txt", std::string(5'000, 'a')}});
+    EXPECT_EQ(verdict_of(lha.substr(0, 2'000)), corrupt);
+    EXPECT_EQ(verdict_of("xx-lhy-" + lha.substr(7, 2'000)), "clean ") << "no such method";
+    for (const bool is_little : {true, false}) {
+        std::string cpio(26, '\0');
+        cpio.replace(0, 2, is_little ? "\xc7\x71" : "\x71\xc7");
+        cpio[is_little ? 20 : 21] = 2;
+        cpio[is_little ? 22 : 23] = 100;                     // octets that do not follow
+        EXPECT_EQ(verdict_of(cpio + "a\0"s + "b"), corrupt);
+        EXPECT_EQ(verdict_of(cpio + "abc"), "clean ") << "a name that does not end";
+    }
 }
 
 }  // namespace
