@@ -2,6 +2,7 @@
 #include "app/inspection.h"
 
 #include "inspect/clamd/clamd.h"
+#include "inspect/scanner/sealed_memory.h"
 #include "inspect/signatures/signature_file.h"
 
 #include "base/text.h"
@@ -85,6 +86,12 @@ std::shared_ptr<const inspect::Setup> load_inspection(const Config& config, cons
         patterns.push_back(
             {pattern.regex ? inspect::RulePattern::Kind::matches : inspect::RulePattern::Kind::contains, std::move(text), pattern.nocase});
     }
+    if (patterns.size() > inspect::BodyFound::most)
+        faults.push_back(
+            {{},
+             fmt::format("rules have {} different patterns for `body`; {} are the most", patterns.size(), inspect::BodyFound::most),
+             {},
+             Diagnostic::Severity::error});
     refuse_what_is_not_there(config, policy, faults);
     if (has_errors(faults)) return nullptr;
     if (!wants_signatures && patterns.empty()) return setup;
@@ -100,11 +107,28 @@ inspect::Quarantine::Options quarantine_options(const Config& config) {
     return {.dir = config.quarantine.dir, .max_size = config.quarantine.max_size, .keep = config.quarantine.keep};
 }
 
-inspect::SupervisorOptions supervisor_options(const Config& config, const inspect::Setup& setup) {
+namespace {
+
+Result<std::shared_ptr<const inspect::Descriptor>> sealed(const inspect::PatternSet& patterns) {
+    const std::string image = TRY(patterns.to_image());
+    auto memory = TRY(inspect::SealedMemory::create());
+    TRY(memory.append(image));
+    return std::make_shared<const inspect::Descriptor>(TRY(std::move(memory).seal()));
+}
+
+}  // namespace
+
+inspect::SupervisorOptions supervisor_options(const Config& config, const inspect::Setup& setup, Diagnostics& faults) {
     inspect::SupervisorOptions options;
     options.scanners = scanner_count(config);
     if (setup.yara_generation != 0)
         for (const std::filesystem::path& file : config.inspect.yara) options.rules.push_back(file.string());
+    if (!setup.patterns) return options;
+    auto patterns = sealed(*setup.patterns);
+    if (patterns) options.patterns = std::move(*patterns);
+    else
+        faults.push_back(
+            {.place = {}, .message = fmt::format("the scanners cannot have the signatures: {}", patterns.error().what), .source_line = {}});
     return options;
 }
 
@@ -125,6 +149,8 @@ std::expected<std::unique_ptr<inspect::Shared>, std::string> open_inspection(con
 std::string read_faults(std::string_view words, inspect::Shared& shared) {
     for (const std::string_view word : split(words, ',')) {
         if (word == "scanners-busy") shared.faults.scanners_busy = true;
+        else if (word == "scanner-crash") shared.faults.scanner = inspect::protocol::Fault::crash;
+        else if (word == "scanner-hang") shared.faults.scanner = inspect::protocol::Fault::hang;
         else if (word == "clamd-down") shared.faults.clamd_down = true;
         else if (word == "disk-full") shared.storage.is_disk_full = true;
         else if (!word.empty()) return fmt::format("SLUICE_FAULTS: unknown fault \"{}\"", word);

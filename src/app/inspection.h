@@ -22,8 +22,8 @@ std::shared_ptr<const inspect::Setup> load_inspection(const Config& config, cons
                                                       const inspect::Setup* previous);
 
 inspect::Quarantine::Options quarantine_options(const Config& config);
-// How the scanner processes are started for it.
-inspect::SupervisorOptions supervisor_options(const Config& config, const inspect::Setup& setup);
+// How the scanner processes are started for it. Of no use with errors in `faults`.
+inspect::SupervisorOptions supervisor_options(const Config& config, const inspect::Setup& setup, Diagnostics& faults);
 
 // What payloads wait in, as the configuration and the environment (SLUICE_FAULTS) say. Unexpected: why not, for a person.
 std::expected<std::unique_ptr<inspect::Shared>, std::string> open_inspection(const Config& config);

@@ -182,7 +182,9 @@ bool Instance::start_inspection() {
     inspection_->scanners = scanners_.get();
     if (config_.inspect.engines.empty()) return true;  // processes are started by the reload that asks for any
     has_scanners_ = true;
-    const Diagnostics said = scanners_->load(supervisor_options(config_, *inspect_));
+    Diagnostics said;
+    const inspect::SupervisorOptions options = supervisor_options(config_, *inspect_, said);
+    if (!has_errors(said)) said = scanners_->load(options);
     if (!said.empty()) say("sluice: the scanner processes say:\n" + to_string(said));
     return !has_errors(said);
 }

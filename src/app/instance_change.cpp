@@ -70,9 +70,12 @@ void Instance::reload(ReloadDone done) {
 // On the reloading thread, while nothing else changes `config_`. Faults of YARA files are the reload's.
 void Instance::load_scanners(Loaded& loaded) {
     if (!loaded.is_usable() || loaded.config.inspect.engines.empty() || !keys_needing_restart(config_, loaded.config).empty()) return;
-    // What they have of the configuration is YARA's files alone.
-    if (has_scanners_ && loaded.inspect->yara_generation == 0 && inspect_->yara_generation == 0) return;
-    const Diagnostics said = scanners_->load(supervisor_options(loaded.config, *loaded.inspect));
+    // What they have of the configuration is YARA's files and the patterns.
+    const bool has_same_rules = loaded.inspect->yara_generation == 0 && inspect_->yara_generation == 0;
+    if (has_scanners_ && has_same_rules && loaded.inspect->patterns == inspect_->patterns) return;
+    Diagnostics said;
+    const inspect::SupervisorOptions options = supervisor_options(loaded.config, *loaded.inspect, said);
+    if (!has_errors(said)) said = scanners_->load(options);
     has_scanners_ = has_scanners_ || !has_errors(said);
     loaded.faults.insert(loaded.faults.end(), said.begin(), said.end());
 }

@@ -171,9 +171,10 @@ int run_scan(const CommandLine& line, std::ostream& out, std::ostream& err) {
     if (!loaded.inspect->engines.empty()) {
         scanners = start_scanners();
         if (!scanners) return failed;
-        inspect::SupervisorOptions options = supervisor_options(loaded.config, *loaded.inspect);
+        Diagnostics said;
+        inspect::SupervisorOptions options = supervisor_options(loaded.config, *loaded.inspect, said);
         options.scanners = 1;                              // one file after the other
-        const Diagnostics said = scanners->load(options);
+        if (!has_errors(said)) said = scanners->load(options);
         err << to_string(said);
         if (has_errors(said)) return failed;
         (*shared)->scanners = scanners.get();

@@ -10,6 +10,8 @@ namespace sluice::inspect {
 
 class BodyFound {
 public:
+    static constexpr std::size_t most = 4096;  // patterns of a policy
+
     void set(std::size_t pattern) {
         if (bits_.size() <= pattern / 64) bits_.resize(pattern / 64 + 1);
         bits_[pattern / 64] |= std::uint64_t{1} << (pattern % 64);

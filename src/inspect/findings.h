@@ -20,8 +20,14 @@ struct MemberFindings {
     std::uint64_t size = 0;
     MediaType type;
     std::string sha256;                                  // in small hexadecimal digits, where it was wanted
-    Outcome outcome;                                     // without matches
+    Outcome outcome;
     BodyFound body;
+
+    std::size_t size_kept() const {                      // octets that keeping it takes, about
+        std::size_t out = sizeof(*this) + path.size() + sha256.size() + outcome.threat.size() + 8 * body.bits().size();
+        for (const std::string& match : outcome.matches) out += sizeof(match) + match.size();
+        return out;
+    }
 };
 
 struct Findings {
@@ -33,8 +39,7 @@ struct Findings {
     std::size_t size() const {                           // octets that keeping it takes, about
         std::size_t out = sizeof(*this) + sha256.size() + outcome.threat.size() + 8 * body.bits().size();
         for (const std::string& match : outcome.matches) out += sizeof(match) + match.size();
-        for (const MemberFindings& member : members)
-            out += sizeof(member) + member.path.size() + member.sha256.size() + 8 * member.body.bits().size();
+        for (const MemberFindings& member : members) out += member.size_kept();
         return out;
     }
 };

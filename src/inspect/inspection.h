@@ -62,6 +62,8 @@ public:
     // Before `finish` only what is decided counts.
     const Outcome& outcome() const { return outcome_; }
     const MediaType& type() const { return type_; }
+    // Whether it is of those that are held and opened: programs, scripts, archives, documents, and what holds a zip's member somewhere.
+    bool is_risky() const { return inspect::is_risky(type_.kind) || (content() && content()->has_archive()); }
     std::uint64_t looked_at() const { return first_.size(); }  // bytes of the content that `type` was told from
     bool has_coding() const { return decoder_.has_value(); }
     bool gave_up() const { return gave_up_; }
@@ -75,6 +77,7 @@ public:
     BodyFound body_found() const;
 
 private:
+    const std::optional<PatternStream>& content() const { return decoder_ ? decoded_ : raw_; }
     void see_content(std::string_view bytes);
     void look_for_iso(std::string_view bytes);
     void search(std::optional<PatternStream>& stream, std::string_view bytes);

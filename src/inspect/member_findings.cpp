@@ -13,7 +13,8 @@ MemberFindings to_findings(const Member& member) {
     out.size = member.size;
     if (!member.is_encrypted) out.type = sniff(member.first_bytes);
     if (member.sha256) out.sha256 = to_hex(*member.sha256);
-    out.outcome = member.is_encrypted ? Outcome::unscannable(Reason::encrypted) : Outcome::clean();
+    out.outcome = member.outcome;
+    out.body = member.body;
     return out;
 }
 

@@ -74,7 +74,7 @@ void Payload::push_in_place(std::size_t size) {
 
 // What turns out to be risky is held from there on; what turns out to be larger than `automatic_hold` goes on but for its end.
 void Payload::reconsider() {
-    const bool holds = delivery_.automatic && delivery_.mode != Mode::hold && is_risky(type().kind) && size_ <= automatic_hold;
+    const bool holds = delivery_.automatic && delivery_.mode != Mode::hold && inspection_.is_risky() && size_ <= automatic_hold;
     if (holds) delivery_ = {.mode = Mode::hold, .automatic = true};
     if (holds || (!scans_ && wants_whole())) plan_scan();
     if (delivery_.automatic && delivery_.mode == Mode::hold && size_ > automatic_hold) turns_ = true;

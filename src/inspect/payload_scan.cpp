@@ -53,7 +53,7 @@ private:
 bool Payload::wants_whole() const {
     if (examination_.engines.empty() || inspection_.gave_up()) return false;
     const bool has_engine = shared_.scanners || examination_.engines.has(Engine::clamav);
-    return has_engine && (examination_.whole == policy::Whole::all || is_risky(type().kind) || !examination_.form_boundary.empty());
+    return has_engine && (examination_.whole == policy::Whole::all || inspection_.is_risky() || !examination_.form_boundary.empty());
 }
 
 // Once it is known how it is delivered; again where that changes. What has come and not gone on is in `held_` and `behind_`.
@@ -255,7 +255,7 @@ net::Task<void> Payload::scan_object(Findings& findings) {
     const bool is_copied = copy_.size() > 0 || keeps_copy_ || inspection_.has_coding();
     if (!is_copied) held_.append(std::exchange(behind_, {}));
     // Nobody opens its parts: what hides in an archive among them must not be called clean.
-    if (!examination_.form_boundary.empty()) findings.outcome.add(Outcome::unscannable(Reason::undecodable));
+    if (!examination_.form_boundary.empty() && !shared_.scanners) findings.outcome.add(Outcome::unscannable(Reason::undecodable));
     Holding& content = is_copied ? copy_ : held_;
     auto object = co_await content.to_object();
     if (!object) {
@@ -310,7 +310,12 @@ net::Task<Outcome> Payload::ask_scanners(const Descriptor& object, std::uint64_t
     ScannerPool::Job job{.object = duplicate(object),
                          .size = size,
                          .name = examination_.name,
-                         .engines = {.yara = examination_.engines.has(Engine::yara), .archives = true},
+                         .engines = {.signatures = examination_.engines.has(Engine::signatures),
+                                     .yara = examination_.engines.has(Engine::yara),
+                                     .archives = true},
+                         .fault = shared_.faults.scanner,
+                         .rules_generation = setup_->body_patterns > 0 ? setup_->patterns->rules_generation() : 0,
+                         .form_boundary = examination_.form_boundary,
                          .limits = setup_->scan_limits,
                          .deadline = deadline,
                          .wants_digests = setup_->wants_sha256,

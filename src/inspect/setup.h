@@ -10,6 +10,7 @@
 #include "base/limits.h"
 #include "inspect/cut_urls.h"
 #include "inspect/holding.h"
+#include "inspect/scanner/protocol.h"
 #include "inspect/scanner/scan_limits.h"
 #include "inspect/signatures/content_hash.h"
 #include "inspect/signatures/pattern_set.h"
@@ -42,6 +43,7 @@ struct Setup {
 // SLUICE_FAULTS: what goes wrong on order, so that its consequences can be tried.
 struct Faults {
     bool scanners_busy = false;
+    protocol::Fault scanner = protocol::Fault::none;
     bool clamd_down = false;
 };
 

@@ -54,6 +54,8 @@ struct Outcome {
         return {.verdict = Verdict::infected, .reason = Reason::none, .threat = std::move(threat), .engine = engine, .matches = {}};
     }
 
+    bool operator==(const Outcome&) const = default;
+
     // The worse of both stands, and of two that cannot be scanned the failure; matches of both are kept, each once.
     void add(const Outcome& other);
 };

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Payloads: what is found in them, what rules say of it, and the processes that look into them."""
+import base64
 import gzip
 import hashlib
 import os
@@ -111,17 +112,32 @@ class Verdicts(WithFiles):
         self.assertEqual((event["event.action"], event["rule.name"], event["scan.verdict"]), ("blocked", "malware", "infected"))
         self.assertNotIn(EICAR, b"".join(arrived))
 
+    def post_form(self, path, *parts, end=b"--b--\r\n", fields=b""):
+        body = b"".join(b'--b\r\nContent-Disposition: form-data; name="f"; filename="%s"\r\n%s\r\n%s\r\n' % (name, fields, data) for name, data in parts) + end
+        head, _ = self.fetch(self.origin.url(path), "Content-Type: multipart/form-data; boundary=b", method="POST", body=body)
+        return head, self.proxy.event(url__path=path)
+
     def test_a_form(self):
-        def form(*parts):
-            return b"".join(b'--b\r\nContent-Disposition: form-data; name="f"; filename="%s"\r\n\r\n%s\r\n' % part for part in parts) + b"--b--\r\n"
-        kind = "Content-Type: multipart/form-data; boundary=b"
-        head, _ = self.fetch(self.origin.url("/bad"), kind, method="POST", body=form((b"a.txt", b"hello"), (b"b.com", EICAR)))
-        self.assert_refusal(head, 403)
-        head, _ = self.fetch(self.origin.url("/good"), kind, method="POST", body=form((b"a.txt", b"hello"), (b"b.zip", zipped(("e", b"nothing")))))
-        self.assertEqual(head.status, 200)
-        self.assertEqual(self.proxy.event(url__path="/good")["scan.reason"], "undecodable", "its parts are not opened, and nobody says that they are clean")
-        self.assertIn("/good", self.origin.uploads)
-        self.assertNotIn("/bad", self.origin.uploads)
+        for path, parts, keys in (
+                ("/form-bad", ((b"a.txt", b"hello"), (b"b.com", EICAR)), {}),
+                ("/form-zip", ((b"a.txt", b"hello"), (b"b.zip", zipped(("e", EICAR)))), {}),
+                ("/form-base64", ((b"b.zip", base64.encodebytes(zipped(("e", EICAR)))),), {"fields": b"Content-Transfer-Encoding: base64\r\n"})):
+            head, event = self.post_form(path, *parts, **keys)
+            self.assert_refusal(head, 403)
+            self.assertEqual((event["scan.verdict"], event["scan.threat"]), ("infected", "EICAR-Test-File"), path)
+            self.assertNotIn(path, self.origin.uploads)
+        head, event = self.post_form("/form-good", (b"a.txt", b"hello"), (b"b.zip", zipped(("e", b"nothing"))))
+        self.assertEqual((head.status, event["scan.verdict"]), (200, "clean"))
+        self.assertIn("/form-good", self.origin.uploads)
+        _, event = self.post_form("/form-open", (b"a.txt", b"hello"), end=b"")
+        self.assertEqual((event["scan.verdict"], event["scan.reason"]), ("unscannable", "corrupt"))
+
+    def test_an_archive_behind_something_else(self):
+        for path, front in (("/behind-text", b"plain text, and then: "), ("/behind-picture", b"\x89PNG\r\n\x1a\n" + noise(5000))):
+            self.assert_refusal(self.fetch(self.serve(path, front + zipped(("e", EICAR))))[0], 403)
+            self.assertEqual(self.proxy.event(url__path=path)["scan.threat"], "EICAR-Test-File")
+            head, _ = self.fetch(self.serve(path + "-good", front + zipped(("e", b"nothing"))))
+            self.assertEqual((head.status, self.proxy.event(url__path=path + "-good")["scan.verdict"]), (200, "clean"))
 
     def test_the_connection_lives_on(self):
         with Peer.connect(self.proxy.port) as peer:
@@ -224,12 +240,36 @@ class Rules(WithFiles):
         self.assert_refusal(self.fetch(self.origin.url("/card"), method="POST", body=b"my card is 4111 1111 1111 1111, thanks")[0], 403)
         self.assertEqual(self.fetch(self.origin.url("/nocard"), method="POST", body=b"my card is 4111 1111 1111 1112, thanks")[0].status, 200)
 
+    def test_signatures_in_members(self):
+        """Own signatures, and patterns of rules, in what is packed; and what a reload adds."""
+        folder = self.folder()
+        signatures = folder / "own.toml"
+        signatures.write_text('[[signature]]\nname = "Own.Thing"\ntext = "an own signature"\n')
+        self.proxy = self.sluice([rule("secrets", 'body matches "(?i)strictly +confidential" and file.extension == "txt"', "block")],
+                                 inspect={"signatures": [str(folder / "*.toml")]})
+        bad = noise(2000) + b" an own signature "
+        for path, body in (("/a.zip", zipped(("x", bad))), ("/b.tar.gz", gzip.compress(tarred(("x", bad)))), ("/c.zip", zipped(("y.zip", zipped(("x", bad)))))):
+            self.assert_refusal(self.fetch(self.serve(path, body))[0], 403)
+            event = self.proxy.event(url__path=path)
+            self.assertEqual((event["scan.threat"], event["scan.engine"]), ("Own.Thing", "signatures"))
+        self.assert_refusal(self.fetch(self.serve("/d.zip", zipped(("a.md", b"x"), ("b.txt", b"Strictly  Confidential"))))[0], 403)
+        self.assertEqual(self.proxy.event(url__path="/d.zip")["rule.name"], "secrets")
+        self.assertEqual(self.fetch(self.serve("/e.zip", zipped(("a.md", b"strictly confidential"), ("b.txt", b"public"))))[0].status, 200)
+        late = zipped(("x", b"another signature"))
+        self.assertEqual(self.fetch(self.serve("/f.zip", late))[0].status, 200)
+        with signatures.open("a") as more:
+            more.write('[[signature]]\nname = "Own.Other"\ntext = "another signature"\n')
+        self.assertEqual(self.proxy.command("reload").returncode, 0)
+        self.assert_refusal(self.fetch(self.origin.url("/f.zip"))[0], 403)
+
     def test_card_numbers_by_the_shipped_example(self):
         self.proxy = self.sluice([rule("no-card-numbers", 'payload.direction == "upload" and scan.match starts_with "Card."', "block")],
                                  inspect={"signatures": [str(ROOT / "share/signatures.d/example.toml")]})
         for number, stops in (("4111 1111 1111 1111", True), ("4111-1111-1111-1112", False), ("378282246310005", True)):
             body = b'{"card": "%s"}' % number.encode()
             head, _ = self.fetch(self.origin.url("/" + number.replace(" ", "")), "Content-Type: application/json", method="POST", body=body)
+            self.assertEqual(head.status, 403 if stops else 200, number)
+            head, _ = self.fetch(self.origin.url("/in-a-document"), method="POST", body=zipped(("[Content_Types].xml", b"<x/>"), ("word/document.xml", body)))
             self.assertEqual(head.status, 403 if stops else 200, number)
         self.assertEqual(self.fetch(self.serve("/down", b"4111 1111 1111 1111"))[0].status, 200)
         self.assertEqual(self.proxy.event(url__path="/down")["scan.match"], ["Card.Visa"])
@@ -316,13 +356,27 @@ class Processes(WithFiles):
         return supervisors, [pid for pid, parent in found if parent in supervisors]
 
     def test_each_fault(self):
-        for fault, verdict, reason in (("scanners-busy", "unscannable", "overloaded"),):
+        for fault, reason in (("scanners-busy", "overloaded"), ("scanner-crash", "crashed"), ("scanner-hang", "timeout")):
             with self.subTest(fault=fault):
                 self.proxy = self.sluice(env={"SLUICE_FAULTS": fault}, inspect={"timeout": "1s"})
-                self.assert_refusal(self.fetch(self.serve("/f.zip", zipped(("a", b"b"))))[0], 403)
-                event = self.proxy.event(url__path="/f.zip")
-                self.assertEqual((event["scan.verdict"], event["scan.reason"], event["rule.name"]), (verdict, reason, "unscanned"))
+                for number in range(2):                                         # there is a scanner again for the second
+                    path = f"/f{number}.zip"
+                    self.assert_refusal(self.fetch(self.serve(path, zipped((path, b"b"))))[0], 403)
+                    event = self.proxy.event(url__path=path)
+                    self.assertEqual((event["scan.verdict"], event["scan.reason"], event["rule.name"]), ("unscannable", reason, "unscanned"))
+                name = f'sluice_payloads_total{{scan_verdict="unscannable",scan_reason="{reason}",scan_engine=""}}'
+                self.assertEqual(self.proxy.metrics().get(name), 2)
                 self.assertEqual(self.fetch(self.serve("/f.txt", b"needs no scanner"))[0].status, 200)
+                self.assertEqual(self.proxy.metrics()["sluice_scanner_crashes_total"], 2 if fault == "scanner-crash" else 0)
+
+    def test_what_crashed_a_scanner_is_kept_where_a_rule_says_so(self):
+        kept = self.folder() / "kept"
+        self.proxy = self.sluice([rule("keep-crashers", 'scan.reason == "crashed"', "quarantine")], env={"SLUICE_FAULTS": "scanner-crash"},
+                                 quarantine={"dir": str(kept)})
+        self.assert_refusal(self.fetch(self.serve("/f.zip", zipped(("a", b"b"))))[0], 403)
+        event = self.proxy.event(url__path="/f.zip")
+        self.assertEqual((event["event.action"], event["scan.reason"]), ("quarantined", "crashed"))
+        self.assertTrue((kept / f"{event['event.id']}.sample").exists())
 
     def test_kill_9_costs_only_verdicts(self):
         self.proxy = self.sluice(inspect={"scanners": 2})

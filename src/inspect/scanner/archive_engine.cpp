@@ -48,15 +48,14 @@ bool contains_eicar(std::string_view bytes) {
 // One archive being read. What is unpacked counts for it and for all archives around it.
 class ArchiveEngine::Layer {
 public:
-    Layer(ArchiveEngine& engine, std::string_view object, std::string_view path, Layer* outer)
+    // `depth`: of its members; 1 where it is the object itself.
+    Layer(ArchiveEngine& engine, std::string_view object, std::string_view path, std::uint32_t depth, Layer* outer)
         : engine_(engine),
           limits_(engine.plan_->limits),
           object_(object),
           path_(path),
           outer_(outer),
-          depth_(outer ? outer->depth_ + 1 : 1) {}
-
-    std::uint32_t depth() const { return depth_; }
+          depth_(depth) {}
 
     void read(const ContainerPlace& place) {
         if (place.container == Container::zip) check_directory();
@@ -70,7 +69,7 @@ public:
                 if (read_member(reader, is_stream(place.container), has_begun)) continue;
                 return;
             }
-            if (has_begun) note(status);
+            if (has_begun) engine_.add(outcome_of(status));
             return;
         }
     }
@@ -87,31 +86,29 @@ private:
         }
     }
 
-    void note(ArchiveReader::Status status) {
+    static Outcome outcome_of(ArchiveReader::Status status) {
         switch (status) {
-            case ArchiveReader::Status::encrypted: return engine_.add(Outcome::unscannable(Reason::encrypted, engine_name));
-            case ArchiveReader::Status::no_memory: return engine_.add(Outcome::unscannable(Reason::too_large, engine_name));
-            default: return engine_.add(Outcome::unscannable(Reason::corrupt, engine_name));
+            case ArchiveReader::Status::end: return Outcome::clean();
+            case ArchiveReader::Status::data: return Outcome::unscannable(Reason::too_large, engine_name);
+            case ArchiveReader::Status::encrypted: return Outcome::unscannable(Reason::encrypted, engine_name);
+            case ArchiveReader::Status::no_memory: return Outcome::unscannable(Reason::too_large, engine_name);
+            default: return Outcome::unscannable(Reason::corrupt, engine_name);
         }
     }
 
     // False: there is nothing behind it. `has_begun` becomes true once it is clear that this is an archive.
     bool read_member(ArchiveReader& reader, bool is_stream_member, bool& has_begun) {
-        if (++engine_.members_ > limits_.members) {
-            engine_.stop(Reason::bomb);
-            return false;
-        }
-        Member member{
-            .depth = static_cast<std::uint16_t>(std::min<std::uint32_t>(depth_, 0xffff)),
-            .is_encrypted = reader.is_encrypted(),
-            .size = 0,
-            .sha256 = std::nullopt,
-            .path = std::string(outer_ ? path_ : "") + (outer_ ? "/" : "") + (is_stream_member ? name_of_stream(path_) : reader.path()),
-            .first_bytes = {}};
+        if (!engine_.count_member()) return false;
+        Member member;
+        member.depth = static_cast<std::uint16_t>(std::min<std::uint32_t>(depth_, 0xffff));
+        member.is_encrypted = reader.is_encrypted();
+        if (depth_ > 1) member.path.append(path_).append("/");
+        member.path += is_stream_member ? name_of_stream(path_) : reader.path();
         if (member.is_encrypted) {
-            tell(member);
-            note(ArchiveReader::Status::encrypted);
             has_begun = true;
+            member.outcome = outcome_of(ArchiveReader::Status::encrypted);
+            engine_.add(member.outcome);
+            if (engine_.plan_->on_member) engine_.plan_->on_member(member);
             return true;
         }
         std::string bytes;
@@ -121,27 +118,19 @@ private:
         has_begun = true;
         if (engine_.is_over()) return false;
 
-        member.size = bytes.size();
-        if (engine_.plan_->on_member) {
-            member.first_bytes = bytes.substr(0, Member::first_bytes_size);
-            if (engine_.plan_->wants_digests) member.sha256 = sha256_of(bytes);
-            tell(member);
-        }
-        if (status != ArchiveReader::Status::end && status != ArchiveReader::Status::data) note(status);
-        engine_.look_at(bytes, member.path, this);
+        member.outcome = outcome_of(status);
+        engine_.look_at_member(bytes, member);
+        if (!engine_.is_over() && !engine_.is_late()) engine_.open(bytes, member.path, depth_ + 1, this);
         return status != ArchiveReader::Status::broken_for_good;
     }
 
-    // `data`: the member is too large, which is noted; the rest of it is left.
+    // `data`: the member is too large; the rest of it is left.
     ArchiveReader::Status unpack(ArchiveReader& reader, std::string& bytes) {
         for (;;) {
             const std::size_t before = bytes.size();
             const ArchiveReader::Status status = reader.read(bytes);
             if (!count(bytes.size() - before) || engine_.is_late() || status != ArchiveReader::Status::data) return status;
-            if (bytes.size() > limits_.member_bytes) {
-                engine_.add(Outcome::unscannable(Reason::too_large, engine_name));
-                return status;
-            }
+            if (bytes.size() > limits_.member_bytes) return status;
         }
     }
 
@@ -154,10 +143,6 @@ private:
                 engine_.stop(Reason::bomb);
         }
         return !engine_.is_over();
-    }
-
-    void tell(const Member& member) {
-        if (engine_.plan_->on_member) engine_.plan_->on_member(member);
     }
 
     ArchiveEngine& engine_;
@@ -175,23 +160,45 @@ Outcome ArchiveEngine::scan(std::string_view object, std::string_view path, cons
     is_stopped_ = false;
     members_ = 0;
     unpacked_ = 0;
-    look_at(object, path, nullptr);
+    Outcome own = Outcome::clean();
+    if (contains_eicar(object)) own = Outcome::infected(std::string(eicar_threat), "signatures");
+    look_at(object, path, own);
+    add(own);
+    if (!is_over() && !is_late() && plan.opens) {
+        if (plan.form_boundary.empty()) open(object, path, 1, nullptr);
+        else open_form(object);
+    }
     return std::move(outcome_);
 }
 
-void ArchiveEngine::look_at(std::string_view bytes, std::string_view path, Layer* outer) {
-    if (contains_eicar(bytes)) add(Outcome::infected(std::string(eicar_threat), "signatures"));
+void ArchiveEngine::look_at(std::string_view bytes, std::string_view path, Outcome& outcome) {
     for (const Engine& engine : engines_)
-        if (!is_over()) add(engine(bytes, path, plan_->deadline));
-    if (is_over() || is_late() || !plan_->opens) return;
-    open(bytes, path, outer);
+        if (!is_stopped_ && outcome.verdict != Verdict::infected) outcome.add(engine(bytes, path, plan_->deadline));
 }
 
-void ArchiveEngine::open(std::string_view bytes, std::string_view path, Layer* outer) {
+// Looks at it, and tells of it; `member.outcome` says how far it could be read.
+void ArchiveEngine::look_at_member(std::string_view bytes, Member& member) {
+    member.size = bytes.size();
+    if (plan_->search) member.outcome.add(plan_->search(bytes, member.body));
+    else if (contains_eicar(bytes)) member.outcome.add(Outcome::infected(std::string(eicar_threat), "signatures"));
+    look_at(bytes, member.path, member.outcome);
+    add(member.outcome);
+    if (!plan_->on_member) return;
+    member.first_bytes = bytes.substr(0, Member::first_bytes_size);
+    if (plan_->wants_digests) member.sha256 = sha256_of(bytes);
+    plan_->on_member(member);
+}
+
+bool ArchiveEngine::count_member() {
+    if (++members_ > plan_->limits.members) stop(Reason::bomb);
+    return !is_stopped_;
+}
+
+void ArchiveEngine::open(std::string_view bytes, std::string_view path, std::uint32_t depth, Layer* outer) {
     const std::optional<ContainerPlace> place = find_container(bytes);
     if (!place) return;
-    Layer layer(*this, bytes, path, outer);
-    if (layer.depth() > plan_->limits.depth) return add(Outcome::unscannable(Reason::too_deep, engine_name));
+    if (depth > plan_->limits.depth) return add(Outcome::unscannable(Reason::too_deep, engine_name));
+    Layer layer(*this, bytes, path, depth, outer);
     layer.read(*place);
     // A zip is found from its end: whatever stands in front of it, there are programs that open that one.
     if (place->container != Container::zip && !is_over() && has_zip_directory(bytes)) layer.read({.container = Container::zip});

@@ -30,16 +30,20 @@ public:
     using Deadline = std::chrono::steady_clock::time_point;
     // Looks at one layer: the object itself, or a member.
     using Engine = std::function<Outcome(std::string_view bytes, std::string_view path, Deadline deadline)>;
+    // Looks at a member with the patterns that the proxy has searched the object itself with; says which patterns of rules it found.
+    using Search = std::function<Outcome(std::string_view bytes, BodyFound& found)>;
 
     struct Plan {
         ScanLimits limits;
         Deadline deadline;
         bool opens = true;  // false: the object itself only
         bool wants_digests = false;
+        std::string_view form_boundary{};  // the object is multipart/form-data: each part is a member; else empty
+        Search search{};  // may be empty
         std::function<void(const Member&)> on_member;  // may be empty; in the order of the archive, outer before inner
     };
 
-    // EICAR's string is looked for in every layer, before any other engine.
+    // EICAR's string is looked for in every layer, before any other engine, where `search` does not.
     explicit ArchiveEngine(std::vector<Engine> engines) : engines_(std::move(engines)) {}
 
     // The object is `path`: its member `a/b` has the path "a/b", and the member of an archive inside it "a/b.zip/c".
@@ -51,8 +55,11 @@ public:
 
 private:
     class Layer;
-    void look_at(std::string_view bytes, std::string_view path, Layer* outer);
-    void open(std::string_view bytes, std::string_view path, Layer* outer);
+    void look_at(std::string_view bytes, std::string_view path, Outcome& outcome);
+    void look_at_member(std::string_view bytes, Member& member);
+    void open(std::string_view bytes, std::string_view path, std::uint32_t depth, Layer* outer);
+    void open_form(std::string_view bytes);
+    bool count_member();
     void add(Outcome outcome) { outcome_.add(outcome); }
     bool is_over() const { return is_stopped_ || outcome_.verdict == Verdict::infected; }
     void stop(Reason reason);

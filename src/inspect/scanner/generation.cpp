@@ -53,9 +53,15 @@ Result<std::unique_ptr<Generation>> spawn_supervisor(const std::string& program,
     for (std::string& each : words) pointers.push_back(each.data());
     pointers.push_back(nullptr);
 
+    // Out of the way of the numbers that both shall have.
+    Descriptor patterns;
+    if (options.patterns) patterns.reset(::fcntl(options.patterns->get(), F_DUPFD_CLOEXEC, patterns_descriptor + 1));
+    if (options.patterns && !patterns) return fail(Errc::overloaded, Side::self, "no descriptor for the scanners' signatures", errno);
+
     posix_spawn_file_actions_t actions;
     posix_spawn_file_actions_init(&actions);
     posix_spawn_file_actions_adddup2(&actions, theirs.get(), supervisor_descriptor);
+    if (patterns) posix_spawn_file_actions_adddup2(&actions, patterns.get(), patterns_descriptor);
     posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
     posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, "/dev/null", O_WRONLY, 0);
     posix_spawnattr_t attributes;

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// A member of an archive, of an archive inside it, and so on, as rules see it.
+// A member of an archive, a part of a form, a member of an archive inside it, and so on, as rules see it.
 #pragma once
+
+#include "inspect/body_found.h"
+#include "inspect/verdict.h"
 
 #include <array>
 #include <cstddef>
@@ -21,6 +24,8 @@ struct Member {
     std::optional<Digest> sha256;                            // where it is wanted
     std::string path;                                        // as the archive says; bytes, maybe not UTF-8
     std::string first_bytes;
+    Outcome outcome = Outcome::clean();                      // of the engines that looked at it, not at what is inside it
+    BodyFound body;
     bool operator==(const Member&) const = default;
 };
 

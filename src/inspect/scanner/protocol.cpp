@@ -14,7 +14,7 @@ namespace {
 static_assert(std::endian::native == std::endian::little, "packets never leave the machine: numbers are the machine's own");
 
 // Both ends are one binary; a packet of another one (an upgrade in place) is refused.
-constexpr std::uint32_t version = 0x5c4e0001;
+constexpr std::uint32_t version = 0x5c4e0002;
 
 // Who may say so: a scanner has no others to blame than the engines that run in it.
 constexpr std::array<std::string_view, 4> engine_names{"", "signatures", "yara", "archive"};
@@ -110,32 +110,16 @@ void fields(auto& io, auto& job)
     io.number(job.id);
     io.number(job.size);
     io.number(job.deadline);
+    io.flag(job.engines.signatures);
     io.flag(job.engines.yara);
     io.flag(job.engines.archives);
+    io.choice(job.fault, Fault::hang);
     io.flag(job.wants_members);
     io.flag(job.wants_digests);
     fields(io, job.limits);
+    io.number(job.rules_generation);
+    io.text(job.form_boundary, boundary_size);
     io.name(job.name, name_size);
-}
-
-void fields(auto& io, auto& found)
-    requires std::is_same_v<std::remove_cvref_t<decltype(found)>, Found>
-{
-    io.number(found.job);
-    auto& member = found.member;
-    io.number(member.depth);
-    io.flag(member.is_encrypted);
-    io.number(member.size);
-    bool has_digest = member.sha256.has_value();
-    Digest digest = member.sha256.value_or(Digest{});
-    io.flag(has_digest);
-    io.number(digest);
-    if constexpr (std::remove_cvref_t<decltype(io)>::reads) {
-        if (has_digest) member.sha256 = digest;
-        else if (digest != Digest{}) io.spoil();
-    }
-    io.name(member.path, name_size);
-    io.text(member.first_bytes, Member::first_bytes_size);
 }
 
 void fields(auto& io, auto& outcome)
@@ -159,6 +143,39 @@ void fields(auto& io, auto& outcome)
         io.text(i < count ? outcome.matches[i] : none, match_size);
         if (!none.empty()) io.spoil();
     }
+}
+
+void fields(auto& io, auto& body)
+    requires std::is_same_v<std::remove_cvref_t<decltype(body)>, BodyFound>
+{
+    std::array<std::uint64_t, BodyFound::most / 64> bits{};
+    std::ranges::copy_n(body.bits().begin(), static_cast<std::ptrdiff_t>(std::min(bits.size(), body.bits().size())), bits.begin());
+    io.number(bits);
+    if constexpr (std::remove_cvref_t<decltype(io)>::reads)
+        for (std::size_t i = 0; i < BodyFound::most; ++i)
+            if (bits[i / 64] >> (i % 64) & 1) body.set(i);
+}
+
+void fields(auto& io, auto& found)
+    requires std::is_same_v<std::remove_cvref_t<decltype(found)>, Found>
+{
+    io.number(found.job);
+    auto& member = found.member;
+    io.number(member.depth);
+    io.flag(member.is_encrypted);
+    io.number(member.size);
+    bool has_digest = member.sha256.has_value();
+    Digest digest = member.sha256.value_or(Digest{});
+    io.flag(has_digest);
+    io.number(digest);
+    if constexpr (std::remove_cvref_t<decltype(io)>::reads) {
+        if (has_digest) member.sha256 = digest;
+        else if (digest != Digest{}) io.spoil();
+    }
+    io.name(member.path, name_size);
+    io.text(member.first_bytes, Member::first_bytes_size);
+    fields(io, member.outcome);
+    fields(io, member.body);
 }
 
 void fields(auto& io, auto& done)
@@ -204,9 +221,7 @@ void fields(auto&, auto& empty)
 // What the fields say one by one must also make sense together.
 bool makes_sense(const auto&) { return true; }
 bool makes_sense(const Born& born) { return born.pid > 0; }
-bool makes_sense(const Found& found) { return found.member.depth > 0; }
-bool makes_sense(const Done& done) {
-    const Outcome& outcome = done.outcome;
+bool makes_sense(const Outcome& outcome) {
     if (std::ranges::any_of(outcome.matches, &std::string::empty)) return false;
     switch (outcome.verdict) {
         case Verdict::clean: return outcome.reason == Reason::none && outcome.threat.empty();
@@ -217,6 +232,8 @@ bool makes_sense(const Done& done) {
     }
     return false;
 }
+bool makes_sense(const Found& found) { return found.member.depth > 0 && makes_sense(found.member.outcome); }
+bool makes_sense(const Done& done) { return makes_sense(done.outcome); }
 
 template <std::size_t Kind = 0>
 Result<Message> decode_kind(std::uint32_t kind, std::string_view body) {

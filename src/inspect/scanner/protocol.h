@@ -32,16 +32,21 @@ inline constexpr std::size_t threat_size = 256;
 inline constexpr std::size_t match_size = 128;
 inline constexpr std::size_t matches_max = 32;  // names
 inline constexpr std::size_t text_size = 1024;  // of a diagnostic: each of file, message and line
-inline constexpr std::size_t message_size = 8 * 1024;  // no message is longer
+inline constexpr std::size_t boundary_size = 70;  // RFC 2046 5.1.1
+inline constexpr std::size_t message_size = 16 * 1024;  // no message is longer
 
 using Clock = std::chrono::steady_clock;  // CLOCK_MONOTONIC: the same in all processes of a machine
 
-// Which engines look at an object. EICAR's string is looked for whatever is set.
+// Which engines look at an object. EICAR's string is looked for whatever is set. `signatures`: at its members; the object itself was searched.
 struct Engines {
+    bool signatures = true;
     bool yara = true;
     bool archives = true;
     bool operator==(const Engines&) const = default;
 };
+
+// What goes wrong on order, for tests.
+enum class Fault : std::uint8_t { none, crash, hang };
 
 // The size is the object's; one of another size is `truncated`.
 struct Job {
@@ -49,9 +54,12 @@ struct Job {
     std::uint64_t size = 0;
     Clock::time_point deadline{};  // the scanner gives up then, and is killed if it does not
     Engines engines;
+    Fault fault = Fault::none;
     bool wants_members = false;  // Found for each member
     bool wants_digests = false;  // with its SHA-256
     ScanLimits limits;
+    std::uint64_t rules_generation = 0;  // of the patterns of `body` that are asked for (PatternSet::rules_generation); 0: of none
+    std::string form_boundary;  // it is a form (multipart/form-data); else empty
     std::string name;  // as the payload is called, for YARA's externals; may be empty
     bool operator==(const Job&) const = default;
 };

@@ -3,6 +3,7 @@
 
 #include "inspect/scanner/packet_socket.h"
 #include "inspect/scanner/protocol.h"
+#include "inspect/signatures/pattern_set.h"
 
 #include <sys/mman.h>
 #include <sys/time.h>
@@ -19,6 +20,7 @@ namespace {
 
 // The proxy kills at the deadline. Where there is no proxy any more, the scanner's own alarm does, so much later.
 constexpr std::chrono::seconds grace{2};
+constexpr std::string_view signatures_engine = "signatures";
 
 // The object's bytes, as long as it lives. Its size is asked of lseek: glibc's fstat is not on the sandbox's list.
 class Mapping {
@@ -52,10 +54,8 @@ void set_alarm(std::chrono::steady_clock::duration after) {
 
 class Scanner {
 public:
-    Scanner(Descriptor socket, const YaraRules& rules, std::vector<ArchiveEngine::Engine> engines)
-        : socket_(std::move(socket)),
-          engines_(std::move(engines)) {
-        if (rules.size() > 0) yara_.emplace(rules);
+    Scanner(Descriptor socket, ScannerTools& tools) : socket_(std::move(socket)), tools_(tools) {
+        if (tools.rules->size() > 0) yara_.emplace(*tools.rules);
     }
 
     void tell(const protocol::Message& message) {
@@ -70,14 +70,39 @@ public:
             const auto* job = message ? std::get_if<protocol::Job>(&*message) : nullptr;
             if (!job || !(*packet)->descriptors[0]) ::_exit(1);
             set_alarm(std::max(job->deadline - std::chrono::steady_clock::now(), std::chrono::steady_clock::duration(0)) + grace);
+            obey(job->fault);
             tell(work(*job, (*packet)->descriptors[0].get()));
             set_alarm({});
         }
     }
 
 private:
+    static void obey(protocol::Fault fault) {
+        if (fault == protocol::Fault::crash) __builtin_trap();
+        for (volatile bool hangs = fault == protocol::Fault::hang; hangs;) {}
+    }
+
+    Outcome search(const protocol::Job& job, std::string_view bytes, BodyFound& found) {
+        const auto failed = [] { return Outcome::unscannable(Reason::overloaded, signatures_engine); };
+        auto stream = tools_.scratch.open(tools_.patterns);
+        if (!stream || !stream->feed(bytes) || !stream->finish()) return failed();
+        // Rules that are newer or older than this process count their patterns in another way: that is not to be guessed.
+        if (job.rules_generation != 0) {
+            if (job.rules_generation != tools_.patterns->rules_generation()) return failed();
+            for (std::size_t i = 0; i < tools_.patterns->rules(); ++i)
+                if (stream->holds(i)) found.set(i);
+        }
+        Outcome outcome = Outcome::clean();
+        const std::string_view threat = stream->infected();
+        if (!threat.empty() && (job.engines.signatures || threat == PatternSet::eicar_name))
+            outcome = Outcome::infected(std::string(threat), signatures_engine);
+        if (!job.engines.signatures) return outcome;
+        for (const std::string_view match : stream->matches()) outcome.matches.emplace_back(match);
+        return outcome;
+    }
+
     protocol::Done work(const protocol::Job& job, int object) {
-        std::vector<ArchiveEngine::Engine> engines = engines_;
+        std::vector<ArchiveEngine::Engine> engines = tools_.engines;
         if (job.engines.yara && yara_)
             engines.emplace_back([this](std::string_view bytes, std::string_view path, ArchiveEngine::Deadline deadline) {
                 return yara_->scan(bytes, path, deadline);
@@ -87,7 +112,10 @@ private:
                                  .deadline = job.deadline,
                                  .opens = job.engines.archives,
                                  .wants_digests = job.wants_digests,
+                                 .form_boundary = job.form_boundary,
+                                 .search = {},
                                  .on_member = {}};
+        if (tools_.patterns) plan.search = [&](std::string_view bytes, BodyFound& found) { return search(job, bytes, found); };
         if (job.wants_members) plan.on_member = [&](const Member& member) { tell(protocol::Found{job.id, member}); };
         Outcome outcome;
         try {
@@ -101,14 +129,14 @@ private:
     }
 
     Descriptor socket_;
-    std::vector<ArchiveEngine::Engine> engines_;
+    ScannerTools& tools_;
     std::optional<YaraEngine> yara_;
 };
 
 }  // namespace
 
-void run_scanner(Descriptor socket, const SandboxLimits& limits, const YaraRules& rules, std::vector<ArchiveEngine::Engine> engines) {
-    Scanner scanner(std::move(socket), rules, std::move(engines));
+void run_scanner(Descriptor socket, const SandboxLimits& limits, ScannerTools& tools) {
+    Scanner scanner(std::move(socket), tools);
     if (const auto caged = enter_sandbox(limits); !caged) {
         const Error& error = caged.error();
         scanner.tell(

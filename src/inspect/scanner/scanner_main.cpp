@@ -9,6 +9,7 @@
 
 #include <fcntl.h>
 #include <poll.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/syscall.h>
@@ -38,13 +39,14 @@ class Supervisor {
 public:
     Supervisor(int descriptor, const SupervisorOptions& options, std::vector<ArchiveEngine::Engine> engines)
         : proxy_(descriptor),
-          options_(options),
-          engines_(std::move(engines)) {}
+          options_(options) {
+        tools_.engines = std::move(engines);
+    }
 
     int run() {
         if (!watch_children()) return 1;
         load_everything();
-        if (!load_rules()) return 1;
+        if (!load_patterns() || !load_rules()) return 1;
         wanted_ = options_.scanners;
         while (!is_draining_ || living_ > 0) {
             if (!is_draining_ && wanted_ > 0 && Clock::now() >= next_birth_ && !give_birth()) next_birth_ = Clock::now() + short_life;
@@ -68,19 +70,39 @@ private:
         return send_packet(proxy_.get(), protocol::encode(message), descriptors, true).has_value();
     }
 
+    // Searched once, so that what searching needs is there before the sandbox is.
+    bool load_patterns() {
+        if (!options_.patterns) return true;
+        const auto faulty = [this](std::string_view what) {
+            tell(protocol::Diagnosis{{.place = {}, .message = std::string(what), .source_line = {}}});
+            return false;
+        };
+        const int image = options_.patterns->get();
+        const off_t size = ::lseek(image, 0, SEEK_END);
+        void* start = size > 0 ? ::mmap(nullptr, static_cast<std::size_t>(size), PROT_READ, MAP_PRIVATE, image, 0) : MAP_FAILED;
+        if (start == MAP_FAILED) return faulty("the signatures cannot be read");
+        auto set = PatternSet::from_image({static_cast<const char*>(start), static_cast<std::size_t>(size)});
+        ::munmap(start, static_cast<std::size_t>(size));
+        if (!set) return faulty(set.error().what);
+        tools_.patterns = std::move(*set);
+        options_.patterns.reset();
+        const auto stream = tools_.scratch.open(tools_.patterns);
+        return stream ? true : faulty(stream.error().what);
+    }
+
     bool load_rules() {
         const auto began = Clock::now();
         Diagnostics diagnostics;
-        rules_ = YaraRules::compile(options_.rules, diagnostics);
+        tools_.rules = YaraRules::compile(options_.rules, diagnostics);
         // Errors first: nobody shall look for one among the warnings.
         std::size_t told = 0;
         for (const auto severity : {Diagnostic::Severity::error, Diagnostic::Severity::warning})
             for (const Diagnostic& each : diagnostics)
                 if (each.severity == severity && told++ < told_most) tell(protocol::Diagnosis{each});
-        if (!rules_) return false;
+        if (!tools_.rules) return false;
         const auto took = std::chrono::duration_cast<milliseconds>(Clock::now() - began).count();
-        return tell(
-            protocol::Ready{.rules = static_cast<std::uint32_t>(rules_->size()), .compile_milliseconds = static_cast<std::uint64_t>(took)});
+        return tell(protocol::Ready{.rules = static_cast<std::uint32_t>(tools_.rules->size()),
+                                    .compile_milliseconds = static_cast<std::uint64_t>(took)});
     }
 
     bool give_birth() {
@@ -111,7 +133,7 @@ private:
         ::dup2(nowhere_.get(), STDIN_FILENO);
         ::dup2(nowhere_.get(), STDOUT_FILENO);
         nowhere_.reset();
-        run_scanner(std::move(socket), options_.sandbox, *rules_, std::move(engines_));
+        run_scanner(std::move(socket), options_.sandbox, tools_);
     }
 
     void wait() {
@@ -141,8 +163,7 @@ private:
 
     Descriptor proxy_;
     SupervisorOptions options_;
-    std::vector<ArchiveEngine::Engine> engines_;
-    std::unique_ptr<YaraRules> rules_;
+    ScannerTools tools_;
     Descriptor signals_;
     Descriptor nowhere_;
     unsigned living_ = 0;
@@ -156,26 +177,31 @@ private:
 
 std::vector<std::string> to_arguments(const SupervisorOptions& options) {
     std::vector<std::string> arguments{std::to_string(options.scanners), std::to_string(options.sandbox.memory),
-                                       std::to_string(options.sandbox.nice)};
+                                       std::to_string(options.sandbox.nice), options.patterns ? "1" : "0"};
     arguments.insert(arguments.end(), options.rules.begin(), options.rules.end());
     return arguments;
 }
 
 Result<SupervisorOptions> from_arguments(std::span<const std::string> arguments) {
-    if (arguments.size() < 3) return fail(Errc::malformed, Side::self, "too few arguments for a supervisor of scanners");
+    if (arguments.size() < 4) return fail(Errc::malformed, Side::self, "too few arguments for a supervisor of scanners");
     const auto scanners = parse_decimal<unsigned>(arguments[0]);
     const auto memory = parse_decimal<std::uint64_t>(arguments[1]);
     const auto nice = parse_decimal<int>(arguments[2]);
-    if (!scanners || !memory || !nice) return fail(Errc::malformed, Side::self, "arguments for a supervisor of scanners are no numbers");
-    return SupervisorOptions{
-        .scanners = *scanners, .sandbox = {.memory = *memory, .nice = *nice}, .rules = {arguments.begin() + 3, arguments.end()}};
+    const bool has_patterns = arguments[3] == "1";
+    if (!scanners || !memory || !nice || (!has_patterns && arguments[3] != "0"))
+        return fail(Errc::malformed, Side::self, "arguments for a supervisor of scanners are no numbers");
+    return SupervisorOptions{.scanners = *scanners,
+                             .sandbox = {.memory = *memory, .nice = *nice},
+                             .rules = {arguments.begin() + 4, arguments.end()},
+                             .patterns = has_patterns ? std::make_shared<const Descriptor>(patterns_descriptor) : nullptr};
 }
 
 int run_supervisor(int descriptor, const SupervisorOptions& options, std::vector<ArchiveEngine::Engine> engines) {
     ::prctl(PR_SET_PDEATHSIG, SIGKILL);
     ::prctl(PR_SET_NAME, "sluice-scanner");
     // Nothing that the proxy had open by mistake reaches those who read hostile bytes.
-    ::close_range(static_cast<unsigned>(descriptor) + 1, std::numeric_limits<unsigned>::max(), 0);
+    const int last = options.patterns ? patterns_descriptor : descriptor;
+    ::close_range(static_cast<unsigned>(last) + 1, std::numeric_limits<unsigned>::max(), 0);
     return Supervisor(descriptor, options, std::move(engines)).run();
 }
 

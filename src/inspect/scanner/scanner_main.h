@@ -8,9 +8,11 @@
 #pragma once
 
 #include "base/result.h"
+#include "inspect/descriptor.h"
 #include "inspect/scanner/archive_engine.h"
 #include "inspect/scanner/sandbox.h"
 
+#include <memory>
 #include <span>
 #include <string>
 #include <vector>
@@ -21,12 +23,14 @@ struct SupervisorOptions {
     unsigned scanners = 1;
     SandboxLimits sandbox;
     std::vector<std::string> rules;  // YARA's files
+    std::shared_ptr<const Descriptor> patterns;  // sealed memory with a PatternSet's image; null: there are none
 };
 
-// The supervisor finds its socket there.
+// The supervisor finds its socket there, and behind it the patterns, if there are any.
 inline constexpr int supervisor_descriptor = 3;
+inline constexpr int patterns_descriptor = 4;
 
-// What the supervisor's command line says, and back again. malformed: nobody but us writes them.
+// What the supervisor's command line says, and back again, with the descriptor that came with it. malformed: nobody but us writes them.
 std::vector<std::string> to_arguments(const SupervisorOptions& options);
 Result<SupervisorOptions> from_arguments(std::span<const std::string> arguments);
 

@@ -157,9 +157,12 @@ bool ScannerPool::State::give(Scanner& scanner, const std::shared_ptr<Ask>& ask)
                                                               .size = job.size,
                                                               .deadline = job.deadline,
                                                               .engines = job.engines,
+                                                              .fault = job.fault,
                                                               .wants_members = ask->has_listener,
                                                               .wants_digests = job.wants_digests,
                                                               .limits = job.limits,
+                                                              .rules_generation = job.rules_generation,
+                                                              .form_boundary = job.form_boundary,
                                                               .name = job.name});
     if (!send_packet(scanner.socket.get(), packet, std::array{job.object.get()}, false)) return false;
     scanner.ask = ask;

@@ -44,6 +44,9 @@ public:
         std::uint64_t size = 0;
         std::string name;
         protocol::Engines engines;
+        protocol::Fault fault = protocol::Fault::none;
+        std::uint64_t rules_generation = 0;  // as protocol::Job has it
+        std::string form_boundary;
         ScanLimits limits;
         std::chrono::steady_clock::time_point deadline;  // waiting for a scanner included
         bool wants_digests = false;

@@ -121,6 +121,14 @@ public:
         if (auto parsed = parse(rule.pattern, rule.ignoring_case)) add(std::move(parsed->vectorscan), rule.pattern, meaning);
     }
 
+    // A zip's member may stand behind anything: programs find it from the file's end.
+    void add_archive() {
+        expressions_.emplace_back(R"(PK\x03\x04[\x00-\x3f][\x00-\x14][\x00-\xff][\x00-\x2f][\x00-\x15\x5d-\x63]\x00)");
+        flags_.push_back(HS_FLAG_SINGLEMATCH | HS_FLAG_DOTALL);
+        written_.push_back(&archive_);
+        set_->meanings_.push_back({.kind = Meaning::Kind::archive});
+    }
+
     std::shared_ptr<const PatternSet> compile() {
         if (set_->names_.size() > limits_.signatures + 1)
             fault_of_all(fmt::format("there are more than {} signatures in all files", limits_.signatures));
@@ -131,6 +139,7 @@ public:
         const auto generation = hash_.finish();
         if (!generation) fault_of_all("OpenSSL could not hash the signatures");
         set_->generation_ = generation.value_or(0);
+        set_->rules_generation_ = rules_hash_.finish().value_or(0);
         return failed_ ? nullptr : std::shared_ptr<const PatternSet>(std::move(set_));
     }
 
@@ -171,6 +180,7 @@ private:
         if (expression.empty()) return fault(at(written, 0, "an empty pattern is found in every payload"));
         hash_.add(expression);
         hash_.add(static_cast<std::uint64_t>(meaning.kind));
+        if (meaning.kind == Meaning::Kind::rule) rules_hash_.add(expression);
         // One match is enough, unless the first may fail its check.
         flags_.push_back(meaning.luhn ? 0U : static_cast<unsigned>(HS_FLAG_SINGLEMATCH));
         expressions_.push_back(std::move(expression));
@@ -210,7 +220,8 @@ private:
     bool failed_ = false;
     std::shared_ptr<PatternSet> set_{new PatternSet};
     std::unordered_map<std::string, Place> places_;           // of names
-    GenerationHash hash_;
+    GenerationHash hash_, rules_hash_;
+    const Text archive_{};
     std::vector<std::string> expressions_;
     std::vector<unsigned> flags_;
     std::vector<const Text*> written_;
@@ -222,6 +233,7 @@ std::shared_ptr<const PatternSet> PatternSet::compile(std::span<const Signature>
     const Signature built_in = eicar_signature();
     Compiler compiler(limits, faults);
     compiler.add(built_in);
+    compiler.add_archive();
     for (const Signature& signature : signatures) compiler.add(signature);
     for (const RulePattern& rule : rules) compiler.add(rule);
     return compiler.compile();

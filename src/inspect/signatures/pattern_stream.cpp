@@ -47,6 +47,7 @@ struct PatternStream::State {
     hs_stream_t* stream = nullptr;
     bool in_use = false;                                      // fed since it was reset
     bool broken = false;
+    bool has_archive = false;
 
     std::uint64_t piece_start = 0;                            // the payload's bytes before `piece`
     std::string_view piece;                                   // being searched
@@ -63,7 +64,9 @@ void PatternStream::State::found(unsigned id, std::uint64_t end) {
     using Kind = PatternSet::Meaning::Kind;
     const PatternSet::Meaning& meaning = set->meanings_[id];
     if (meaning.luhn && !luhn_ends(before(end), meaning.fewest_digits, meaning.most_digits)) return;
-    if (meaning.kind == Kind::rule) {
+    if (meaning.kind == Kind::archive) {
+        has_archive = true;
+    } else if (meaning.kind == Kind::rule) {
         rules[meaning.index / 64] |= std::uint64_t{1} << (meaning.index % 64);
     } else if (meaning.kind == Kind::infected) {
         if (std::pair(end, meaning.index) >= std::pair(infected_end, infected)) return;
@@ -106,6 +109,7 @@ void PatternStream::State::forget() {
     infected_end = std::numeric_limits<std::uint64_t>::max();
     infected = 0;
     matches.clear();
+    has_archive = false;
     std::ranges::fill(rules, 0);
 }
 
@@ -146,6 +150,8 @@ std::vector<std::string_view> PatternStream::matches() const {
     for (const std::uint32_t index : sorted) out.push_back(state_->set->name(index));
     return out;
 }
+
+bool PatternStream::has_archive() const { return state_->has_archive; }
 
 bool PatternStream::holds(std::size_t rule) const { return (state_->rules[rule / 64] >> (rule % 64) & 1) != 0; }
 

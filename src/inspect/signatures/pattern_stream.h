@@ -34,6 +34,8 @@ public:
     std::string_view infected() const;
     // Signatures with effect `match`, each once, in the set's order; not more than Limits::scan_matches. Live as long as the set.
     std::vector<std::string_view> matches() const;
+    // Whether a member of a zip seems to begin somewhere, so far.
+    bool has_archive() const;
     // Whether the rule's pattern was found. False is final only after `finish`.
     bool holds(std::size_t rule) const;
     const PatternSet& set() const;

@@ -276,7 +276,10 @@ Exchange::Refused Exchange::judge_members(const Inspected& way) {
         if (!refused) {
             fill_scan_facts(member.outcome, member.sha256, member.size);
             set_body_found(member.body);
+            const std::vector<std::string_view> matches(member.outcome.matches.begin(), member.outcome.matches.end());
+            facts_.set_many(Field::scan_match, matches);
             refused = refuse_payload(way, Phase::verdict, member.outcome.threat);
+            facts_.clear(Field::scan_match);  // views of what ends here
         }
         facts_.clear(Field::body);
         if (refused) return refused;

@@ -22,13 +22,15 @@ struct Scan {
 };
 
 Scan scan(std::string_view object, std::string_view name = "object", ScanLimits limits = {},
-          std::vector<ArchiveEngine::Engine> engines = {}) {
+          std::vector<ArchiveEngine::Engine> engines = {}, std::string_view form_boundary = {}, ArchiveEngine::Search search = {}) {
     ArchiveEngine engine(std::move(engines));
     Scan result;
     const ArchiveEngine::Plan plan{.limits = limits,
                                    .deadline = std::chrono::steady_clock::now() + 60s,
                                    .opens = true,
                                    .wants_digests = true,
+                                   .form_boundary = form_boundary,
+                                   .search = std::move(search),
                                    .on_member = [&](const Member& member) { result.members.push_back(member); }};
     result.outcome = engine.scan(object, name, plan);
     EXPECT_GE(engine.members(), result.members.size());
@@ -326,6 +328,113 @@ TEST(ArchiveEngine, what_begins_as_an_archive_and_is_none_is_corrupt) {
         EXPECT_EQ(verdict_of(cpio + "a\0"s + "b"), corrupt);
         EXPECT_EQ(verdict_of(cpio + "abc"), "clean ") << "a name that does not end";
     }
+}
+
+// What the patterns found in a member is told with it, before what is inside it; the object itself was searched by others.
+TEST(ArchiveEngine, members_are_searched_with_patterns) {
+    std::vector<std::string> searched;
+    const auto search = [&](std::string_view bytes, BodyFound& found) {
+        searched.emplace_back(bytes.substr(0, 5));
+        if (bytes == "third") found.set(70);
+        Outcome outcome = Outcome::clean();
+        if (bytes == "first") outcome.matches = {"A.Match"};
+        return outcome;
+    };
+    const std::string inner = archive_of("zip", "", {{"c.txt", "third"}});
+    const std::string object = archive_of("zip", "", {{"a.txt", "first"}, {"b.zip", inner}, {"d.txt", "fourth"}});
+    const Scan got = scan(object, "object", {}, {}, {}, search);
+    EXPECT_EQ(words(got.outcome), "clean ");
+    EXPECT_EQ(got.outcome.matches, std::vector<std::string>{"A.Match"});
+    ASSERT_EQ(got.members.size(), 4U);
+    EXPECT_EQ(got.members[0].outcome.matches, std::vector<std::string>{"A.Match"});
+    EXPECT_EQ(got.members[1].path, "b.zip");
+    EXPECT_EQ(got.members[2].path, "b.zip/c.txt");
+    BodyFound seventy;
+    seventy.set(70);
+    EXPECT_EQ(got.members[2].body, seventy);
+    EXPECT_EQ(got.members[3].body, BodyFound());
+    EXPECT_EQ(searched, (std::vector<std::string>{"first", inner.substr(0, 5), "third", "fourt"}));
+
+    const auto finds = [](std::string_view bytes, BodyFound&) {
+        return bytes == "third" ? Outcome::infected("Own", "signatures") : Outcome::clean();
+    };
+    const Scan bad = scan(object, "object", {}, {}, {}, finds);
+    EXPECT_EQ(words(bad.outcome), "infected Own");
+    ASSERT_EQ(bad.members.size(), 3U) << "nothing can be worse";
+    EXPECT_EQ(words(bad.members[2].outcome), "infected Own");
+    EXPECT_EQ(words(bad.members[1].outcome), "clean ");
+}
+
+std::string part(std::string_view fields, std::string_view data) {
+    return "--b\r\nContent-Disposition: form-data; " + std::string(fields) + "\r\n\r\n" + std::string(data) + "\r\n";
+}
+std::vector<std::string> paths(const Scan& scan) {
+    std::vector<std::string> out;
+    for (const Member& member : scan.members) out.push_back(member.path);
+    return out;
+}
+
+TEST(Forms, each_part_is_a_member) {
+    const std::string zip = archive_of("zip", "", {{"x.exe", "MZ"}});
+    const std::string form =
+        part("name=\"note\"", "hello") + part("name=f; filename=\"up.zip\"", zip) + part("name=g; filename=\"\"", "") + "--b--\r\n";
+    const Scan got = scan(form, "form", {}, {}, "b");
+    EXPECT_EQ(words(got.outcome), "clean ");
+    EXPECT_EQ(paths(got), (std::vector<std::string>{"note", "up.zip", "up.zip/x.exe", "g"}));
+    EXPECT_EQ(got.members[0].first_bytes, "hello");
+    EXPECT_EQ(got.members[1].size, zip.size());
+    EXPECT_EQ(got.members[2].depth, 2U);
+}
+
+TEST(Forms, infected_parts_and_what_is_in_them) {
+    const auto form_of = [](std::string_view fields, std::string_view data) { return part("name=a", "x") + part(fields, data) + "--b--"; };
+    EXPECT_EQ(words(scan(form_of("name=f; filename=z.zip", archive_of("zip", "", {{"e", eicar()}})), "", {}, {}, "b").outcome), infected);
+    EXPECT_EQ(words(scan(form_of("name=f; filename=z.tgz", archive_of("ustar", "gzip", {{"e", eicar()}})), "", {}, {}, "b").outcome),
+              infected);
+    const auto looks = [](std::string_view bytes, std::string_view path, ArchiveEngine::Deadline) {
+        return path == "f.bin" && bytes == "part" ? Outcome::infected("Part", "yara") : Outcome::clean();
+    };
+    EXPECT_EQ(words(scan(form_of("name=f; filename=f.bin", "part"), "", {}, {looks}, "b").outcome), "infected Part");
+}
+
+TEST(Forms, transfer_codings_are_undone) {
+    const auto coded = [](std::string_view coding, std::string_view data) {
+        return "--b\r\nContent-Disposition: form-data; name=f; filename=f\r\nContent-Transfer-Encoding: " + std::string(coding) +
+               "\r\n\r\n" + std::string(data) + "\r\n--b--\r\n";
+    };
+    const auto says = [&](const std::string& form) { return words(scan(form, "", {}, {}, "b").outcome); };
+    EXPECT_EQ(says(coded("base64", "aGVsbG8=")), "clean ");
+    EXPECT_EQ(says(coded("BASE64", "WDVPIVAlQEFQWzRcUFpYNTQoUF4pN0NDKTd9JEVJQ0FSLVNUQU5EQVJELUFOVElW\r\nSVJVUy1URVNULUZJTEUhJEgrSCo=")),
+              infected);
+    std::string quoted = eicar();
+    quoted.replace(quoted.find("EICAR"), 1, "=45");
+    EXPECT_EQ(says(coded("quoted-printable", quoted)), infected);
+    EXPECT_EQ(says(coded("binary", "x")), "clean ");
+    EXPECT_EQ(says(coded("x-uuencode", "x")), "unscannable undecodable");
+    // As it came it may be an archive all the same.
+    EXPECT_EQ(says(coded("base64", archive_of("zip", "", {{"e", eicar()}}))), infected);
+}
+
+TEST(Forms, what_cannot_be_taken_apart_is_not_clean) {
+    const auto says = [](std::string_view form, ScanLimits limits = {}) { return words(scan(form, "", limits, {}, "b").outcome); };
+    const std::string good = part("name=a", "x");
+    EXPECT_EQ(says(good + "--b--"), "clean ");
+    EXPECT_EQ(says("--b--"), "clean ");
+    EXPECT_EQ(says(""), "unscannable corrupt");
+    EXPECT_EQ(says("no form at all"), "unscannable corrupt");
+    EXPECT_EQ(says(good), "unscannable corrupt");
+    EXPECT_EQ(says(good + "--b-"), "unscannable corrupt");
+    EXPECT_EQ(says("--b\r\n\r\nx\r\n--b--"), "unscannable corrupt");  // a part without a name
+    EXPECT_EQ(says(part("name=a", std::string(100, 'x')) + "--b--", {.member_bytes = 50}), "unscannable too-large");
+    std::string many;
+    for (int i = 0; i < 20; ++i) many += good;
+    EXPECT_NE(says(many + "--b--", {.members = 10}), "clean ");
+    for (std::size_t size = 0; size < good.size(); ++size) EXPECT_NE(says(good.substr(0, size)), "clean ") << size;
+}
+
+TEST(Forms, both_names_are_told) {
+    const Scan got = scan(part("name=f; filename=\"a.txt\"; filename*=UTF-8''b.exe", "x") + "--b--", "", {}, {}, "b");
+    EXPECT_EQ(paths(got), (std::vector<std::string>{"b.exe", "a.txt"}));
 }
 
 }  // namespace

@@ -12,11 +12,20 @@ Job a_job() {
     return {.id = 7,
             .size = 1'000'000,
             .deadline = Clock::time_point(std::chrono::nanoseconds(12'345)),
-            .engines = {.yara = true, .archives = false},
+            .engines = {.signatures = false, .yara = true, .archives = false},
+            .fault = Fault::hang,
             .wants_members = true,
             .wants_digests = true,
             .limits = {.depth = 3, .members = 4, .member_bytes = 5, .total_bytes = 6, .ratio = 7, .ratio_floor = 8},
+            .rules_generation = 77,
+            .form_boundary = std::string(70, 'b'),
             .name = "a.zip"};
+}
+BodyFound a_body() {
+    BodyFound body;
+    body.set(3);
+    body.set(BodyFound::most - 1);
+    return body;
 }
 Found a_member() {
     return {.job = 7,
@@ -25,7 +34,9 @@ Found a_member() {
                        .size = 99,
                        .sha256 = Digest{1, 2, 3},
                        .path = "dir/b.exe",
-                       .first_bytes = std::string("MZ\0\1", 4)}};
+                       .first_bytes = std::string("MZ\0\1", 4),
+                       .outcome = Outcome::unscannable(Reason::corrupt, "archive"),
+                       .body = a_body()}};
 }
 Done an_end() { return {.job = 7, .outcome = Outcome::infected("YARA.bad", "yara"), .members = 3, .unpacked = 1'000}; }
 Diagnosis a_fault() { return {{.place = {"rules.yar", 3, 0}, .message = "syntax error", .source_line = "rule {"}}; }

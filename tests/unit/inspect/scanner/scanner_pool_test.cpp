@@ -2,6 +2,7 @@
 #include "inspect/scanner/scanner_pool.h"
 
 #include "inspect/scanner/sealed_memory.h"
+#include "inspect/signatures/pattern_set.h"
 #include "net/runtime.h"
 #include "unit/inspect/scanner/archives.h"
 #include "unit/inspect/scanner/support.h"
@@ -10,6 +11,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <csignal>
 #include <cstdio>
@@ -228,16 +230,97 @@ TEST_F(ScannerPoolTest, a_scanner_that_lies_is_not_believed) {
     EXPECT_EQ(words(scan(job_of("nothing"))), "clean ");
 }
 
+std::shared_ptr<const PatternSet> patterns_of(std::string_view text, std::string_view body) {
+    Signature signature;
+    signature.name.value = "Own.Thing";
+    signature.pattern.value = text;
+    RulePattern rule;
+    rule.pattern.value = body;
+    Diagnostics faults;
+    return PatternSet::compile(std::array{signature}, std::array{rule}, Limits{}, faults);
+}
+
+SupervisorOptions with_patterns(std::string_view image) {
+    SupervisorOptions options = supervisor_of(2, {});
+    auto memory = SealedMemory::create();
+    EXPECT_TRUE(memory && memory->append(image));
+    options.patterns = std::make_shared<const Descriptor>(std::move(*memory).seal().value());
+    return options;
+}
+
+// The proxy's own patterns reach the scanners' memory, and change with a load; they outlive the supervisor's end.
+TEST_F(ScannerPoolTest, members_are_searched_with_the_proxys_patterns) {
+    start();
+    const auto set = patterns_of("an own signature", "of a rule");
+    EXPECT_TRUE(pool_->load(with_patterns(set->to_image().value())).empty());
+    const auto zip_with = [](std::string_view content) { return job_of(archive_of("zip", "", {{"x", std::string(content)}})); };
+    EXPECT_EQ(words(scan(zip_with("here is an own signature."))), "infected Own.Thing");
+    EXPECT_EQ(words(scan(zip_with(eicar()))), "infected EICAR-Test-File");
+    EXPECT_EQ(words(scan(job_of("an own signature"))), "clean ");     // the proxy has searched it
+    auto without = zip_with("an own signature");
+    without.engines.signatures = false;
+    EXPECT_EQ(words(scan(std::move(without))), "clean ");
+
+    auto asks = zip_with("a text of a rule");
+    std::vector<Member> members;
+    asks.on_member = [&](const Member& member) { members.push_back(member); };
+    asks.rules_generation = set->rules_generation();
+    EXPECT_EQ(words(scan(std::move(asks))), "clean ");
+    ASSERT_EQ(members.size(), 1U);
+    BodyFound first;
+    first.set(0);
+    EXPECT_EQ(members[0].body, first);
+    auto older = zip_with("a text of a rule");
+    older.rules_generation = set->rules_generation() + 1;
+    EXPECT_EQ(words(scan(std::move(older))), "unscannable overloaded");
+
+    ::kill(pool_->processes().supervisor, SIGKILL);
+    ASSERT_TRUE(comes_true([&] { return pool_->counters().respawns == 1; }, 20s));
+    EXPECT_EQ(words(scan(zip_with("here is an own signature."))), "infected Own.Thing");
+
+    EXPECT_TRUE(pool_->load(with_patterns(patterns_of("another one", "x of a rule")->to_image().value())).empty());
+    EXPECT_EQ(words(scan(zip_with("here is an own signature."))), "clean ");
+    EXPECT_EQ(words(scan(zip_with("here is another one."))), "infected Own.Thing");
+}
+
+TEST_F(ScannerPoolTest, an_image_that_is_none_is_a_fault_and_changes_nothing) {
+    start();
+    const Diagnostics said = pool_->load(with_patterns("no image"));
+    ASSERT_TRUE(has_errors(said));
+    EXPECT_NE(to_string(said.front()).find("image is broken"), std::string::npos);
+    EXPECT_EQ(words(scan(job_of(eicar()))), "infected EICAR-Test-File");
+}
+
+TEST_F(ScannerPoolTest, faults_on_order) {
+    start();
+    auto crashes = job_of("x");
+    crashes.fault = protocol::Fault::crash;
+    EXPECT_EQ(words(scan(std::move(crashes))), "unscannable crashed");
+    auto hangs = job_of("x", "object", 300ms);
+    hangs.fault = protocol::Fault::hang;
+    EXPECT_EQ(words(scan(std::move(hangs))), "unscannable timeout");
+    EXPECT_EQ(words(scan(job_of("x"))), "clean ");
+}
+
+TEST_F(ScannerPoolTest, forms_are_taken_apart) {
+    start();
+    auto form = job_of("--b\r\nContent-Disposition: form-data; name=f; filename=z.zip\r\n\r\n" + archive_of("zip", "", {{"x", eicar()}}) +
+                       "\r\n--b--");
+    form.form_boundary = "b";
+    EXPECT_EQ(words(scan(std::move(form))), "infected EICAR-Test-File");
+}
+
 TEST(ScannerMain, its_command_line_comes_back) {
-    const SupervisorOptions options{.scanners = 3, .sandbox = {.memory = 1'000, .nice = 7}, .rules = {"a b.yar", "c"}};
+    const SupervisorOptions options{.scanners = 3, .sandbox = {.memory = 1'000, .nice = 7}, .rules = {"a b.yar", "c"}, .patterns = nullptr};
     const auto back = from_arguments(to_arguments(options));
     ASSERT_TRUE(back);
     EXPECT_EQ(back->scanners, 3U);
     EXPECT_EQ(back->sandbox.memory, 1'000U);
     EXPECT_EQ(back->sandbox.nice, 7);
     EXPECT_EQ(back->rules, options.rules);
+    EXPECT_FALSE(back->patterns);
     EXPECT_FALSE(from_arguments({}));
-    EXPECT_FALSE(from_arguments(std::vector<std::string>{"1", "x", "5"}));
+    EXPECT_FALSE(from_arguments(std::vector<std::string>{"1", "x", "5", "0"}));
 }
 
 TEST(ScannerPool, a_program_that_is_no_supervisor_is_said_to_be) {

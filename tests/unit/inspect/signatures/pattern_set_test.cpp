@@ -287,5 +287,62 @@ TEST(PatternSet, faults_of_rules) {
     EXPECT_THAT(faults_of({}, {&reference, 1}), HasSubstr("sluice.toml:3:11: look-around is not taken\n"));
 }
 
+TEST(PatternImage, is_the_same_set) {
+    const std::vector<RulePattern> rules{contains("of a rule"), matches("ab+c")};
+    const Set set = compile(
+        one("text = \"bad thing\"") + "\n[[signature]]\nname = \"Card\"\nregex = '[0-9]{16}'\ncheck = \"luhn\"\neffect = \"match\"\n",
+        rules);
+    const auto image = set->to_image();
+    ASSERT_TRUE(image);
+    const auto back = PatternSet::from_image(*image);
+    ASSERT_TRUE(back) << back.error().what;
+    EXPECT_EQ((*back)->generation(), set->generation());
+    EXPECT_EQ((*back)->rules_generation(), set->rules_generation());
+    EXPECT_EQ((*back)->rules(), 2U);
+    PatternScratch scratch{Limits{}};
+    expect_infected(*back, "a bad thing", "Found");
+    expect_infected(*back, eicar, PatternSet::eicar_name);
+    expect_matches(*back, "4111111111111111", {"Card"});
+    expect_matches(*back, "4111111111111112", {});
+    const std::vector<std::string_view> pieces{"xabbbc of a ru"};
+    const PatternStream stream = search(scratch, *back, pieces);
+    EXPECT_FALSE(stream.holds(0));
+    EXPECT_TRUE(stream.holds(1));
+}
+
+TEST(PatternImage, what_is_none_is_refused) {
+    const std::string image = compile(one("text = \"bad thing\""))->to_image().value();
+    for (std::size_t size = 0; size < image.size(); size = size < 300 ? size + 1 : size + 997)
+        EXPECT_FALSE(PatternSet::from_image(std::string_view(image).substr(0, size))) << size;
+    for (std::size_t at = 40; at < 140; ++at) {  // counts, names, meanings: refused, or within its bounds
+        std::string changed = image;
+        changed[at] = static_cast<char>(changed[at] ^ 0xff);
+        if (const auto set = PatternSet::from_image(changed)) {
+            PatternScratch scratch{Limits{}};
+            const std::vector<std::string_view> pieces{eicar};
+            EXPECT_LE(search(scratch, *set, pieces).infected().size(), image.size());
+        }
+    }
+}
+
+TEST(PatternSet, a_zip_inside_is_noticed) {
+    const Set set = compile("");
+    PatternScratch scratch{Limits{}};
+    const std::string local = std::string("PK\3\4\x14\0\0\0\x08\0", 10);
+    const auto has = [&](std::string_view payload) {
+        bool all = true;
+        test::at_every_split(payload, [&](auto pieces) { all = all && search(scratch, set, pieces).has_archive(); });
+        return all;
+    };
+    EXPECT_TRUE(has(local));
+    EXPECT_TRUE(has("junk before " + local + " and behind"));
+    EXPECT_TRUE(has(std::string("PK\3\4\x33\0\1\x08\x63\0", 10)));  // encrypted with AES
+    EXPECT_FALSE(has("PK is a word"));
+    EXPECT_FALSE(has(std::string("PK\3\4\x14\0\0\0\x08", 9)));
+    EXPECT_FALSE(has(std::string("PK\3\4\xff\xff\0\0\x08\0", 10)));
+    EXPECT_EQ(scratch.open(set)->infected(), "");
+    EXPECT_FALSE(scratch.open(set)->has_archive());
+}
+
 }  // namespace
 }  // namespace sluice::inspect
