@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Jobs, supervisors and scanners are one state machine on one thread, which is why they are one file.
 #include "inspect/scanner/scanner_pool.h"
 
 #include "inspect/scanner/generation.h"
