@@ -2,6 +2,7 @@
 #include "app/inspection.h"
 
 #include "inspect/clamd/clamd.h"
+#include "inspect/icap/icap_client.h"
 #include "inspect/scanner/sealed_memory.h"
 #include "inspect/signatures/signature_file.h"
 
@@ -41,18 +42,6 @@ std::vector<inspect::Signature> read_signatures(const Config& config, Diagnostic
     return signatures;
 }
 
-// Nothing may seem to be inspected or kept that is not.
-void refuse_what_is_not_there(const Config& config, const policy::Policy& policy, Diagnostics& faults) {
-    const auto refuse = [&](const Place& place, std::string message) {
-        faults.push_back({place, std::move(message), {}, Diagnostic::Severity::error});
-    };
-    if (config.inspect.engines.has(policy::Engine::icap)) refuse({}, "inspect.engines: this version has no ICAP client yet");
-    for (const policy::Rule& rule : policy.rules()) {
-        if (rule.inspect.engines && rule.inspect.engines->has(policy::Engine::icap))
-            refuse(rule.place, fmt::format("rule `{}`: this version has no ICAP client yet", rule.name));
-    }
-}
-
 }  // namespace
 
 std::shared_ptr<const inspect::Setup> load_inspection(const Config& config, const policy::Policy& policy, Diagnostics& faults,
@@ -73,6 +62,9 @@ std::shared_ptr<const inspect::Setup> load_inspection(const Config& config, cons
     if (const auto& clamav = config.inspect.clamav)
         setup->clamd = std::make_shared<const inspect::Clamd>(inspect::Clamd::Options{
             .socket = clamav->socket.string(), .host = clamav->host, .port = clamav->port, .max_size = clamav->max_size});
+    if (const auto& icap = config.inspect.icap)
+        setup->icap = std::make_shared<const inspect::IcapClient>(
+            inspect::IcapClient::Options{.url = icap->url, .host = icap->host, .port = icap->port, .limits = config.limits});
     // Rules may include other files, so that one that is the same is not known to answer alike.
     static std::atomic<std::uint64_t> generations{0};
     if (config.inspect.engines.has(policy::Engine::yara) && !config.inspect.yara.empty()) setup->yara_generation = ++generations;
@@ -92,7 +84,6 @@ std::shared_ptr<const inspect::Setup> load_inspection(const Config& config, cons
              fmt::format("rules have {} different patterns for `body`; {} are the most", patterns.size(), inspect::BodyFound::most),
              {},
              Diagnostic::Severity::error});
-    refuse_what_is_not_there(config, policy, faults);
     if (has_errors(faults)) return nullptr;
     if (!wants_signatures && patterns.empty()) return setup;
     auto compiled = inspect::PatternSet::compile(signatures, patterns, config.limits, faults);
@@ -152,6 +143,7 @@ std::string read_faults(std::string_view words, inspect::Shared& shared) {
         else if (word == "scanner-crash") shared.faults.scanner = inspect::protocol::Fault::crash;
         else if (word == "scanner-hang") shared.faults.scanner = inspect::protocol::Fault::hang;
         else if (word == "clamd-down") shared.faults.clamd_down = true;
+        else if (word == "icap-down") shared.faults.icap_down = true;
         else if (word == "disk-full") shared.storage.is_disk_full = true;
         else if (!word.empty()) return fmt::format("SLUICE_FAULTS: unknown fault \"{}\"", word);
     }

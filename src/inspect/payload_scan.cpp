@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "inspect/clamd/clamd.h"
+#include "inspect/icap/icap_client.h"
 #include "inspect/member_findings.h"
 #include "inspect/payload.h"
 #include "inspect/scanner/scanner_pool.h"
@@ -52,7 +53,7 @@ private:
 
 bool Payload::wants_whole() const {
     if (examination_.engines.empty() || inspection_.gave_up()) return false;
-    const bool has_engine = shared_.scanners || examination_.engines.has(Engine::clamav);
+    const bool has_engine = shared_.scanners || examination_.engines.has(Engine::clamav) || examination_.engines.has(Engine::icap);
     return has_engine && (examination_.whole == policy::Whole::all || inspection_.is_risky() || !examination_.form_boundary.empty());
 }
 
@@ -194,7 +195,8 @@ std::optional<VerdictCache::Key> Payload::cache_key() {
     text.add(setup_->yara_generation);
     std::uint64_t flags = 0;
     for (const bool flag : {scans, examination_.engines.has(Engine::signatures), examination_.engines.has(Engine::yara),
-                            examination_.engines.has(Engine::clamav), setup_->wants_sha256, setup_->wants_members, is_partial_, whole_})
+                            examination_.engines.has(Engine::clamav), examination_.engines.has(Engine::icap), setup_->wants_sha256,
+                            setup_->wants_members, is_partial_, whole_})
         flags = flags << 1U | (flag ? 1U : 0U);
     text.add(flags);
     text.add(inspection_.max_size());
@@ -230,7 +232,7 @@ net::Task<void> Payload::conclude() {
     is_concluded_ = true;
     is_deferred_ = false;
     findings_ = findings;
-    const bool asks_outside = examination_.engines.has(Engine::clamav);
+    const bool asks_outside = examination_.engines.has(Engine::clamav) || examination_.engines.has(Engine::icap);
     turn.finish(std::move(findings),
                 asks_outside ? VerdictCache::Clock::now() + setup_->limits.outside_verdict : VerdictCache::Clock::time_point::max());
 }
@@ -345,6 +347,11 @@ std::vector<Payload::Asked> Payload::ask_outside(const Descriptor& object, std::
     if (examination_.engines.has(Engine::clamav) && setup_->clamd)
         add("clamav", shared_.faults.clamd_down,
             [clamd = setup_->clamd, deadline](const Object& whole) { return clamd->scan(whole, deadline); });
+    if (examination_.engines.has(Engine::icap) && setup_->icap)
+        add("icap", shared_.faults.icap_down,
+            [icap = setup_->icap, deadline, message = examination_.message.value_or(icap::Message{})](const Object& whole) {
+                return icap->scan(whole, message, deadline);
+            });
     return out;
 }
 

@@ -4,11 +4,13 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 
 #include "inspect/content/media_type.h"
 #include "policy/inspect_options.h"
+#include "protocols/icap/icap.h"
 
 namespace sluice::inspect {
 
@@ -37,6 +39,7 @@ struct Examination {
     policy::Whole whole = policy::Whole::risky;
     std::string name;  // as it is called, for engines that read it
     bool keeps_content = false;  // a rule may ask for a copy of it: what is not held is copied
+    std::optional<icap::Message> message;  // what it came in, where the engine `icap` is asked
     std::string form_boundary;  // of multipart/form-data: its parts are looked at one by one; else empty
 };
 

@@ -21,6 +21,7 @@
 namespace sluice::inspect {
 
 class Clamd;
+class IcapClient;
 class Quarantine;
 class ScannerPool;
 
@@ -37,6 +38,7 @@ struct Setup {
     std::chrono::milliseconds timeout{30'000};           // of an engine, after the last byte
     ScanLimits scan_limits;
     std::shared_ptr<const Clamd> clamd;                  // null: not configured
+    std::shared_ptr<const IcapClient> icap;              // null: not configured
     Limits limits;
 };
 
@@ -45,6 +47,7 @@ struct Faults {
     bool scanners_busy = false;
     protocol::Fault scanner = protocol::Fault::none;
     bool clamd_down = false;
+    bool icap_down = false;
 };
 
 // Of the process; outlives all payloads.

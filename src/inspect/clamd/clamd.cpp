@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "inspect/clamd/clamd.h"
 
-#include "inspect/clamd/clamd_connection.h"
 #include "inspect/clamd/clamd_reply.h"
+#include "inspect/outside/engine_connection.h"
 
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -11,21 +11,15 @@
 #include <algorithm>
 #include <cerrno>
 #include <string_view>
-#include <thread>
 
 namespace sluice::inspect {
 
 namespace {
 
 using std::string_view_literals::operator""sv;
-using std::chrono::milliseconds;
 using std::chrono::steady_clock;
-using Status = ClamdConnection::Status;
+using Status = EngineConnection::Status;
 
-constexpr milliseconds retry_time{5000};  // a clamd that was lost is asked again for so long, from its first failure on
-constexpr milliseconds first_pause{50};  // doubled each time
-constexpr milliseconds longest_pause{500};
-constexpr milliseconds down_time{1000};  // one that was given up is left in peace for so long
 constexpr std::size_t chunk_bytes = 64 * 1024;  // of INSTREAM
 
 Outcome unscannable(Reason reason) { return Outcome::unscannable(reason, clamd_engine); }
@@ -56,7 +50,7 @@ bool append_content(std::string& bytes, const Object& object, std::uint64_t at, 
 }
 
 // INSTREAM: chunks, each behind its length in network order; one of length 0 ends them. nullopt: the object cannot be read.
-std::optional<Status> stream(ClamdConnection& connection, const Object& object) {
+std::optional<Status> stream(EngineConnection& connection, const Object& object) {
     std::string bytes("zINSTREAM\0"sv);
     for (std::uint64_t at = 0;;) {
         const auto length = static_cast<std::size_t>(std::min<std::uint64_t>(chunk_bytes, object.size - at));
@@ -75,7 +69,7 @@ std::optional<Status> stream(ClamdConnection& connection, const Object& object) 
 // nullopt: clamd has said nothing that counts; ask again.
 std::optional<Outcome> Clamd::ask(const Object& object, Time deadline) const {
     const bool is_local = !options_.socket.empty();
-    ClamdConnection connection(deadline);
+    EngineConnection connection(deadline);
     std::optional<Status> status =
         is_local ? connection.connect_local(options_.socket) : connection.connect_remote(options_.host, options_.port);
     if (status == Status::done) {
@@ -85,7 +79,10 @@ std::optional<Outcome> Clamd::ask(const Object& object, Time deadline) const {
     if (!status) return unscannable(Reason::truncated);
     const bool is_whole = status == Status::done;
     std::string reply;
-    if (status == Status::done || status == Status::answered) status = connection.receive(reply);
+    if (status == Status::done || status == Status::answered) {
+        do status = connection.receive(reply, clamd_reply_bytes - reply.size());
+        while (status == Status::done && reply.size() < clamd_reply_bytes && !reply.contains('\0'));
+    }
     if (status == Status::timed_out) return unscannable(Reason::timeout);
     if (status != Status::done) return std::nullopt;
     std::optional<Outcome> outcome = outcome_of_clamd_reply(reply);
@@ -98,23 +95,7 @@ Outcome Clamd::scan(const Object& object, Time deadline) const {
     if (object.size > options_.max_size) return unscannable(Reason::too_large);
     if (!is_readable(object)) return unscannable(Reason::truncated);
     if (steady_clock::now() >= deadline) return unscannable(Reason::timeout);
-    const Time down_until = down_until_.load(std::memory_order_relaxed);
-    if (steady_clock::now() < down_until) return unscannable(Reason::engine_down);
-    std::optional<Time> give_up;
-    for (milliseconds pause = first_pause;; pause = std::min(pause * 2, longest_pause)) {
-        if (std::optional<Outcome> outcome = ask(object, deadline)) {
-            if (outcome->reason != Reason::timeout) down_until_.store(Time::min(), std::memory_order_relaxed);
-            return *std::move(outcome);
-        }
-        const Time now = steady_clock::now();
-        if (!give_up) give_up = down_until == Time::min() ? now + retry_time : now;
-        if (now + pause >= *give_up) {
-            down_until_.store(now + down_time, std::memory_order_relaxed);
-            return unscannable(Reason::engine_down);
-        }
-        if (now + pause >= deadline) return unscannable(Reason::engine_down);
-        std::this_thread::sleep_for(pause);
-    }
+    return outage_.ask(clamd_engine, deadline, [&] { return ask(object, deadline); });
 }
 
 }  // namespace sluice::inspect

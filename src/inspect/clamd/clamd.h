@@ -10,9 +10,9 @@
 #pragma once
 
 #include "inspect/object.h"
+#include "inspect/outside/outage.h"
 #include "inspect/verdict.h"
 
-#include <atomic>
 #include <chrono>
 #include <cstdint>
 #include <optional>
@@ -41,7 +41,7 @@ private:
     std::optional<Outcome> ask(const Object& object, Time deadline) const;
 
     Options options_;
-    mutable std::atomic<Time> down_until_{Time::min()};  // it was found to be down, and is not asked before; min: it was not
+    mutable Outage outage_;
 };
 
 }  // namespace sluice::inspect

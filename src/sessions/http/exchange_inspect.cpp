@@ -189,6 +189,15 @@ inspect::Examination Exchange::examination_of(const Inspected& way, const policy
     out.engines = options.engines ? options.engines->among(setup.engines) : setup.engines;
     out.whole = options.whole.value_or(generation_->settings->whole);
     out.keeps_content = setup.keeps_content;
+    if (setup.icap && out.engines.has(policy::Engine::icap)) {
+        out.message.emplace();
+        out.message->is_request = way.direction == Direction::upload;
+        out.message->method = head_.method;
+        // Without its query, where secrets stand.
+        out.message->url = fmt::format("{}://{}{}", url_.scheme, host_key_, url_.path);
+        out.message->authority = host_key_;
+        out.message->content_type = way.direction == Direction::upload ? request_type_ : response_type_;
+    }
     out.name = way.name;
     if (way.direction == Direction::upload)
         if (const auto type = head_.fields.find(KnownField::content_type))

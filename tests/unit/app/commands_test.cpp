@@ -208,10 +208,6 @@ when = 'scan.verdict == "infected"'
 action = "block"
 )";
 
-TEST(Check, refuses_what_would_seem_to_be_inspected) {
-    EXPECT_THAT(check("[inspect]\nengines = [\"icap\"]\nicap = { url = \"icap://127.0.0.1/x\" }\n").err, HasSubstr("no ICAP client"));
-}
-
 TEST(Check, shows_what_is_judged_of_payloads) {
     const Outcome outcome = check(kPayloadRules);
     EXPECT_EQ(outcome.err, "");

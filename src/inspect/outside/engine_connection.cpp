@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "inspect/clamd/clamd_connection.h"
-
-#include "inspect/clamd/clamd_reply.h"
+#include "inspect/outside/engine_connection.h"
 
 #include <netdb.h>
 #include <netinet/in.h>
@@ -50,7 +48,7 @@ ssize_t send_some(int socket, std::string_view bytes, int descriptor) {
 
 }  // namespace
 
-ClamdConnection::Status ClamdConnection::wait(short events, Time until) const {
+EngineConnection::Status EngineConnection::wait(short events, Time until) const {
     for (;;) {
         const auto left = std::chrono::ceil<milliseconds>(until - steady_clock::now()).count();
         if (left <= 0) return Status::timed_out;
@@ -61,7 +59,7 @@ ClamdConnection::Status ClamdConnection::wait(short events, Time until) const {
     }
 }
 
-ClamdConnection::Status ClamdConnection::connect(int family, const void* address, std::uint32_t size) {
+EngineConnection::Status EngineConnection::connect(int family, const void* address, std::uint32_t size) {
     socket_.reset(::socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
     if (!socket_) return Status::lost;
     const int on = 1;                                        // the last, short piece waits for no acknowledgement
@@ -76,7 +74,7 @@ ClamdConnection::Status ClamdConnection::connect(int family, const void* address
     return Status::done;
 }
 
-ClamdConnection::Status ClamdConnection::connect_local(std::string_view path) {
+EngineConnection::Status EngineConnection::connect_local(std::string_view path) {
     sockaddr_un address{};
     address.sun_family = AF_UNIX;
     if (path.size() >= sizeof address.sun_path) return Status::lost;
@@ -84,7 +82,7 @@ ClamdConnection::Status ClamdConnection::connect_local(std::string_view path) {
     return connect(AF_UNIX, &address, sizeof address);
 }
 
-ClamdConnection::Status ClamdConnection::connect_remote(const std::string& host, std::uint16_t port) {
+EngineConnection::Status EngineConnection::connect_remote(const std::string& host, std::uint16_t port) {
     addrinfo wanted{};
     wanted.ai_flags = AI_NUMERICSERV;
     wanted.ai_socktype = SOCK_STREAM;
@@ -97,7 +95,7 @@ ClamdConnection::Status ClamdConnection::connect_remote(const std::string& host,
     return Status::lost;
 }
 
-ClamdConnection::Status ClamdConnection::send(std::string_view bytes, int descriptor) {
+EngineConnection::Status EngineConnection::send(std::string_view bytes, int descriptor) {
     while (!bytes.empty()) {
         if (is_late()) return Status::timed_out;             // also where there is always room
         const ssize_t sent = send_some(socket_.get(), bytes, descriptor);
@@ -117,19 +115,25 @@ ClamdConnection::Status ClamdConnection::send(std::string_view bytes, int descri
     return Status::done;
 }
 
-ClamdConnection::Status ClamdConnection::receive(std::string& reply) {
-    std::array<char, clamd_reply_bytes> piece;
-    while (reply.size() < clamd_reply_bytes && !reply.contains('\0')) {
-        const ssize_t got = ::recv(socket_.get(), piece.data(), piece.size() - reply.size(), 0);
+EngineConnection::Status EngineConnection::receive(std::string& to, std::size_t most) {
+    std::array<char, 16 * 1024> piece;
+    for (;;) {
+        const ssize_t got = ::recv(socket_.get(), piece.data(), std::min(piece.size(), most), 0);
         if (got > 0) {
-            reply.append(piece.data(), static_cast<std::size_t>(got));
-        } else if (got < 0 && errno == EAGAIN) {
+            to.append(piece.data(), static_cast<std::size_t>(got));
+            return Status::done;
+        }
+        if (got < 0 && errno == EAGAIN) {
             if (const Status status = wait(POLLIN, deadline_); status != Status::done) return status;
         } else if (got == 0 || errno != EINTR) {
             return Status::lost;
         }
     }
-    return Status::done;
+}
+
+bool EngineConnection::is_quiet() const {
+    char byte = 0;
+    return ::recv(socket_.get(), &byte, 1, MSG_PEEK) < 0 && errno == EAGAIN;
 }
 
 }  // namespace sluice::inspect

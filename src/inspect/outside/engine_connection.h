@@ -1,27 +1,28 @@
 // SPDX-License-Identifier: Apache-2.0
-// A connection to clamd for one scan. Each call waits, until the deadline at most: it is for threads that may wait, never for a worker.
+// A connection to an engine that is another program. Each call waits, until the deadline at most: it is for threads that may wait, never for a worker.
 #pragma once
 
 #include "inspect/descriptor.h"
 
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <string_view>
 
 namespace sluice::inspect {
 
-class ClamdConnection {
+class EngineConnection {
 public:
     using Time = std::chrono::steady_clock::time_point;
     enum class Status : std::uint8_t {
         done,
-        answered,            // of send: the other end has answered or closed already, and wants no more; what it said is to be received
-        lost,                // nobody listens, or the connection broke without a whole reply
-        timed_out,           // the deadline passed
+        answered,  // of send: the other end has answered or closed already, and wants no more; what it said is to be received
+        lost,  // nobody listens, or the connection broke without a whole reply
+        timed_out,  // the deadline passed
     };
 
-    explicit ClamdConnection(Time deadline) : deadline_(deadline) {}
+    explicit EngineConnection(Time deadline) : deadline_(deadline) {}
 
     Status connect_local(std::string_view path);
     // A name is resolved by the system, in its own time; each of its addresses is tried.
@@ -30,8 +31,11 @@ public:
     // `descriptor`: goes with the first of the bytes (local sockets only); -1: none.
     Status send(std::string_view bytes, int descriptor = -1);
 
-    // Up to the first NUL, with what came behind it; or clamd_reply_bytes without one.
-    Status receive(std::string& reply);
+    // Behind what is there, some of what comes: `most` bytes at most. lost: also at its end.
+    Status receive(std::string& to, std::size_t most);
+    void set_deadline(Time deadline) { deadline_ = deadline; }
+    // Nothing has come, and it was not closed, as far as the system has heard.
+    bool is_quiet() const;
 
 private:
     Status connect(int family, const void* address, std::uint32_t size);
