@@ -1,14 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
-// An origin whose objects are new to whoever has seen all others, or always the same:  object_origin PORT
+// An origin whose objects are new to whoever has seen all others, or always the same:  object_origin PORT [FILE]
 //   /fresh/SIZE   SIZE bytes of which some are different each time: no two answers are alike
 //   /same/SIZE    SIZE bytes, always the same
 //   /half/SIZE    in turn one of each
-// Optional between the two, as in /fresh/exe/SIZE: what it begins like (exe, zip, json, text, html); else noise. One thread, one loop, no log.
+// Optional between the two, as in /fresh/exe/SIZE: what it begins like (exe, zip, json, text, html), or `file`: FILE's content,
+// over and over; else noise. One thread, one loop, no log.
 #include "sockets.h"
 
 #include <array>
 #include <cstdint>
 #include <cstring>
+#include <fstream>
+#include <iterator>
 #include <map>
 #include <memory>
 #include <string>
@@ -40,7 +43,7 @@ struct Object {
     std::string type = "application/octet-stream";
 };
 
-Object make(std::string_view kind, std::size_t size) {
+Object make(std::string_view kind, std::size_t size, const std::string& file) {
     Object out;
     out.bytes = noise(size);
     out.stamp = size > 64 ? size - 48 : 0;
@@ -53,6 +56,8 @@ Object make(std::string_view kind, std::size_t size) {
         std::string head = "MZ" + std::string(58, '\0') + std::string("\x80\0\0\0", 4) + std::string(64, '\0') + std::string("PE\0\0", 4);
         begin_with(head);
         out.type = "application/vnd.microsoft.portable-executable";
+    } else if (kind == "file" && !file.empty()) {
+        fill_with(file, "application/octet-stream");
     } else if (kind == "json") {
         fill_with(R"({"name":"value","count":12345,"list":[1,2,3,4],"text":"lorem ipsum dolor sit amet"},)", "application/json");
     } else if (kind == "text") {
@@ -66,7 +71,7 @@ Object make(std::string_view kind, std::size_t size) {
 
 class Connection {
 public:
-    explicit Connection(int fd) : fd_(fd) {}
+    Connection(int fd, const std::string& file) : fd_(fd), file_(file) {}
     ~Connection() { close(fd_); }
     Connection(const Connection&) = delete;
     Connection& operator=(const Connection&) = delete;
@@ -106,8 +111,10 @@ private:
         auto found = objects.find(path);
         if (found == objects.end()) {
             const std::string kind = last > slash ? path.substr(slash + 1, last - slash - 1) : std::string();
-            found = objects.emplace(path, make(kind, std::min<std::size_t>(std::strtoull(path.c_str() + last + 1, nullptr, 10), largest)))
-                        .first;
+            found =
+                objects
+                    .emplace(path, make(kind, std::min<std::size_t>(std::strtoull(path.c_str() + last + 1, nullptr, 10), largest), file_))
+                    .first;
         }
         Object& object = found->second;
         const std::string_view how = std::string_view(path).substr(1, slash - 1);
@@ -122,6 +129,7 @@ private:
     }
 
     int fd_;
+    const std::string& file_;
     std::string unread_;
     std::string out_;
     std::size_t sent_ = 0;
@@ -130,7 +138,12 @@ private:
 }  // namespace
 
 int main(int argc, char** argv) {
-    if (argc != 2) return 2;
+    if (argc != 2 && argc != 3) return 2;
+    std::string file;
+    if (argc == 3) {
+        std::ifstream in(argv[2], std::ios::binary);
+        file.assign(std::istreambuf_iterator<char>(in), {});
+    }
     const int epoll = epoll_create1(0);
     const int listener = listen_on(std::atoi(argv[1]));
     std::map<int, std::unique_ptr<Connection>> connections;
@@ -148,7 +161,7 @@ int main(int argc, char** argv) {
             if (fd == listener) {
                 const int client = accept4(listener, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
                 if (client < 0) continue;
-                connections[client] = std::make_unique<Connection>(client);
+                connections[client] = std::make_unique<Connection>(client, file);
                 event.events = EPOLLIN;
                 event.data.fd = client;
                 epoll_ctl(epoll, EPOLL_CTL_ADD, client, &event);
