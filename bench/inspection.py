@@ -12,6 +12,7 @@ import subprocess
 import sys
 import threading
 import time
+import zipfile
 
 import run
 
@@ -170,6 +171,7 @@ scanners = 1
     def first_bytes(self, name, path, count):
         """Microseconds from a request to the first byte of its answer, over one connection."""
         out = []
+        os.sched_setaffinity(0, {int(run.LOAD_CORE)})
         with socket.create_connection(("127.0.0.1", self.ports[name])) as connection:
             connection.settimeout(30)
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -198,6 +200,15 @@ scanners = 1
                 samples[name] += self.first_bytes(name, "/fresh/html/102400", count)
         return {name: (statistics.median(each), statistics.quantiles(each, n=100)[98]) for name, each in samples.items()}
 
+    def slow_archive(self):
+        """A zip (LZMA) of the same noise again and again, which takes a scanner half a second; its comment is where the origin writes what differs."""
+        path = self.folder / "slow.zip"
+        noise = random.Random(5).randbytes(200_000)
+        with zipfile.ZipFile(path, "w", zipfile.ZIP_LZMA) as archive:
+            archive.writestr("noise.bin", noise * 200)
+            archive.comment = b"-" * 64
+        return path
+
     def latency(self):
         times = self.pages(["default", "plain"])
         (p50, p99), (plain50, plain99) = times["default"], times["plain"]
@@ -208,13 +219,19 @@ scanners = 1
         names = ", ".join(f'"{rule}"' for rule in rules)
         self.sluice("busy", f"yara = [{names}]" if rules else "")
         quiet = self.pages(["busy"])["busy"]
-        # More programs than there are scanners, so that none is ever free.
-        load = subprocess.Popen(["taskset", "-c", run.LOAD_CORE, "wrk", "-t", "1", "-c", "4", "-d", "600s", "-s", run.ROOT / "bench/forward.lua",
-                                 f"http://127.0.0.1:{self.ports['busy']}", "--", f"http://127.0.0.1:{self.ports['objects']}/fresh/file/{10 * run.MIB}", "keep"],
+        # Small to fetch and slow to scan, more of them than there are scanners, from an origin of their own.
+        slow = self.slow_archive()
+        origin = self.free_port("slow")
+        self.bench.start("slow", [run.BUILD / "bench/load/object_origin", origin, slow], run.LOAD_CORE, origin)
+        load = subprocess.Popen(["taskset", "-c", run.LOAD_CORE, "wrk", "-t", "1", "-c", "2", "-d", "600s", "--timeout", "60s", "-s", run.ROOT / "bench/forward.lua",
+                                 f"http://127.0.0.1:{self.ports['busy']}", "--", f"http://127.0.0.1:{origin}/fresh/file/{slow.stat().st_size}", "keep"],
                                 stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         try:
             time.sleep(2)                                    # until each has an object in hand
+            before = self.cpu("busy")
             loaded = self.pages(["busy"])["busy"]
+            if self.cpu("busy") == before:
+                self.bench.failure("the scanners were not busy")
         finally:
             load.terminate()
             load.wait()
@@ -276,6 +293,7 @@ scanners = 1
 icap_preview_enable on
 icap_preview_size 1024
 icap_persistent_connections on
+icap_206_enable off
 icap_service av respmod_precache bypass=off {server.url("avscan")}
 adaptation_access av allow all
 """)
@@ -285,7 +303,8 @@ adaptation_access av allow all
             for name in ("clamav", "squid"):
                 if not self.is_blocked(name):
                     return self.bench.failure(f"{name} lets pass what clamd finds: nothing is compared")
-            self.compare("64 KiB, half of them seen before, the same clamd: CPU outside clamd", ["clamav", "squid"], "/half/65536", 8, {"squid": 0.5})
+            # An octet less than 64 KiB: Squid 5.7 never ends a body that just fills its pipe to the ICAP server.
+            self.compare("64 KiB less one, half of them seen before, the same clamd: CPU outside clamd", ["clamav", "squid"], "/half/65535", 8, {"squid": 0.5})
         finally:
             server.close()
             database.close()
