@@ -262,6 +262,27 @@ class Rules(WithFiles):
         self.assertEqual(self.proxy.command("reload").returncode, 0)
         self.assert_refusal(self.fetch(self.origin.url("/f.zip"))[0], 403)
 
+    def test_a_refused_reload_leaves_the_scanners_what_they_had(self):
+        self.proxy = self.sluice([rule("old", 'body contains "the old pattern"', "block")])
+        bad, good = zipped(("x", b"the old pattern")), zipped(("x", b"the new pattern"))
+        self.proxy.configure([rule("new", 'body contains "the new pattern"', "block")], log={"events": str(self.folder() / "missing" / "events.json")})
+        self.assertIn("log.events", self.proxy.command("reload").stderr)        # found only after the scanners have the new patterns
+        self.assert_refusal(self.fetch(self.serve("/bad.zip", bad))[0], 403)
+        self.assertEqual(self.proxy.event(url__path="/bad.zip")["rule.name"], "old")
+        self.assertEqual(self.fetch(self.serve("/good.zip", good))[0].status, 200)
+        self.assertEqual(self.proxy.event(url__path="/good.zip")["scan.verdict"], "clean")
+
+    def test_scanners_have_the_patterns_of_today_when_engines_come_back(self):
+        self.proxy = self.sluice([rule("first", 'body contains "the first pattern"', "block")])
+        second = [rule("second", 'body contains "the second pattern"', "block")]
+        for engines in ([], ["hash", "signatures", "yara"]):
+            self.proxy.configure(second, inspect={"engines": engines})
+            self.assertEqual(self.proxy.command("reload").returncode, 0)
+        self.assert_refusal(self.fetch(self.serve("/bad.zip", zipped(("x", b"the second pattern"))))[0], 403)
+        self.assertEqual(self.proxy.event(url__path="/bad.zip")["rule.name"], "second")
+        self.assertEqual(self.fetch(self.serve("/good.zip", zipped(("x", b"the first pattern"))))[0].status, 200)
+        self.assertEqual(self.proxy.event(url__path="/good.zip")["scan.verdict"], "clean")
+
     def test_card_numbers_by_the_shipped_example(self):
         self.proxy = self.sluice([rule("no-card-numbers", 'payload.direction == "upload" and scan.match starts_with "Card."', "block")],
                                  inspect={"signatures": [str(ROOT / "share/signatures.d/example.toml")]})
