@@ -262,6 +262,19 @@ class Rules(WithFiles):
         self.assertEqual(self.proxy.command("reload").returncode, 0)
         self.assert_refusal(self.fetch(self.origin.url("/f.zip"))[0], 403)
 
+    def test_many_matches_in_an_archive_hide_none(self):
+        """What comes back of an object has 64 names; each member is judged by its own."""
+        folder = self.folder()
+        decoys = [f"decoy number {number:02} of many" for number in range(70)]
+        signatures = [("Last", "the one that counts"), *((f"Decoy.{text[13:15]}", text) for text in decoys)]
+        (folder / "own.toml").write_text("".join(f'[[signature]]\nname = "{name}"\ntext = "{text}"\neffect = "match"\n' for name, text in signatures))
+        self.proxy = self.sluice([rule("last", 'scan.match == "Last"', "block")], inspect={"signatures": [str(folder / "*.toml")]})
+        crowd = " ".join(decoys).encode()
+        self.assert_refusal(self.fetch(self.serve("/bad.zip", zipped(("a", crowd), ("b", b"the one that counts"))))[0], 403)
+        self.assertEqual(self.proxy.event(url__path="/bad.zip")["rule.name"], "last")
+        self.assertEqual(self.fetch(self.serve("/good.zip", zipped(("a", crowd))))[0].status, 200)
+        self.assertEqual(len(self.proxy.event(url__path="/good.zip")["scan.match"]), 64)
+
     def test_a_refused_reload_leaves_the_scanners_what_they_had(self):
         self.proxy = self.sluice([rule("old", 'body contains "the old pattern"', "block")])
         bad, good = zipped(("x", b"the old pattern")), zipped(("x", b"the new pattern"))
