@@ -53,9 +53,9 @@ std::shared_ptr<const inspect::Setup> load_inspection(const Config& config, cons
     setup->max_size = config.inspect.max_size;
     setup->timeout = config.inspect.timeout;
     setup->wants_sha256 = policy.reads(Field::file_sha256) && config.inspect.engines.has(policy::Engine::hash);
-    setup->wants_members = std::ranges::any_of(
-        std::array{Field::file_name, Field::file_extension, Field::file_mime_type, Field::file_size, Field::file_sha256, Field::body},
-        [&](Field field) { return policy.reads(field); });
+    setup->wants_members = std::ranges::any_of(std::array{Field::file_name, Field::file_extension, Field::file_mime_type, Field::file_size,
+                                                          Field::file_sha256, Field::body, Field::scan_match},
+                                               [&](Field field) { return policy.reads(field); });
     setup->keeps_content =
         std::ranges::any_of(policy.rules(), [](const policy::Rule& rule) { return rule.action == policy::Action::quarantine; });
     setup->body_patterns = policy.body_patterns().size();

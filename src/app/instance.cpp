@@ -181,7 +181,7 @@ bool Instance::start_inspection() {
     if (!scanners_) return false;
     inspection_->scanners = scanners_.get();
     if (config_.inspect.engines.empty()) return true;  // processes are started by the reload that asks for any
-    has_scanners_ = true;
+    scanners_have_ = inspect_;
     Diagnostics said;
     const inspect::SupervisorOptions options = supervisor_options(config_, *inspect_, said);
     if (!has_errors(said)) said = scanners_->load(options);

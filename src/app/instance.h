@@ -66,7 +66,9 @@ private:
 
     void reload(ReloadDone done);
     void load_scanners(Loaded& loaded);
+    void restore_scanners();
     void finish_reload(Loaded loaded);
+    void end_reload(const ReloadResult& result);
     std::string apply(Loaded& loaded);  // empty, or why not
     void use_generation();
     void publish_gauges();
@@ -118,7 +120,8 @@ private:
     std::vector<ReloadDone> waiting_for_next_;  // asked for since then
     std::string last_reload_ = "none";
     std::optional<Clock::time_point> drain_until_;
-    bool has_scanners_ = false;  // since the start, or a reload
+    // What the scanners were given last. Null: there are none. Not always `inspect_`: that may have no engines, or the patterns that they have.
+    std::shared_ptr<const inspect::Setup> scanners_have_;
     std::uint64_t scanner_crashes_ = 0;  // that metrics know of
     std::size_t connections_ = 0;  // in all: as configured, or as many as there are descriptors for
     bool is_ready_ = false;

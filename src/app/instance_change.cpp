@@ -71,13 +71,22 @@ void Instance::reload(ReloadDone done) {
 void Instance::load_scanners(Loaded& loaded) {
     if (!loaded.is_usable() || loaded.config.inspect.engines.empty() || !keys_needing_restart(config_, loaded.config).empty()) return;
     // What they have of the configuration is YARA's files and the patterns.
-    const bool has_same_rules = loaded.inspect->yara_generation == 0 && inspect_->yara_generation == 0;
-    if (has_scanners_ && has_same_rules && loaded.inspect->patterns == inspect_->patterns) return;
+    const bool has_rules = loaded.inspect->yara_generation != 0 || (scanners_have_ && scanners_have_->yara_generation != 0);
+    if (scanners_have_ && !has_rules && loaded.inspect->patterns == scanners_have_->patterns) return;
     Diagnostics said;
     const inspect::SupervisorOptions options = supervisor_options(loaded.config, *loaded.inspect, said);
     if (!has_errors(said)) said = scanners_->load(options);
-    has_scanners_ = has_scanners_ || !has_errors(said);
+    if (!has_errors(said)) scanners_have_ = loaded.inspect;
     loaded.faults.insert(loaded.faults.end(), said.begin(), said.end());
+}
+
+// On the reloading thread. A refused reload changes nothing: scanners with its patterns would answer the policy that stays with `overloaded`.
+void Instance::restore_scanners() {
+    Diagnostics said;
+    const inspect::SupervisorOptions options = supervisor_options(config_, *inspect_, said);
+    if (!has_errors(said)) said = scanners_->load(options);
+    if (!has_errors(said)) scanners_have_ = inspect_;
+    else spdlog::error("the scanner processes keep what the refused reload gave them:\n{}", to_string(said));
 }
 
 void Instance::finish_reload(Loaded loaded) {
@@ -85,6 +94,17 @@ void Instance::finish_reload(Loaded loaded) {
     const bool usable = loaded.is_usable();
     (usable ? result.warnings : result.error) = to_string(loaded.faults);
     if (usable) result.error = drain_until_ ? "draining: there will be no reload" : apply(loaded);
+    const bool has_taken_scanners = loaded.inspect && loaded.inspect == scanners_have_;  // which `apply` has not made its own
+    if (!has_taken_scanners || config_.inspect.engines.empty()) return end_reload(result);
+    reloader_.join();
+    reloader_ = std::thread([this, result = std::move(result)] {
+        yield_to_workers();
+        restore_scanners();
+        boost::asio::post(main_, [this, result] { end_reload(result); });
+    });
+}
+
+void Instance::end_reload(const ReloadResult& result) {
     last_reload_ = result.error.empty() ? "succeeded" : "refused";
     metrics_.main().add(result.error.empty() ? audit::Counter::reloads_succeeded : audit::Counter::reloads_failed);
     if (result.error.empty()) spdlog::info("reloaded: {} rules", policy_->rules().size());

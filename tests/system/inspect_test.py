@@ -262,6 +262,40 @@ class Rules(WithFiles):
         self.assertEqual(self.proxy.command("reload").returncode, 0)
         self.assert_refusal(self.fetch(self.origin.url("/f.zip"))[0], 403)
 
+    def test_many_matches_in_an_archive_hide_none(self):
+        """What comes back of an object has 64 names; each member is judged by its own."""
+        folder = self.folder()
+        decoys = [f"decoy number {number:02} of many" for number in range(70)]
+        signatures = [("Last", "the one that counts"), *((f"Decoy.{text[13:15]}", text) for text in decoys)]
+        (folder / "own.toml").write_text("".join(f'[[signature]]\nname = "{name}"\ntext = "{text}"\neffect = "match"\n' for name, text in signatures))
+        self.proxy = self.sluice([rule("last", 'scan.match == "Last"', "block")], inspect={"signatures": [str(folder / "*.toml")]})
+        crowd = " ".join(decoys).encode()
+        self.assert_refusal(self.fetch(self.serve("/bad.zip", zipped(("a", crowd), ("b", b"the one that counts"))))[0], 403)
+        self.assertEqual(self.proxy.event(url__path="/bad.zip")["rule.name"], "last")
+        self.assertEqual(self.fetch(self.serve("/good.zip", zipped(("a", crowd))))[0].status, 200)
+        self.assertEqual(len(self.proxy.event(url__path="/good.zip")["scan.match"]), 64)
+
+    def test_a_refused_reload_leaves_the_scanners_what_they_had(self):
+        self.proxy = self.sluice([rule("old", 'body contains "the old pattern"', "block")])
+        bad, good = zipped(("x", b"the old pattern")), zipped(("x", b"the new pattern"))
+        self.proxy.configure([rule("new", 'body contains "the new pattern"', "block")], log={"events": str(self.folder() / "missing" / "events.json")})
+        self.assertIn("log.events", self.proxy.command("reload").stderr)        # found only after the scanners have the new patterns
+        self.assert_refusal(self.fetch(self.serve("/bad.zip", bad))[0], 403)
+        self.assertEqual(self.proxy.event(url__path="/bad.zip")["rule.name"], "old")
+        self.assertEqual(self.fetch(self.serve("/good.zip", good))[0].status, 200)
+        self.assertEqual(self.proxy.event(url__path="/good.zip")["scan.verdict"], "clean")
+
+    def test_scanners_have_the_patterns_of_today_when_engines_come_back(self):
+        self.proxy = self.sluice([rule("first", 'body contains "the first pattern"', "block")])
+        second = [rule("second", 'body contains "the second pattern"', "block")]
+        for engines in ([], ["hash", "signatures", "yara"]):
+            self.proxy.configure(second, inspect={"engines": engines})
+            self.assertEqual(self.proxy.command("reload").returncode, 0)
+        self.assert_refusal(self.fetch(self.serve("/bad.zip", zipped(("x", b"the second pattern"))))[0], 403)
+        self.assertEqual(self.proxy.event(url__path="/bad.zip")["rule.name"], "second")
+        self.assertEqual(self.fetch(self.serve("/good.zip", zipped(("x", b"the first pattern"))))[0].status, 200)
+        self.assertEqual(self.proxy.event(url__path="/good.zip")["scan.verdict"], "clean")
+
     def test_card_numbers_by_the_shipped_example(self):
         self.proxy = self.sluice([rule("no-card-numbers", 'payload.direction == "upload" and scan.match starts_with "Card."', "block")],
                                  inspect={"signatures": [str(ROOT / "share/signatures.d/example.toml")]})

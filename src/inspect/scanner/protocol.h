@@ -11,6 +11,7 @@
 #pragma once
 
 #include "base/diagnostic.h"
+#include "base/limits.h"
 #include "base/result.h"
 #include "inspect/scanner/member.h"
 #include "inspect/scanner/scan_limits.h"
@@ -30,7 +31,7 @@ namespace sluice::inspect::protocol {
 inline constexpr std::size_t name_size = 1024;  // an object's name, a member's path: a longer one keeps its end, where the extension is
 inline constexpr std::size_t threat_size = 256;
 inline constexpr std::size_t match_size = 128;
-inline constexpr std::size_t matches_max = 32;  // names
+inline constexpr std::size_t matches_max = Limits{}.scan_matches;  // names, of one member, or of an object with all its members
 inline constexpr std::size_t text_size = 1024;  // of a diagnostic: each of file, message and line
 inline constexpr std::size_t boundary_size = 70;  // RFC 2046 5.1.1
 inline constexpr std::size_t message_size = 16 * 1024;  // no message is longer

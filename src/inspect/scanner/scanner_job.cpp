@@ -84,6 +84,7 @@ private:
 
     Outcome search(const protocol::Job& job, std::string_view bytes, BodyFound& found) {
         const auto failed = [] { return Outcome::unscannable(Reason::overloaded, signatures_engine); };
+        if (!tools_.patterns) return failed();
         auto stream = tools_.scratch.open(tools_.patterns);
         if (!stream || !stream->feed(bytes) || !stream->finish()) return failed();
         // Rules that are newer or older than this process count their patterns in another way: that is not to be guessed.
@@ -92,10 +93,11 @@ private:
             for (std::size_t i = 0; i < tools_.patterns->rules(); ++i)
                 if (stream->holds(i)) found.set(i);
         }
-        Outcome outcome = Outcome::clean();
-        const std::string_view threat = stream->infected();
-        if (!threat.empty() && (job.engines.signatures || threat == PatternSet::eicar_name))
-            outcome = Outcome::infected(std::string(threat), signatures_engine);
+        // The stream tells one threat, which may be another one than EICAR.
+        const std::string_view threat = job.engines.signatures  ? stream->infected()
+                                        : contains_eicar(bytes) ? eicar_threat
+                                                                : std::string_view();
+        Outcome outcome = threat.empty() ? Outcome::clean() : Outcome::infected(std::string(threat), signatures_engine);
         if (!job.engines.signatures) return outcome;
         for (const std::string_view match : stream->matches()) outcome.matches.emplace_back(match);
         return outcome;
@@ -115,7 +117,9 @@ private:
                                  .form_boundary = job.form_boundary,
                                  .search = {},
                                  .on_member = {}};
-        if (tools_.patterns) plan.search = [&](std::string_view bytes, BodyFound& found) { return search(job, bytes, found); };
+        // Patterns that are asked for and not there are told, not left out.
+        if (tools_.patterns || job.rules_generation != 0)
+            plan.search = [&](std::string_view bytes, BodyFound& found) { return search(job, bytes, found); };
         if (job.wants_members) plan.on_member = [&](const Member& member) { tell(protocol::Found{job.id, member}); };
         Outcome outcome;
         try {

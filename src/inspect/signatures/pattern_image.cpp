@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // A compiled set as bytes, for a process that searches with it and compiles nothing. Numbers are the machine's own: the bytes never leave it.
+// A SHA-256 of all of it stands in front: nothing else says whether Vectorscan's part numbers its patterns as the meanings do.
 #include "inspect/signatures/pattern_set.h"
+
+#include "inspect/signatures/content_hash.h"
 
 #include <hs.h>
 
@@ -14,7 +17,7 @@ namespace sluice::inspect {
 
 namespace {
 
-constexpr std::uint64_t mark = 0x31'53'50'45'43'55'4c'53;  // the layout's version is in it
+constexpr std::uint64_t mark = 0x32'53'50'45'43'55'4c'53;  // the layout's version is in it
 
 void put(std::string& out, const auto& value) {
     static_assert(std::is_trivially_copyable_v<std::remove_cvref_t<decltype(value)>>);
@@ -47,6 +50,12 @@ private:
     bool is_good_ = true;
 };
 
+Result<Sha256::Digest> digest_of(std::string_view bytes) {
+    Sha256 hash;
+    hash.feed(bytes);
+    return hash.finish();
+}
+
 std::unexpected<Error> malformed() { return fail(Errc::malformed, Side::self, "the signatures' image is broken"); }
 
 }  // namespace
@@ -59,6 +68,9 @@ Result<std::string> PatternSet::to_image() const {
     const std::unique_ptr<char, decltype(&std::free)> owned(bytes, &std::free);
     std::string out;
     put(out, mark);
+    const std::size_t digest_at = out.size();
+    put(out, Sha256::Digest{});
+    const std::size_t digested_at = out.size();
     put(out, generation_);
     put(out, rules_generation_);
     put(out, std::uint64_t{rules_});
@@ -77,6 +89,8 @@ Result<std::string> PatternSet::to_image() const {
         put(out, meaning.index);
     }
     out.append(bytes, size);
+    const Sha256::Digest digest = TRY(digest_of(std::string_view(out).substr(digested_at)));
+    std::memcpy(out.data() + digest_at, digest.data(), digest.size());
     return out;
 }
 
@@ -84,6 +98,8 @@ Result<std::shared_ptr<const PatternSet>> PatternSet::from_image(std::string_vie
     Reader reader(image);
     const std::shared_ptr<PatternSet> set(new PatternSet);
     if (reader.number<std::uint64_t>() != mark) return malformed();
+    const auto digest = reader.number<Sha256::Digest>();
+    if (TRY(digest_of(reader.rest())) != digest) return malformed();
     set->generation_ = reader.number<std::uint64_t>();
     set->rules_generation_ = reader.number<std::uint64_t>();
     set->rules_ = reader.number<std::uint64_t>();

@@ -39,7 +39,7 @@ public:
     static std::shared_ptr<const PatternSet> compile(std::span<const Signature> signatures, std::span<const RulePattern> rules,
                                                      const Limits& limits, Diagnostics& faults);
 
-    // The set as bytes, for another process of this machine and this binary, and back again. overloaded: no memory; malformed: that is no image.
+    // The set as bytes, for another process of this machine and this binary, and back again. overloaded: no memory; malformed: that is no image, or a changed one.
     Result<std::string> to_image() const;
     static Result<std::shared_ptr<const PatternSet>> from_image(std::string_view image);
 

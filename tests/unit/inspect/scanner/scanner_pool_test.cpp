@@ -261,6 +261,11 @@ TEST_F(ScannerPoolTest, members_are_searched_with_the_proxys_patterns) {
     without.engines.signatures = false;
     EXPECT_EQ(words(scan(std::move(without))), "clean ");
 
+    // Another threat in front of it does not hide EICAR where the engine is left out.
+    auto with_both = zip_with("an own signature, then " + eicar());
+    with_both.engines.signatures = false;
+    EXPECT_EQ(words(scan(std::move(with_both))), "infected EICAR-Test-File");
+
     auto asks = zip_with("a text of a rule");
     std::vector<Member> members;
     asks.on_member = [&](const Member& member) { members.push_back(member); };
@@ -281,6 +286,13 @@ TEST_F(ScannerPoolTest, members_are_searched_with_the_proxys_patterns) {
     EXPECT_TRUE(pool_->load(with_patterns(patterns_of("another one", "x of a rule")->to_image().value())).empty());
     EXPECT_EQ(words(scan(zip_with("here is an own signature."))), "clean ");
     EXPECT_EQ(words(scan(zip_with("here is another one."))), "infected Own.Thing");
+}
+
+TEST_F(ScannerPoolTest, patterns_of_rules_that_scanners_do_not_have_are_not_left_out) {
+    start();
+    auto asks = job_of(archive_of("zip", "", {{"x", "a text"}}));
+    asks.rules_generation = 7;
+    EXPECT_EQ(words(scan(std::move(asks))), "unscannable overloaded");
 }
 
 TEST_F(ScannerPoolTest, an_image_that_is_none_is_a_fault_and_changes_nothing) {

@@ -3,9 +3,11 @@
 
 #include <gmock/gmock.h>
 
+#include <algorithm>
 #include <set>
 #include <thread>
 
+#include "inspect/signatures/content_hash.h"
 #include "inspect/signatures/pattern_stream.h"
 #include "inspect/signatures/signature_file.h"
 #include "unit/support/splits.h"
@@ -314,9 +316,18 @@ TEST(PatternImage, what_is_none_is_refused) {
     const std::string image = compile(one("text = \"bad thing\""))->to_image().value();
     for (std::size_t size = 0; size < image.size(); size = size < 300 ? size + 1 : size + 997)
         EXPECT_FALSE(PatternSet::from_image(std::string_view(image).substr(0, size))) << size;
-    for (std::size_t at = 40; at < 140; ++at) {  // counts, names, meanings: refused, or within its bounds
+    for (std::size_t at = 0; at < image.size(); at = at < 300 ? at + 1 : at + 997) {
+        std::string changed = image;
+        changed[at] = static_cast<char>(changed[at] ^ 1);
+        EXPECT_FALSE(PatternSet::from_image(changed)) << at;
+    }
+    EXPECT_FALSE(PatternSet::from_image(image + "x"));
+    for (std::size_t at = 40; at < 140; ++at) {  // counts, names, meanings, and a hash that fits: refused, or within its bounds
         std::string changed = image;
         changed[at] = static_cast<char>(changed[at] ^ 0xff);
+        Sha256 hash;
+        hash.feed(std::string_view(changed).substr(40));
+        std::ranges::copy(hash.finish().value(), changed.begin() + 8);
         if (const auto set = PatternSet::from_image(changed)) {
             PatternScratch scratch{Limits{}};
             const std::vector<std::string_view> pieces{eicar};
