@@ -95,7 +95,7 @@ struct Limits {
     std::size_t decoded_free = 4 * 1024 * 1024;
 
     // Payloads that wait for their verdict.
-    std::size_t held_in_memory = 8 * 1024 * 1024;  // octets of one: what is more goes to a file
+    std::size_t held_in_memory = 16 * 1024 * 1024;  // octets of one: what is more goes to a file
     std::size_t verdict_cache_bytes = 32 * 1024 * 1024;  // what is known of contents, all workers together
     Duration outside_verdict{600'000};  // how long a verdict is kept that clamd or an ICAP server had a part in: their databases change
     Duration whole_after_cut{3'600'000};  // how long no part is fetched of a URL whose transfer a verdict has cut

@@ -100,7 +100,7 @@ class Quarantine(WithFiles):
         """Large enough to be on the disk, found at its end: what has gone on is in the sample too."""
         for deliver in ("tail", "stream"):
             self.start(deliver)
-            body = noise(10_000_000) + EICAR
+            body = noise(1_000_000) * 18 + EICAR
             with Peer.connect(self.proxy.port) as peer:
                 peer.send(get(self.serve("/flows", body)))
                 with self.assertRaises(Closed):

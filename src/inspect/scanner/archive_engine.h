@@ -39,6 +39,7 @@ public:
         bool opens = true;  // false: the object itself only
         bool wants_digests = false;
         std::string_view form_boundary{};  // the object is multipart/form-data: each part is a member; else empty
+        bool is_searched = false;  // the object itself, for all that `search` looks for
         Search search{};  // may be empty
         std::function<void(const Member&)> on_member;  // may be empty; in the order of the archive, outer before inner
     };

@@ -28,7 +28,7 @@ public:
     Mapping(int descriptor, std::uint64_t size) : size_(static_cast<std::size_t>(size)) {
         const off_t end = ::lseek(descriptor, 0, SEEK_END);
         if (end < 0 || static_cast<std::uint64_t>(end) != size) return;
-        if (size_ > 0) start_ = ::mmap(nullptr, size_, PROT_READ, MAP_PRIVATE, descriptor, 0);
+        if (size_ > 0) start_ = ::mmap(nullptr, size_, PROT_READ, MAP_PRIVATE | MAP_POPULATE, descriptor, 0);
         is_good_ = size_ == 0 || start_ != MAP_FAILED;
     }
     Mapping(const Mapping&) = delete;
@@ -115,6 +115,7 @@ private:
                                  .opens = job.engines.archives,
                                  .wants_digests = job.wants_digests,
                                  .form_boundary = job.form_boundary,
+                                 .is_searched = tools_.patterns && job.engines.signatures,
                                  .search = {},
                                  .on_member = {}};
         // Patterns that are asked for and not there are told, not left out.
