@@ -4,7 +4,7 @@ import itertools
 import random
 import unittest
 
-from containers import ARCHIVES, CODINGS, STREAMS, raw_deflate
+from containers import ARCHIVES, CODINGS, STREAMS, raw_deflate, iso
 from harness import rule
 from payloads import EICAR, WithFiles, noise, zipped
 from wire import Closed, Origin, Peer, get
@@ -39,6 +39,15 @@ class InContainers(Found):
         packed = {path.removeprefix("/a.") for path, body in files.items() if EICAR not in body}
         self.assertEqual(set(ARCHIVES) - packed, {"stored.zip", "rar", "5.rar", "tar", "iso", "lzh", "cpio", "a"})
         self.assert_found(files)
+
+    def test_both_trees_of_a_disc(self):
+        """A file that only one of the two trees of an image has; and one that only UDF has, which nobody here reads."""
+        inner = ("in.zip", zipped(BAD))
+        self.assert_found({"/rock.iso": iso(README, inner, options=("-R", "-J", "-hide-joliet", "in.zip")),
+                           "/joliet.iso": iso(README, inner, options=("-R", "-J", "-hide", "in.zip")),
+                           "/plain.iso": iso(README, inner, options=("-J", "-hide-joliet", "in.zip"))})
+        [fetched] = self.fetch_all({"/udf.iso": iso(README, inner, options=("-udf", "-R", "-hide", "in.zip"))}).values()
+        self.assertIn((fetched.event["scan.verdict"], fetched.event.get("scan.reason")), (("unscannable", "undecodable"), ("infected", None)))
 
     def test_every_stream(self):
         self.assert_found({f"/eicar.com.{kind}": pack(EICAR + README[1][:100]) for kind, pack in STREAMS.items()})

@@ -200,6 +200,12 @@ void ArchiveEngine::open(std::string_view bytes, std::string_view path, std::uin
     if (depth > plan_->limits.depth) return add(Outcome::unscannable(Reason::too_deep, engine_name));
     Layer layer(*this, bytes, path, depth, outer);
     layer.read(*place);
+    if (place->container == Container::iso && !is_over()) {
+        const DiscTrees trees = disc_trees(bytes);
+        if (trees.has_joliet) layer.read({.container = Container::iso_joliet, .offset = place->offset, .is_certain = true});
+        // Nobody here reads it: what stands only there was not looked into.
+        if (trees.has_udf && !is_over()) add(Outcome::unscannable(Reason::undecodable, engine_name));
+    }
     // A zip is found from its end: whatever stands in front of it, there are programs that open that one.
     if (place->container != Container::zip && !is_over() && has_zip_directory(bytes)) layer.read({.container = Container::zip});
 }

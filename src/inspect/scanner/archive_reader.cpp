@@ -25,7 +25,14 @@ void let_in(archive* reader, Container container) {
         case Container::rar5: archive_read_support_format_rar5(reader); return;
         case Container::tar: archive_read_support_format_tar(reader); return;
         case Container::cab: archive_read_support_format_cab(reader); return;
-        case Container::iso: archive_read_support_format_iso9660(reader); return;
+        case Container::iso:
+            archive_read_support_format_iso9660(reader);
+            archive_read_set_options(reader, "iso9660:!joliet");
+            return;
+        case Container::iso_joliet:
+            archive_read_support_format_iso9660(reader);
+            archive_read_set_options(reader, "iso9660:!rockridge");
+            return;
         case Container::lha: archive_read_support_format_lha(reader); return;
         case Container::cpio: archive_read_support_format_cpio(reader); return;
         case Container::ar: archive_read_support_format_ar(reader); return;

@@ -120,6 +120,18 @@ std::optional<ContainerPlace> find_behind_program(std::string_view object) {
 
 }  // namespace
 
+DiscTrees disc_trees(std::string_view image) {
+    // Descriptors of volumes, one a sector, from the sixteenth on; UDF's stand behind the one that ends ISO 9660's.
+    constexpr std::size_t sector = 2048, first = 16, most = 64;
+    DiscTrees out;
+    for (std::size_t i = first; i < most && (i + 1) * sector <= image.size(); ++i) {
+        const std::string_view here = image.substr(i * sector, 8);
+        if (here.substr(1, 5) == "CD001") out.has_joliet = out.has_joliet || here[0] == 2;
+        else if (here.substr(1, 4) == "NSR0") out.has_udf = true;
+    }
+    return out;
+}
+
 std::optional<ContainerPlace> find_container(std::string_view object) {
     for (const Magic& magic : magics)
         if (has(object, magic.offset, magic.bytes)) return ContainerPlace{.container = magic.container};

@@ -18,6 +18,7 @@ enum class Container : std::uint8_t {
     tar,
     cab,
     iso,
+    iso_joliet,  // an iso's other tree; never found, but asked for
     lha,
     cpio,
     ar,  // many members
@@ -36,6 +37,13 @@ struct ContainerPlace {
     std::size_t offset = 0;  // where it begins; not 0: behind a program that unpacks itself
     bool is_certain = true;  // false: other things begin like that, so what cannot be opened may be none
 };
+
+// Of a disc's image (ECMA-119, ECMA-167), what stands beside its first tree of files: programs read one or the other.
+struct DiscTrees {
+    bool has_joliet = false;
+    bool has_udf = false;
+};
+DiscTrees disc_trees(std::string_view image);
 
 // nullopt: none that is opened. What merely looks like one further in than its beginning is found for zip (by its directory at the end),
 // 7z, rar and cab (behind a program's first bytes).
