@@ -4,7 +4,7 @@ import itertools
 import random
 import unittest
 
-from containers import ARCHIVES, CODINGS, STREAMS, raw_deflate, iso
+from containers import ARCHIVES, CODINGS, STREAMS, by_7z, iso, raw_deflate
 from harness import rule
 from payloads import EICAR, WithFiles, noise, zipped
 from wire import Closed, Origin, Peer, get
@@ -39,6 +39,12 @@ class InContainers(Found):
         packed = {path.removeprefix("/a.") for path, body in files.items() if EICAR not in body}
         self.assertEqual(set(ARCHIVES) - packed, {"stored.zip", "rar", "5.rar", "tar", "iso", "lzh", "cpio", "a"})
         self.assert_found(files)
+
+    def test_what_is_locked_is_not_clean(self):
+        files = {f"/locked.{kind}": by_7z(kind, "-psecret")(README, BAD) for kind in ("zip", "7z")}
+        files["/names.7z"] = by_7z("7z", "-psecret", "-mhe=on")(README, BAD)
+        for path, fetched in self.fetch_all(files).items():
+            self.assertEqual((fetched.event["scan.verdict"], fetched.event["scan.reason"]), ("unscannable", "encrypted"), path)
 
     def test_both_trees_of_a_disc(self):
         """A file that only one of the two trees of an image has; and one that only UDF has, which nobody here reads."""
