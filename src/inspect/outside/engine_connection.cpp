@@ -131,6 +131,32 @@ EngineConnection::Status EngineConnection::receive(std::string& to, std::size_t 
     }
 }
 
+EngineConnection::Status EngineConnection::exchange(std::string_view& out, std::string& to, std::size_t most) {
+    std::array<char, 16 * 1024> piece;
+    for (;;) {
+        if (is_late()) return Status::timed_out;             // also where there is always something
+        const ssize_t got = ::recv(socket_.get(), piece.data(), std::min(piece.size(), most), 0);
+        if (got > 0) {
+            to.append(piece.data(), static_cast<std::size_t>(got));
+            return Status::done;
+        }
+        if (got == 0 || (errno != EAGAIN && errno != EINTR)) return Status::lost;
+        if (errno == EINTR) continue;
+        if (!out.empty()) {
+            const ssize_t sent = send_some(socket_.get(), out, -1);
+            if (sent > 0) {
+                out.remove_prefix(static_cast<std::size_t>(sent));
+                return Status::done;
+            }
+            // Where the other end closed, what it said before can still be received.
+            if (errno == EPIPE || errno == ECONNRESET || errno == EINTR) continue;
+            if (errno != EAGAIN) return Status::lost;
+        }
+        const auto events = static_cast<short>(out.empty() ? POLLIN : POLLIN | POLLOUT);
+        if (const Status status = wait(events, deadline_); status != Status::done) return status;
+    }
+}
+
 bool EngineConnection::is_quiet() const {
     char byte = 0;
     return ::recv(socket_.get(), &byte, 1, MSG_PEEK) < 0 && errno == EAGAIN;

@@ -33,6 +33,9 @@ public:
 
     // Behind what is there, some of what comes: `most` bytes at most. lost: also at its end.
     Status receive(std::string& to, std::size_t most);
+    // Both at once: what the socket takes goes from the front of `out`; otherwise, and before it, some of what has come goes behind `to`. lost: the other
+    // end is gone, and all that it said was received, or nothing more can be.
+    Status exchange(std::string_view& out, std::string& to, std::size_t most);
     void set_deadline(Time deadline) { deadline_ = deadline; }
     // Nothing has come, and it was not closed, as far as the system has heard.
     bool is_quiet() const;

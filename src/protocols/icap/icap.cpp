@@ -13,7 +13,11 @@ namespace {
 
 constexpr std::string_view version_mark = "ICAP/1.";
 constexpr std::string_view http_version = "HTTP/1.1";
+constexpr std::string_view line_end = "\r\n";
+constexpr std::string_view empty_line = "\r\n\r\n";
 constexpr std::size_t infection_bytes = 128;
+constexpr std::size_t istag_bytes = 64;  // RFC 3507 4.7 has 32 at most
+constexpr std::string_view unfolded = "   ";  // what stands where a line was folded
 
 std::unexpected<Error> malformed(std::string_view what) { return fail(Errc::malformed, Side::self, what); }
 
@@ -27,9 +31,11 @@ std::string printable(std::string_view text, bool may_have_blanks = false) {
 
 void line(std::string& out, std::string_view name, std::string_view value) { out.append(name).append(": ").append(value).append("\r\n"); }
 
+std::string request_begin(const Message& message) { return printable(message.method) + " " + printable(message.url) + " "; }
+
 std::string request_head(const Message& message) {
-    std::string out = printable(message.method);
-    out.append(" ").append(printable(message.url)).append(" HTTP/1.1\r\n");
+    std::string out = request_begin(message);
+    out.append(http_version).append(line_end);
     line(out, "Host", printable(message.authority));
     if (message.is_request) {
         if (!message.content_type.empty()) line(out, "Content-Type", printable(message.content_type, true));
@@ -75,8 +81,22 @@ Options options_of(const http1::Fields& fields) {
     out.preview = number<std::uint64_t>(fields, "Preview");
     out.max_connections = number<std::uint32_t>(fields, "Max-Connections");
     out.ttl_seconds = number<std::uint32_t>(fields, "Options-TTL");
-    if (const auto tag = fields.find("ISTag")) out.istag = tag->substr(0, 64);
+    if (const auto tag = fields.find("ISTag")) out.istag = tag->substr(0, istag_bytes);
+    fields.for_each("Transfer-Complete", [&](std::string_view value) {
+        for_each_list_element(value, [&](std::string_view each) { out.complete.push_back(lower(each)); });
+    });
     return out;
+}
+
+// X-Violations-Found: how many; then for each, on lines of their own, a file, what was found in it, and two numbers.
+std::string_view violation_of(std::string_view violations) {
+    for (int i = 0; i < 2; ++i) {
+        const std::size_t end = violations.find(unfolded);
+        if (end == std::string_view::npos) return "infected";
+        violations = trim(violations.substr(end));
+    }
+    const std::string_view name = trim(violations.substr(0, violations.find(unfolded)));
+    return name.empty() ? "infected" : name;
 }
 
 // X-Infection-Found: "Type=0; Resolution=2; Threat=NAME;". The others have a name, or words for people.
@@ -91,8 +111,8 @@ std::string infection_of(const http1::Fields& fields) {
     } else if (const auto id = fields.find("X-Virus-ID")) {
         name = trim(*id);
         if (name.empty()) name = "infected";
-    } else if (fields.find("X-Violations-Found")) {
-        name = "infected";
+    } else if (const auto violations = fields.find("X-Violations-Found"); violations && trim(*violations) != "0") {
+        name = violation_of(*violations);
     }
     return printable(name.substr(0, infection_bytes), true);
 }
@@ -101,7 +121,7 @@ std::string infection_of(const http1::Fields& fields) {
 void unfold(std::string& head) {
     const std::size_t end = std::min(head.find("\r\n\r\n"), head.size());
     for (std::size_t at = head.find("\r\n"); at < end && end - at > 2; at = head.find("\r\n", at + 2))
-        if (head[at + 2] == ' ' || head[at + 2] == '\t') head.replace(at, 3, "   ");
+        if (head[at + 2] == ' ' || head[at + 2] == '\t') head.replace(at, unfolded.size(), unfolded);
 }
 
 }  // namespace
@@ -160,26 +180,49 @@ Result<Encapsulated> parse_encapsulated(std::string_view value, const Limits& li
     return out;
 }
 
+bool is_wanted_whole(const Options& options, const Message& message) {
+    const std::string extension = file_extension(std::string_view(message.url).substr(message.url.rfind('/') + 1));
+    return std::ranges::any_of(options.complete,
+                               [&](const std::string& each) { return each == "*" || (!extension.empty() && each == extension); });
+}
+
+bool begins_alike(const Message& message, const Encapsulated& parts, std::string_view heads) {
+    const auto line_at = [&](std::size_t at) {
+        const std::size_t end = heads.find(line_end, at);
+        return end == std::string_view::npos ? std::string_view() : heads.substr(at, end - at);
+    };
+    if (!message.is_request) {
+        const std::string_view line = parts.response_head ? line_at(*parts.response_head) : std::string_view();
+        return line.starts_with("HTTP/1.") && line.size() >= 12 && line.substr(8, 4) == " 200" && (line.size() == 12 || line[12] == ' ');
+    }
+    if (!parts.request_head || parts.response_head) return false;
+    const std::string wanted = request_begin(message);
+    const std::string_view line = line_at(*parts.request_head);
+    return line.starts_with(wanted) && line.substr(wanted.size()).starts_with("HTTP/1.");
+}
+
 Result<std::optional<Response>> parse_response(std::string_view buffer, const Limits& limits, std::size_t& consumed) {
     const std::size_t known = std::min(buffer.size(), version_mark.size());
     if (buffer.substr(0, known) != version_mark.substr(0, known)) return malformed("that is no answer of an ICAP server");
-    if (buffer.size() < http_version.size()) return std::nullopt;
-    std::string copy(buffer.substr(0, limits.header_bytes + 1));
+    const std::size_t end = buffer.substr(0, limits.header_bytes).find(empty_line);
+    if (end == std::string_view::npos) {
+        if (buffer.size() >= limits.header_bytes) return fail(Errc::too_large, Side::self, "an ICAP server's head has no end");
+        return std::nullopt;
+    }
+    std::string copy(buffer.substr(0, end + empty_line.size()));
     copy.replace(0, http_version.size(), http_version);
     unfold(copy);
     http1::ResponseParser parser(limits);
     http1::ResponseHead head;
     const auto parsed = TRY(parser.parse(copy, "OPTIONS", head));
-    if (!parsed) {
-        if (buffer.size() > limits.header_bytes) return fail(Errc::too_large, Side::self, "an ICAP server's head has no end");
-        return std::nullopt;
-    }
+    if (!parsed) return malformed("an ICAP server's head ends in its middle");
     consumed = *parsed;
     Response out;
     out.status = head.status;
     out.keeps_connection = !head.connection.close;
     out.infection = infection_of(head.fields);
     out.options = options_of(head.fields);
+    if (head.fields.count("Encapsulated") > 1) return malformed("an ICAP server's head has two Encapsulated fields");
     if (const auto parts = head.fields.find("Encapsulated")) out.parts = TRY(parse_encapsulated(*parts, limits));
     return out;
 }

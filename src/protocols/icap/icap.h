@@ -15,6 +15,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace sluice::icap {
 
@@ -54,7 +55,10 @@ struct Options {
     std::optional<std::uint32_t> max_connections;
     std::optional<std::uint32_t> ttl_seconds;
     std::string istag;  // of the service's state: another one, other verdicts
+    std::vector<std::string> complete;  // file extensions, in small letters, that it wants whole, without a preview; "*": all
 };
+// Of Transfer-Preview, -Ignore and -Complete the last alone says to show more: peers choose names, and what one of them calls a file spares it nothing.
+bool is_wanted_whole(const Options& options, const Message& message);
 
 // Where the parts of a response's body stand (4.4.1). Offsets, in octets behind the head.
 struct Encapsulated {
@@ -70,10 +74,15 @@ Result<Encapsulated> parse_encapsulated(std::string_view value, const Limits& li
 struct Response {
     int status = 0;
     bool keeps_connection = false;  // another request may follow
-    Encapsulated parts;  // of a 200
-    Options options;  // of a 200 to OPTIONS
+    std::optional<Encapsulated> parts;  // nullopt: it does not say what it encapsulates
+    Options options;  // of a 200 to OPTIONS; an istag of any answer
     std::string infection;  // what an extension field says was found: a name, or "infected"; empty: nothing is said
+    bool is_followed() const { return parts && (parts->body > 0 || parts->has_body); }  // by what it encapsulates
 };
+
+// Whether the message that came back begins as the one that was asked about: a request for the same, or a response of status 200. `heads`: what is
+// encapsulated before the body.
+bool begins_alike(const Message& message, const Encapsulated& parts, std::string_view heads);
 
 // An answer's head, from the front of `buffer`, which holds more each time it is asked. nullopt: it is not all there. `consumed`: its octets. malformed,
 // too_large: final.

@@ -2,6 +2,7 @@
 // The engine `icap` against a server that says what a test wants.
 #include "inspect/icap/icap_client.h"
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 
 #include "unit/inspect/clamd/fake_clamd.h"
@@ -13,11 +14,12 @@ namespace {
 
 using namespace std::chrono_literals;
 using std::chrono::steady_clock;
+using testing::AllOf;
 using testing::HasSubstr;
 using testing::Not;
 
 const std::string options_with =
-    "ICAP/1.0 200 OK\r\nMethods: RESPMOD\r\nISTag: \"1\"\r\nAllow: 204\r\nPreview: 8\r\nOptions-TTL: 60\r\nEncapsulated: "
+    "ICAP/1.0 200 OK\r\nMethods: RESPMOD, REQMOD\r\nISTag: \"1\"\r\nAllow: 204\r\nPreview: 8\r\nOptions-TTL: 60\r\nEncapsulated: "
     "null-body=0\r\n\r\n";
 const std::string options_bare = "ICAP/1.0 200 OK\r\nMethods: RESPMOD\r\nISTag: \"1\"\r\nEncapsulated: null-body=0\r\n\r\n";
 const std::string unchanged = "ICAP/1.0 204 No Content\r\nISTag: \"1\"\r\n\r\n";
@@ -46,6 +48,17 @@ public:
             take(2);
             if (size == 0) return line.contains("ieof");
         }
+    }
+    // The next chunk's octets; false: it was the last one, of none, or the connection has ended.
+    bool chunk(std::string& to) {
+        while (!bytes_.contains("\r\n"))
+            if (!read()) return false;
+        const std::size_t size = std::stoul(take(bytes_.find("\r\n") + 2), nullptr, 16);
+        while (bytes_.size() < size + 2)
+            if (!read()) return false;
+        to = take(size);
+        take(2);
+        return size > 0;
     }
     void say(std::string_view text) const { (void)!::send(socket_, text.data(), text.size(), MSG_NOSIGNAL); }
     void wait_for_end() {
@@ -257,6 +270,151 @@ TEST_F(Icap, a_verdict_on_half_of_it_is_none) {
     EXPECT_EQ(scan(std::string(30'000'000, 'x'), 300ms), "unscannable engine-down");
 }
 
+// A server that sends back what it gets at once, and reads no more until that is taken.
+TEST_F(Icap, what_is_sent_back_meanwhile_is_read_meanwhile) {
+    const auto echo = [&](std::size_t wrong_at) {
+        start([wrong_at](Talk& talk, int) {
+            talk.head();
+            talk.say(options_bare);
+            talk.head();
+            talk.head();
+            talk.head();
+            talk.say("ICAP/1.0 200 OK\r\nEncapsulated: res-hdr=0, res-body=19\r\n\r\nHTTP/1.1 200 OK\r\n\r\n");
+            std::string chunk;
+            for (std::size_t at = 0; talk.chunk(chunk); at += chunk.size()) {
+                if (at <= wrong_at && wrong_at < at + chunk.size()) chunk[wrong_at - at] = '!';
+                for (std::size_t begin = 0; begin < chunk.size(); begin += 10'000) {      // cut otherwise than it came
+                    const std::string piece = chunk.substr(begin, 10'000);
+                    talk.say(fmt::format("{:x}\r\n{}\r\n", piece.size(), piece));
+                }
+            }
+            talk.say("0\r\n\r\n");
+            talk.wait_for_end();
+        });
+    };
+    constexpr std::size_t size = 32 * 1024 * 1024;
+    const std::string large(size, 'x');
+    echo(size);
+    EXPECT_EQ(scan(large), "clean");
+    echo(1000);
+    EXPECT_EQ(scan(large), "infected ICAP.Refused");
+    echo(size - 1);
+    EXPECT_EQ(scan(large), "infected ICAP.Refused");
+}
+
+TEST_F(Icap, a_page_before_all_was_sent_is_a_verdict) {
+    start([](Talk& talk, int) {
+        talk.head();
+        talk.say(options_bare);
+        talk.head();
+        talk.say("ICAP/1.0 200 OK\r\nEncapsulated: res-hdr=0, res-body=26\r\n\r\nHTTP/1.1 403 Forbidden\r\n\r\n");
+        talk.wait_for_end();
+    });
+    EXPECT_EQ(scan(std::string(30'000'000, 'x')), "infected ICAP.Refused");
+}
+
+TEST_F(Icap, another_request_than_the_one_asked_about_is_refused) {
+    const auto with_line = [](const std::string& line) {
+        const std::string size = std::to_string(line.size() + 4);
+        return "ICAP/1.0 200 OK\r\nEncapsulated: req-hdr=0, req-body=" + size + "\r\n\r\n" + line + "\r\n\r\n2\r\nup\r\n0\r\n\r\n";
+    };
+    start(options_with, with_line("GET http://localhost/ HTTP/1.1"));
+    EXPECT_EQ(scan("up", 10s, true), "clean");
+    start(options_with, with_line("GET http://localhost/blocked.html HTTP/1.1"));
+    EXPECT_EQ(scan("up", 10s, true), "infected ICAP.Refused");
+}
+
+TEST_F(Icap, what_a_status_says_matters_less_than_what_was_found) {
+    start(options_with, "ICAP/1.0 500 Server error\r\nX-Virus-ID: Own.Bad\r\n\r\n");
+    EXPECT_EQ(scan("bad"), "infected Own.Bad");
+}
+
+TEST_F(Icap, a_service_with_one_method_judges_both_ways) {
+    const std::string respmod = "ICAP/1.0 200 OK\r\nMethods: RESPMOD\r\nAllow: 204\r\nEncapsulated: null-body=0\r\n\r\n";
+    start(respmod, unchanged);
+    EXPECT_EQ(scan("up", 10s, true), "clean");
+    EXPECT_THAT(heard(), AllOf(HasSubstr("RESPMOD icap:"), HasSubstr("HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\n")));
+    EXPECT_EQ(content(), "up");
+    start("ICAP/1.0 200 OK\r\nMethods: REQMOD\r\nAllow: 204\r\nEncapsulated: null-body=0\r\n\r\n", unchanged);
+    EXPECT_EQ(scan("down"), "clean");
+    EXPECT_THAT(heard(), AllOf(HasSubstr("REQMOD icap:"), HasSubstr("PUT http://localhost/ HTTP/1.1\r\n")));
+    EXPECT_EQ(content(), "down");
+}
+
+TEST_F(Icap, what_is_wanted_whole_has_no_preview) {
+    start("ICAP/1.0 200 OK\r\nAllow: 204\r\nPreview: 8\r\nTransfer-Complete: *\r\nEncapsulated: null-body=0\r\n\r\n", unchanged);
+    EXPECT_EQ(scan("longer than that"), "clean");
+    EXPECT_THAT(heard(), Not(HasSubstr("Preview")));
+}
+
+TEST_F(Icap, a_server_that_fails_on_one_object_is_not_down_for_others) {
+    start([](Talk& talk, int) {
+        for (;;) {
+            const std::string head = talk.head();
+            if (head.empty()) return;
+            if (head.starts_with("OPTIONS ")) {
+                talk.say(options_bare);
+                continue;
+            }
+            talk.head();
+            talk.head();
+            std::string content;
+            talk.body(content);
+            if (content == "crash") return;
+            talk.say(content == "fail" ? "ICAP/1.0 500 Server error\r\n\r\n" : unchanged);
+        }
+    });
+    const auto begin = steady_clock::now();
+    for (const std::string_view bad : {"fail", "crash"}) {
+        EXPECT_EQ(scan(bad), "unscannable engine-down");
+        EXPECT_EQ(scan("good"), "clean");
+    }
+    EXPECT_LT(steady_clock::now() - begin, 4s) << "and it is not asked for long";
+}
+
+TEST_F(Icap, a_service_that_is_not_there_is_not_asked_twice) {
+    std::atomic<int> asked = 0;
+    start([&](Talk& talk, int) {
+        while (!talk.head().empty()) {
+            ++asked;
+            talk.say("ICAP/1.0 404 Service not found\r\n\r\n");
+        }
+    });
+    EXPECT_EQ(scan("content"), "unscannable engine-down");
+    EXPECT_EQ(asked, 1);
+}
+
+TEST_F(Icap, another_istag_is_another_state) {
+    std::atomic<int> state = 1, options = 0;
+    start([&](Talk& talk, int) {
+        for (;;) {
+            const std::string head = talk.head();
+            if (head.empty()) return;
+            if (head.starts_with("OPTIONS ")) {
+                ++options;
+                talk.say(options_bare);
+                continue;
+            }
+            talk.head();
+            talk.head();
+            std::string content;
+            talk.body(content);
+            talk.say(state == 0 ? "ICAP/1.0 204 No Content\r\n\r\n"
+                                : fmt::format("ICAP/1.0 204 No Content\r\nISTag: \"s{}\"\r\n\r\n", state.load()));
+        }
+    });
+    for (int i = 0; i < 2; ++i) EXPECT_EQ(scan("content"), "clean");
+    EXPECT_EQ(client_->changes(), 0U) << "the first that is known is no change";
+    EXPECT_EQ(options, 1);
+    state = 2;
+    for (int i = 0; i < 2; ++i) EXPECT_EQ(scan("content"), "clean");
+    EXPECT_EQ(client_->changes(), 1U);
+    EXPECT_EQ(options, 2);
+    state = 0;
+    EXPECT_EQ(scan("content"), "clean");
+    EXPECT_EQ(client_->changes(), 1U) << "none is no change";
+}
+
 TEST_F(Icap, a_used_connection_that_was_closed_costs_nothing) {
     start([](Talk& talk, int number) {
         for (int requests = 0; requests < (number == 0 ? 2 : 10); ++requests) {
@@ -287,7 +445,13 @@ TEST_F(Icap, waits_for_a_restart_and_is_down_where_nobody_listens) {
     const std::jthread restart([this] {
         std::this_thread::sleep_for(200ms);                  // how long it takes: whatever it is, the answer is the same
         server_ = std::make_unique<FakeServer>(listen_at("", port_), [](Talk& talk, int) {
-            while (!talk.head().empty()) {                   // its options are known
+            for (;;) {
+                const std::string head = talk.head();
+                if (head.empty()) return;
+                if (head.starts_with("OPTIONS ")) {          // again: it may be another one now
+                    talk.say(options_bare);
+                    continue;
+                }
                 talk.head();
                 talk.head();
                 std::string content;

@@ -102,7 +102,9 @@ TEST(IcapResponse, what_was_found) {
     EXPECT_EQ(infection("x-infection-found: nothing one knows\r\n"), "infected");
     EXPECT_EQ(infection("X-Virus-ID: Win.Bad One\r\n"), "Win.Bad One");
     EXPECT_EQ(infection("X-Virus-ID: \r\n"), "infected");
-    EXPECT_EQ(infection("X-Violations-Found: 1\r\n\t-\r\n\tOwn.Test\r\n 0\r\n"), "infected");
+    EXPECT_EQ(infection("X-Violations-Found: 1\r\n\t-\r\n\tOwn.Test\r\n 0\r\n"), "Own.Test");
+    EXPECT_EQ(infection("X-Violations-Found: 1\r\n\ta file\r\n"), "infected");
+    EXPECT_EQ(infection("X-Violations-Found: 0\r\n"), "");
     EXPECT_EQ(infection("X-Infection-Found: Type=0;\r\n Threat=Folded;\r\nX-Violations-Found: 1\r\n\t-\r\n"), "Folded");
     EXPECT_EQ(infection("X-Virus-ID: " + std::string(500, 'a') + "\r\n").size(), 128U);
 }
@@ -115,12 +117,53 @@ TEST(IcapResponse, every_cut_is_a_wait_and_every_nonsense_an_error) {
         EXPECT_TRUE(got && !*got) << size;
     }
     EXPECT_EQ((*parse(good + "rest"))->status, 204);
-    for (const std::string_view bad : {"HTTP/1.1 200 OK\r\n\r\n", "ICAP/2.0 200 OK\r\n\r\n", "ICAP/1.0 2x0 OK\r\n\r\n", "SSH-2.0",
-                                       "ICAP/1.0 200 OK\r\nno field\r\n\r\n", "ICAP/1.0 200 OK\r\nEncapsulated: res-hdr=5\r\n\r\n"})
+    for (const std::string_view bad :
+         {"HTTP/1.1 200 OK\r\n\r\n", "ICAP/2.0 200 OK\r\n\r\n", "ICAP/1.0 2x0 OK\r\n\r\n", "SSH-2.0", "ICAP/1.0 200 OK\r\nno field\r\n\r\n",
+          "ICAP/1.0 200 OK\r\nEncapsulated: null-body=0\r\nEncapsulated: null-body=0\r\n\r\n",
+          "ICAP/1.0 200 OK\r\nEncapsulated: res-hdr=5\r\n\r\n"})
         EXPECT_FALSE(parse(bad)) << bad;
     Limits small;
     small.header_bytes = 200;
     EXPECT_FALSE(parse("ICAP/1.0 200 OK\r\nA: " + std::string(500, 'a'), small));
+}
+
+TEST(IcapOptions, what_is_wanted_whole) {
+    const auto is_whole = [](std::string_view lists, std::string_view url) {
+        const auto got = parse("ICAP/1.0 200 OK\r\n" + std::string(lists) + "\r\nrest");
+        Message message = a_download();
+        message.url = url;
+        return is_wanted_whole((*got)->options, message);
+    };
+    EXPECT_TRUE(is_whole("Transfer-Complete: bat, EXE\r\n", "http://a/x.exe"));
+    EXPECT_TRUE(is_whole("Transfer-Complete: bat\r\nTransfer-Complete: exe\r\n", "http://a/b.c/x.Exe"));
+    EXPECT_TRUE(is_whole("Transfer-Complete: *\r\n", "http://a/"));
+    EXPECT_FALSE(is_whole("Transfer-Complete: bat, exe\r\n", "http://a.exe/x"));
+    EXPECT_FALSE(is_whole("Transfer-Complete: bat\r\nTransfer-Preview: exe\r\n", "http://a/x.exe"));
+    EXPECT_FALSE(is_whole("Transfer-Ignore: exe\r\n", "http://a/x.exe"));
+    EXPECT_FALSE(is_whole("Transfer-Complete: \r\n", "http://a/x"));
+}
+
+// What came back as the one that was sent.
+TEST(IcapResponse, begins_alike) {
+    Message message = a_download();
+    const auto alike = [&](std::string_view parts, std::string_view heads) {
+        return begins_alike(message, *parse_encapsulated(parts, Limits{}), heads);
+    };
+    EXPECT_TRUE(alike("res-hdr=0, res-body=19", "HTTP/1.1 200 OK\r\n\r\n"));
+    EXPECT_TRUE(alike("res-hdr=0, res-body=16", "HTTP/1.0 200\r\n\r\n"));
+    EXPECT_TRUE(alike("req-hdr=0, res-hdr=2, res-body=21", "x\nHTTP/1.1 200 OK\r\n\r\n"));
+    EXPECT_FALSE(alike("res-hdr=0, res-body=26", "HTTP/1.1 403 Forbidden\r\n\r\n"));
+    EXPECT_FALSE(alike("res-hdr=0, res-body=19", "HTTP/1.1 2000 O\r\n\r\n"));
+    EXPECT_FALSE(alike("res-hdr=0, res-body=12", "HTTP/1.1 200"));
+    EXPECT_FALSE(alike("req-hdr=0, req-body=19", "HTTP/1.1 200 OK\r\n\r\n"));
+    EXPECT_FALSE(alike("res-body=0", ""));
+    message.is_request = true;
+    message.method = "PUT";
+    EXPECT_TRUE(alike("req-hdr=0, req-body=50", "PUT http://files.test:80/a.exe HTTP/1.1\r\nVia: x\r\n\r\n"));
+    EXPECT_FALSE(alike("req-hdr=0, req-body=50", "PUT http://files.test:80/blocked HTTP/1.1\r\nVia: x\r\n\r\n"));
+    EXPECT_FALSE(alike("req-hdr=0, req-body=50", "GET http://files.test:80/a.exe HTTP/1.1\r\nVia: x\r\n\r\n"));
+    EXPECT_FALSE(alike("req-hdr=0, req-body=50", "PUT http://files.test:80/a.exe\r\n"));
+    EXPECT_FALSE(alike("res-hdr=0, res-body=19", "HTTP/1.1 200 OK\r\n\r\n"));
 }
 
 TEST(Encapsulated, says_where_parts_are) {
