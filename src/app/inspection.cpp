@@ -42,6 +42,29 @@ std::vector<inspect::Signature> read_signatures(const Config& config, Diagnostic
     return signatures;
 }
 
+// One that is the same stays: it knows whether its program is there, and has connections.
+template <class Engine>
+bool set_engine(std::shared_ptr<const Engine>& engine, const std::shared_ptr<const Engine>& previous, typename Engine::Options options) {
+    const bool is_same = previous && previous->options() == options;
+    engine = is_same ? previous : std::make_shared<const Engine>(std::move(options));
+    return is_same;
+}
+
+void set_outside_engines(inspect::Setup& setup, const Config& config, const inspect::Setup* previous) {
+    static std::atomic<std::uint64_t> generations{0};
+    const inspect::Setup none;
+    const inspect::Setup& before = previous ? *previous : none;
+    bool is_same = true;
+    if (const auto& clamav = config.inspect.clamav)
+        is_same = set_engine(setup.clamd, before.clamd,
+                             {.socket = clamav->socket.string(), .host = clamav->host, .port = clamav->port, .max_size = clamav->max_size});
+    if (const auto& icap = config.inspect.icap)
+        is_same =
+            set_engine(setup.icap, before.icap, {.url = icap->url, .host = icap->host, .port = icap->port, .limits = config.limits}) &&
+            is_same;
+    setup.outside_generation = is_same ? before.outside_generation : ++generations;
+}
+
 }  // namespace
 
 std::shared_ptr<const inspect::Setup> load_inspection(const Config& config, const policy::Policy& policy, Diagnostics& faults,
@@ -59,12 +82,7 @@ std::shared_ptr<const inspect::Setup> load_inspection(const Config& config, cons
     setup->keeps_content =
         std::ranges::any_of(policy.rules(), [](const policy::Rule& rule) { return rule.action == policy::Action::quarantine; });
     setup->body_patterns = policy.body_patterns().size();
-    if (const auto& clamav = config.inspect.clamav)
-        setup->clamd = std::make_shared<const inspect::Clamd>(inspect::Clamd::Options{
-            .socket = clamav->socket.string(), .host = clamav->host, .port = clamav->port, .max_size = clamav->max_size});
-    if (const auto& icap = config.inspect.icap)
-        setup->icap = std::make_shared<const inspect::IcapClient>(
-            inspect::IcapClient::Options{.url = icap->url, .host = icap->host, .port = icap->port, .limits = config.limits});
+    set_outside_engines(*setup, config, previous);
     // Rules may include other files, so that one that is the same is not known to answer alike.
     static std::atomic<std::uint64_t> generations{0};
     if (config.inspect.engines.has(policy::Engine::yara) && !config.inspect.yara.empty()) setup->yara_generation = ++generations;

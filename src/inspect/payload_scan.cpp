@@ -203,6 +203,13 @@ std::optional<VerdictCache::Key> Payload::cache_key() {
     text.add(coding_);
     text.add(scans ? std::string_view(examination_.name) : std::string_view());
     text.add(examination_.form_boundary);
+    text.add(setup_->outside_generation);
+    if (scans && setup_->icap && examination_.message) {     // its verdict may depend on all that it is told
+        const icap::Message& message = *examination_.message;
+        text.add(setup_->icap->changes());
+        text.add(message.is_request ? 1 : 0);
+        for (const std::string& told : {message.method, message.url, message.content_type}) text.add(told);
+    }
     hash_->feed(text.text());
     KeyText end;                                             // read from the end, all of it can be told apart
     end.add(text.text().size());

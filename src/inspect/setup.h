@@ -39,6 +39,7 @@ struct Setup {
     ScanLimits scan_limits;
     std::shared_ptr<const Clamd> clamd;                  // null: not configured
     std::shared_ptr<const IcapClient> icap;              // null: not configured
+    std::uint64_t outside_generation = 0;                // another one, another clamd or ICAP service
     Limits limits;
 };
 

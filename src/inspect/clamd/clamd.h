@@ -29,6 +29,7 @@ public:
         std::string host;  // a name or an address, without brackets
         std::uint16_t port = 0;
         std::uint64_t max_size = 100ULL << 20;  // bytes; beyond, clamd is not asked: too-large
+        bool operator==(const Options&) const = default;
     };
 
     explicit Clamd(Options options) : options_(std::move(options)) {}
@@ -36,6 +37,7 @@ public:
     // Blocks, until the deadline at most (a name's resolution apart): for a pool's thread, never a worker. Many threads may call it at once.
     // Outcomes: clean; infected; unscannable for timeout, too-large, encrypted, truncated (not all of the object can be read), engine-down.
     Outcome scan(const Object& object, Time deadline) const;
+    const Options& options() const { return options_; }
 
 private:
     std::optional<Outcome> ask(const Object& object, Time deadline) const;
