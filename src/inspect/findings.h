@@ -31,6 +31,7 @@ struct MemberFindings {
 };
 
 struct Findings {
+    MediaType type;                                      // by all that was looked at
     Outcome outcome;                                     // of all engines, members included
     std::string sha256;
     BodyFound body;                                      // in the content itself

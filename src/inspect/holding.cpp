@@ -114,6 +114,7 @@ net::Task<Result<std::string_view>> Holding::take_stored(std::uint64_t most) {
 
 net::Task<Result<std::string_view>> Holding::look_at(std::uint64_t offset) {
     if (offset >= end_) co_return std::string_view();
+    if (offset < begin_) co_return fail(Errc::io_failed, Side::self, "what has gone on is not held any more");
     if (offset >= stored_end_) {
         std::uint64_t at = std::max(begin_, stored_end_);
         for (const Chunk& chunk : chunks_) {

@@ -61,7 +61,7 @@ public:
     bool is_identified() const { return ended_ || inspection_.looked_at() >= enough_to_identify || size_ >= tail_size; }
     // Its source pauses: with a few bytes there the type is taken for what it seems.
     bool is_identified_by_pause() const { return is_identified() || inspection_.looked_at() >= enough_in_a_pause; }
-    const MediaType& type() const { return inspection_.type(); }
+    const MediaType& type() const { return findings_ ? findings_->type : inspection_.type(); }
 
     void set_max_size(std::uint64_t bytes) { inspection_.set_max_size(bytes); }  // before `deliver`: a rule says so
     // Once, after it was identified: what may go now comes out.
@@ -106,6 +106,7 @@ public:
     void skip(Views& out);
 
     std::uint64_t size() const { return size_; }  // bytes that came
+    bool has_ended() const { return ended_; }
     std::uint64_t looked_at() const { return inspection_.looked_at(); }
     // From the last byte to the verdict that was accepted, or to now; 0 before the last byte.
     std::int64_t scan_ns() const {
@@ -135,7 +136,8 @@ private:
     bool needs_conclusion() const;
     bool can_read_back() const { return held_.stored() > 0 && held_.size() > (way_ == Way::passing ? 0 : kept()); }
     void copy_from_now_on();
-    net::Task<void> catch_up();
+    net::Task<void> catch_up(bool has_copy);
+    bool has_all_here() const { return held_.size() + behind_.size() == size_; }  // none has gone on
     net::Task<void> examine(std::string_view bytes);
     net::Task<bool> decode_to_copy();
     void drop_copy();

@@ -31,6 +31,7 @@ net::Task<void> let_others_run(net::Worker& worker) {
     co_await waiter.wait();
 }
 
+// Without one: there are no descriptors left.
 Descriptor duplicate(const Descriptor& descriptor) { return Descriptor(::fcntl(descriptor.get(), F_DUPFD_CLOEXEC, 0)); }
 
 // No two different lists of values give the same text.
@@ -60,7 +61,7 @@ bool Payload::wants_whole() const {
 // Once it is known how it is delivered; again where that changes. What has come and not gone on is in `held_` and `behind_`.
 void Payload::plan_scan() {
     const bool is_held = delivery_.mode == Mode::hold;
-    const bool has_all = held_.size() + behind_.size() == size_;
+    const bool has_all = has_all_here();
     const bool wants = wants_whole();
     if (is_held && !is_deferred_) {
         is_deferred_ = !ended_;
@@ -142,8 +143,9 @@ net::Task<Result<void>> Payload::read_back(Views& out) {
 net::Task<void> Payload::turn_to_tail() {
     turns_ = false;
     delivery_ = {.mode = Mode::tail, .automatic = false};
-    keeps_copy_ = scans_ || examination_.keeps_content;
-    if (is_deferred_ || keeps_copy_) co_await catch_up();
+    const bool had_copy = keeps_copy_;
+    keeps_copy_ = had_copy || ((scans_ || examination_.keeps_content) && has_all_here());
+    if (is_deferred_ || keeps_copy_) co_await catch_up(had_copy);
     is_deferred_ = false;
 }
 
@@ -153,20 +155,21 @@ void Payload::drop_copy() {
     copy_.clear();
 }
 
-// Examines what was held unexamined, and copies the content where it is wanted apart. Places are counted from the payload's beginning.
-net::Task<void> Payload::catch_up() {
+// Examines what was held unexamined, and copies the content where it is wanted apart. `has_copy`: of what was examined before there is one already.
+// Places are counted from the payload's beginning.
+net::Task<void> Payload::catch_up(bool has_copy) {
     // Of what lacks its beginning no copy is of use.
     const bool copies = !lacks_beginning_ && (keeps_copy_ || (inspection_.has_coding() && scans_));
-    std::optional<Decoder> again;                            // for what was examined before anybody wanted a copy
-    if (copies && inspection_.has_coding()) again = inspection_.another_decoder();
+    std::optional<Decoder> again;  // for what was examined before anybody wanted a copy
+    if (copies && !has_copy && inspection_.has_coding()) again = inspection_.another_decoder();
     const auto copy = [this](std::string_view piece) { copy_.append(piece); };
-    const std::uint64_t behind = size_ - behind_.size();     // where what waits uncopied begins
-    const std::uint64_t passed_by = behind - held_.end();    // bytes that went on without having waited
-    std::uint64_t at = copies ? 0 : examined_before_;
+    const std::uint64_t behind = size_ - behind_.size();  // where what waits uncopied begins
+    const std::uint64_t passed_by = behind - held_.end();  // bytes that went on without having waited
+    std::uint64_t at = copies && !has_copy ? 0 : examined_before_;
     while (at < size_ && !inspection_.gave_up()) {
         const auto found = at < behind ? co_await held_.look_at(at - passed_by)
                                        : Result<std::string_view>(behind_.substr(static_cast<std::size_t>(at - behind)));
-        if (!found) {
+        if (!found || found->empty()) {
             inspection_.give_up(Reason::no_space);
             break;
         }
@@ -184,7 +187,7 @@ net::Task<void> Payload::catch_up() {
             if (const Reason full = co_await copy_.spill(); full != Reason::none) inspection_.give_up(full);
         if (at < size_) co_await let_others_run(worker_);
     }
-    if (copies) inspection_.copy_content_to(&copy_);         // what comes from now on, too
+    if (copies) inspection_.copy_content_to(&copy_);  // what comes from now on, too
 }
 
 std::optional<VerdictCache::Key> Payload::cache_key() {
@@ -201,17 +204,19 @@ std::optional<VerdictCache::Key> Payload::cache_key() {
     text.add(flags);
     text.add(inspection_.max_size());
     text.add(coding_);
-    text.add(scans ? std::string_view(examination_.name) : std::string_view());
+    // Of what is not examined yet nobody knows whether engines will want it.
+    const bool may_scan = scans_ || is_deferred_;
+    text.add(may_scan ? std::string_view(examination_.name) : std::string_view());
     text.add(examination_.form_boundary);
     text.add(setup_->outside_generation);
-    if (scans && setup_->icap && examination_.message) {     // its verdict may depend on all that it is told
+    if (may_scan && setup_->icap && examination_.message) {  // its verdict may depend on all that it is told
         const icap::Message& message = *examination_.message;
         text.add(setup_->icap->changes());
         text.add(message.is_request ? 1 : 0);
         for (const std::string& told : {message.method, message.url, message.content_type}) text.add(told);
     }
     hash_->feed(text.text());
-    KeyText end;                                             // read from the end, all of it can be told apart
+    KeyText end;  // read from the end, all of it can be told apart
     end.add(text.text().size());
     hash_->feed(end.text());
     is_hashing_ = false;
@@ -247,9 +252,19 @@ net::Task<void> Payload::conclude() {
 net::Task<void> Payload::scan(Findings& findings) {
     if (is_deferred_ || (inspection_.has_coding() && delivery_.mode == Mode::hold && scans_)) {
         const bool finishes = is_deferred_;
-        co_await catch_up();
+        co_await catch_up(keeps_copy_);
         if (finishes) inspection_.finish(whole_);
     }
+    // What was held from its beginning is known for what it is only now.
+    if (!scans_ && wants_whole()) {
+        scans_ = true;
+        lacks_beginning_ = !has_all_here() && !keeps_copy_;
+        if (!lacks_beginning_ && !keeps_copy_ && inspection_.has_coding()) {
+            held_.append(std::exchange(behind_, {}));
+            if (!co_await decode_to_copy() && inspection_.outcome().verdict == Verdict::clean) inspection_.give_up(Reason::no_space);
+        }
+    }
+    findings.type = inspection_.type();
     findings.outcome = inspection_.outcome();
     findings.sha256 = inspection_.sha256();
     findings.body = inspection_.body_found();
@@ -282,7 +297,7 @@ net::Task<void> Payload::scan_object(Findings& findings) {
 }
 
 net::Task<std::expected<Payload::Content, Reason>> Payload::content() {
-    const bool has_all = held_.size() + behind_.size() == size_;
+    const bool has_all = has_all_here();
     Holding* all = keeps_copy_ && !lacks_beginning_ ? &copy_ : nullptr;
     if (!all) {
         if (!has_all) co_return std::unexpected(Reason::truncated);
@@ -329,6 +344,7 @@ net::Task<Outcome> Payload::ask_scanners(const Descriptor& object, std::uint64_t
                          .deadline = deadline,
                          .wants_digests = setup_->wants_sha256,
                          .on_member = {}};
+    if (!job.object) co_return Outcome::unscannable(Reason::overloaded);
     if (setup_->wants_members) job.on_member = [found](const Member& member) { found->push_back(to_findings(member)); };
     Outcome outcome = co_await shared_.scanners->scan(worker_, std::move(job));
     members = std::move(*found);
@@ -344,6 +360,11 @@ std::vector<Payload::Asked> Payload::ask_outside(const Descriptor& object, std::
         if (!is_down) {
             // What the call uses is its own: it may outlast this payload.
             auto copy = std::make_shared<Descriptor>(duplicate(object));
+            if (!*copy) {
+                *asked.outcome = Outcome::unscannable(Reason::overloaded, engine);
+                out.push_back(std::move(asked));
+                return;
+            }
             asked.call =
                 shared_.engines.begin(worker_, [copy, size, name = examination_.name, outcome = asked.outcome, scan = std::move(scan)] {
                     *outcome = scan(Object{.descriptor = copy->get(), .size = size, .name = name});

@@ -67,7 +67,7 @@ std::optional<Status> stream(EngineConnection& connection, const Object& object)
 }  // namespace
 
 // nullopt: clamd has said nothing that counts; ask again.
-std::optional<Outcome> Clamd::ask(const Object& object, Time deadline) const {
+std::optional<Outcome> Clamd::ask(const Object& object, Time deadline, bool& spoke) const {
     const bool is_local = !options_.socket.empty();
     EngineConnection connection(deadline);
     std::optional<Status> status =
@@ -76,7 +76,7 @@ std::optional<Outcome> Clamd::ask(const Object& object, Time deadline) const {
         // clamd maps the object from its beginning, wherever the descriptor's offset stands. The second NUL is the byte the descriptor belongs to.
         status = is_local ? connection.send("zFILDES\0\0"sv, object.descriptor) : stream(connection, object);
     }
-    if (!status) return unscannable(Reason::truncated);
+    if (!status) return unscannable(Reason::overloaded);
     const bool is_whole = status == Status::done;
     std::string reply;
     if (status == Status::done || status == Status::answered) {
@@ -85,6 +85,7 @@ std::optional<Outcome> Clamd::ask(const Object& object, Time deadline) const {
     }
     if (status == Status::timed_out) return unscannable(Reason::timeout);
     if (status != Status::done) return std::nullopt;
+    spoke = true;
     std::optional<Outcome> outcome = outcome_of_clamd_reply(reply);
     // Nobody can know that of an object before its end.
     if (outcome && outcome->verdict == Verdict::clean && !is_whole) return unscannable(Reason::engine_down);
@@ -95,7 +96,7 @@ Outcome Clamd::scan(const Object& object, Time deadline) const {
     if (object.size > options_.max_size) return unscannable(Reason::too_large);
     if (!is_readable(object)) return unscannable(Reason::truncated);
     if (steady_clock::now() >= deadline) return unscannable(Reason::timeout);
-    return outage_.ask(clamd_engine, deadline, [&] { return ask(object, deadline); });
+    return outage_.ask(clamd_engine, deadline, [&](bool& spoke) { return ask(object, deadline, spoke); });
 }
 
 }  // namespace sluice::inspect

@@ -40,7 +40,7 @@ public:
     const Options& options() const { return options_; }
 
 private:
-    std::optional<Outcome> ask(const Object& object, Time deadline) const;
+    std::optional<Outcome> ask(const Object& object, Time deadline, bool& spoke) const;
 
     Options options_;
     mutable Outage outage_;

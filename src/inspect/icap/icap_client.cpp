@@ -50,8 +50,7 @@ Outcome IcapClient::scan(const Object& object, const icap::Message& about, Time 
         return unscannable(Reason::truncated);
     if (steady_clock::now() >= deadline) return unscannable(Reason::timeout);
     int failures = 0;
-    return outage_.ask(icap_engine, deadline, [&]() -> std::optional<Outcome> {
-        bool is_there = false;
+    return outage_.ask(icap_engine, deadline, [&](bool& is_there) -> std::optional<Outcome> {
         std::optional<Outcome> outcome = ask(object, about, deadline, is_there);
         if (outcome) return outcome;
         forget_options();
@@ -161,7 +160,7 @@ std::optional<Outcome> IcapClient::ask(const Object& object, const icap::Message
                 if (keeps) keep(*std::move(connection), *options);
                 return outcome;
             case End::late: return unscannable(Reason::timeout);
-            case End::unreadable: return unscannable(Reason::truncated);
+            case End::unreadable: return unscannable(Reason::overloaded);
             case End::refused:
                 complain(why);
                 forget_options();

@@ -24,11 +24,12 @@ Outage::Wait::Wait(Outage& outage, Time deadline) : outage_(outage), deadline_(d
     is_over_ = steady_clock::now() < down_until;
 }
 
-void Outage::Wait::pause() {
+void Outage::Wait::pause(bool spoke) {
     const Time now = steady_clock::now();
+    was_down_ = was_down_ && !spoke;
     if (!give_up_) give_up_ = was_down_ ? now : now + retry_time;
     if (now + next_ >= *give_up_) {
-        outage_.down_until_.store(now + down_time, std::memory_order_relaxed);
+        if (!spoke) outage_.down_until_.store(now + down_time, std::memory_order_relaxed);
         is_over_ = true;
     } else if (now + next_ >= deadline_) {
         is_over_ = true;

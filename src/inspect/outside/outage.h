@@ -16,17 +16,20 @@ class Outage {
 public:
     using Time = std::chrono::steady_clock::time_point;
 
-    // `ask`: nullopt where the engine has said nothing that counts. Blocks, until the deadline at most. From any thread, many at once. Unscannable for
+    // `ask(spoke)`: nullopt where the engine has said nothing that counts; `spoke` is set where it was there all the same: then it is asked again, but is
+    // not down for others. Blocks, until the deadline at most. From any thread, many at once. Unscannable for
     // engine_down, else what `ask` says.
     template <class Ask>
     Outcome ask(std::string_view engine, Time deadline, Ask&& ask) {
         Wait wait(*this, deadline);
         while (!wait.is_over()) {
-            if (std::optional<Outcome> outcome = ask()) {
+            bool spoke = false;
+            if (std::optional<Outcome> outcome = ask(spoke)) {
                 if (outcome->reason != Reason::timeout) down_until_.store(Time::min(), std::memory_order_relaxed);
                 return *std::move(outcome);
             }
-            wait.pause();
+            if (spoke) down_until_.store(Time::min(), std::memory_order_relaxed);
+            wait.pause(spoke);
         }
         return Outcome::unscannable(Reason::engine_down, engine);
     }
@@ -36,7 +39,7 @@ private:
     public:
         Wait(Outage& outage, Time deadline);
         bool is_over() const { return is_over_; }
-        void pause();
+        void pause(bool spoke);
 
     private:
         Outage& outage_;

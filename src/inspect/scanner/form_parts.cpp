@@ -27,13 +27,15 @@ Outcome undo_coding(std::string_view coding, std::string& data) {
 
 }  // namespace
 
-void ArchiveEngine::open_form(std::string_view bytes) {
+void ArchiveEngine::open_form(std::string_view object) {
     using Kind = mime::MultipartParser::Piece::Kind;
     Limits limits;
     limits.form_parts = plan_->limits.members;
     mime::MultipartParser parser(plan_->form_boundary, limits);
+    std::string_view bytes = object;
     std::string data;
     Outcome read = Outcome::clean();
+    bool has_margin = false;
     const auto end_part = [&] {
         const mime::FormPart& part = parser.part();
         Member member;
@@ -49,13 +51,24 @@ void ArchiveEngine::open_form(std::string_view bytes) {
         member.path = part.other_file_name;
         plan_->on_member(member);
     };
+    // What stands before or behind the parts is read by no server that takes this for a form; one that does not takes the whole, and so does one for
+    // which the form is none. The whole may be an archive then, with parts for its filling.
+    const auto open_whole = [&] {
+        if (!is_over() && !is_late()) open(object, {}, 1, nullptr);
+    };
     while (!is_over() && !is_late()) {
         const auto piece = parser.next(bytes);
-        if (!piece) return add(unscannable(piece.error().code == Errc::too_large ? Reason::too_large : Reason::corrupt));
+        if (!piece) {
+            add(unscannable(piece.error().code == Errc::too_large ? Reason::too_large : Reason::corrupt));
+            return open_whole();
+        }
         switch (piece->kind) {
-            case Kind::need_more:
-                if (!parser.finish()) add(unscannable(Reason::corrupt));
+            case Kind::need_more: {
+                const auto last = parser.finish();
+                if (!last) add(unscannable(Reason::corrupt));
+                if (!last || !last->empty() || has_margin) open_whole();
                 return;
+            }
             case Kind::part:
                 if (!count_member()) return;
                 data.clear();
@@ -67,7 +80,7 @@ void ArchiveEngine::open_form(std::string_view bytes) {
                 break;
             case Kind::part_end: end_part(); break;
             case Kind::preamble:
-            case Kind::epilogue: break;  // looked at with the whole object
+            case Kind::epilogue: has_margin = true; break;
         }
     }
 }

@@ -114,7 +114,9 @@ std::string infection_of(const http1::Fields& fields) {
     } else if (const auto violations = fields.find("X-Violations-Found"); violations && trim(*violations) != "0") {
         name = violation_of(*violations);
     }
-    return printable(name.substr(0, infection_bytes), true);
+    std::string text = printable(name.substr(0, infection_bytes), true);
+    // A name in letters that we do not show is a find all the same.
+    return trim(text).empty() && !name.empty() ? "infected" : text;
 }
 
 // Servers tell over several lines what they found (RFC 2616 2.2), which HTTP does not allow any more. No octet more or less.

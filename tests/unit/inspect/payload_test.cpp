@@ -3,7 +3,10 @@
 
 #include <gtest/gtest.h>
 
+#include "inspect/clamd/clamd.h"
 #include "unit/inspect/content/encoders.h"
+
+#include <unistd.h>
 
 #include <algorithm>
 #include <memory>
@@ -53,8 +56,10 @@ protected:
     Examination examination() const {
         Examination out;
         out.engines = setup_->engines;
+        out.keeps_content = keeps_content_;
         return out;
     }
+    bool keeps_content_ = false;
 
     // What a session would do; what came out before the verdict, and what with it.
     struct Passed {
@@ -345,6 +350,78 @@ TEST_F(PayloadTest, what_turns_out_to_be_risky_after_a_pause_is_still_searched_t
         EXPECT_TRUE(payload_.has_news());
         EXPECT_EQ(payload_.outcome().verdict, Verdict::infected);
     }
+}
+
+// A copy is kept while it flows, then it turns out to be what is held: the copy goes on where it is.
+TEST_F(PayloadTest, a_copy_that_was_begun_is_gone_on_with) {
+    keeps_content_ = true;
+    const std::string member(
+        "PK\x03\x04\x14\0\0\0\x08\0\x21\x41\x21\x41\x01\x02\x03\x04\x20\0\0\0\x40\0\0\0\x05\0\0\0"
+        "a.txt",
+        35);
+    std::string disc = noise(40'000);
+    disc.replace(32'769, 5, "CD001");
+    const std::string film = std::string(
+                                 "\0\0\0\x18"
+                                 "ftypmp42\0\0\0\0mp42isom",
+                                 24) +
+                             noise(200'000) + member + noise(50'000);
+    const std::string text = std::string(200'000, 'a') + member + noise(100'000);
+    for (const std::string* bytes : std::initializer_list<const std::string*>{&disc, &film, &text}) {
+        for (const std::size_t piece : {10'000U, 16'384U, 150'000U}) {
+            for (const bool is_coded : {false, true}) {
+                const std::string sent = is_coded ? test::gzip(*bytes) : *bytes;
+                const Declared declared{.coding = is_coded ? std::string_view("gzip") : std::string_view()};
+                const Passed passed = pass(sent, piece, policy::Deliver::automatic, declared, bytes == &film ? "video/mp4" : "");
+                EXPECT_NE(passed.outcome.verdict, Verdict::infected);
+            }
+        }
+    }
+    // What the copy is, before the verdict is accepted.
+    for (const std::string* bytes : std::initializer_list<const std::string*>{&disc, &film, &text}) {
+        payload_.begin(setup_, {});
+        Payload::Views out;
+        constexpr std::size_t piece = 16'384;
+        for (std::size_t at = 0; at < bytes->size(); at += piece) {
+            payload_.step();
+            payload_.push(std::string_view(*bytes).substr(at, piece), at + piece >= bytes->size(), out);
+            if (!payload_.is_planned())
+                payload_.deliver(choose_delivery(policy::Deliver::automatic, payload_.type(), bytes == &film ? "video/mp4" : "", 0),
+                                 examination(), out);
+        }
+        payload_.end(true);
+        worker_.run(work(out));
+        worker_.run([](Payload& payload, const std::string& whole) -> net::Task<void> {
+            const auto content = co_await payload.content();
+            EXPECT_TRUE(content);
+            if (!content) co_return;
+            EXPECT_EQ(content->size, whole.size());
+            std::string got(whole.size(), '\0');
+            EXPECT_EQ(::pread(content->descriptor.get(), got.data(), got.size(), 0), static_cast<ssize_t>(got.size()));
+            EXPECT_TRUE(got == whole);
+        }(payload_, *bytes));
+    }
+}
+
+// Held as a rule wants it, and a few bytes that say nothing yet: what it is shows at the end, and then engines have it.
+TEST_F(PayloadTest, what_turns_out_to_be_risky_where_it_was_held_is_for_engines) {
+    setup_->engines = {policy::Engine::signatures, policy::Engine::clamav};
+    const std::string bytes = program(100'000);
+    payload_.begin(setup_, {});
+    Payload::Views out;
+    payload_.push(std::string_view(bytes).substr(0, 1), false, out);
+    ASSERT_TRUE(payload_.is_identified_by_pause());
+    payload_.deliver({.mode = Mode::hold, .automatic = false}, examination(), out);
+    payload_.push(std::string_view(bytes).substr(1), true, out);
+    payload_.end(true);
+    Clamd::Options options;
+    options.socket = "/nowhere/at/all";
+    setup_->clamd = std::make_shared<Clamd>(options);
+    shared_.faults.clamd_down = true;
+    worker_.run(work(out));
+    EXPECT_EQ(payload_.outcome().reason, Reason::engine_down) << "clamd was asked";
+    EXPECT_TRUE(out.empty());
+    payload_.accept_news(out);
 }
 
 TEST_F(PayloadTest, what_is_read_in_place_is_as_if_it_were_pushed) {

@@ -4,6 +4,7 @@
 #include "unit/inspect/clamd/fake_clamd.h"
 
 #include <fcntl.h>
+#include <netdb.h>
 
 #include <chrono>
 #include <memory>
@@ -249,6 +250,9 @@ TEST_P(ClamdStream, a_reply_has_an_end) {
 }
 
 TEST_P(ClamdStream, resolves_names) {
+    addrinfo* found = nullptr;
+    if (::getaddrinfo("localhost", nullptr, nullptr, &found) != 0) GTEST_SKIP() << "this system does not know localhost (no /etc/hosts)";
+    ::freeaddrinfo(found);
     options_.host = "localhost";
     start("stream: OK\0"sv);
     EXPECT_EQ(scan("content"), "clean");

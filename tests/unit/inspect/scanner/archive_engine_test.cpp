@@ -432,6 +432,20 @@ TEST(Forms, what_cannot_be_taken_apart_is_not_clean) {
     for (std::size_t size = 0; size < good.size(); ++size) EXPECT_NE(says(good.substr(0, size)), "clean ") << size;
 }
 
+// Whoever does not take it for a form takes the whole.
+TEST(Forms, the_whole_may_be_an_archive) {
+    const auto says = [](const std::string& form) { return words(scan(form, "", {}, {}, "b").outcome); };
+    const std::string zip = archive_of("zip", "", {{"e", eicar()}});
+    const std::string good = part("name=a", "x") + "--b--\r\n";
+    EXPECT_EQ(says(zip), infected) << "no form at all";
+    EXPECT_EQ(says(zip + "\r\n" + good), infected) << "before the parts";
+    EXPECT_EQ(says(good + zip), infected) << "behind them";
+    EXPECT_EQ(says("x\r\n" + good), "clean ");
+    // In pieces: its end behind the last part.
+    const std::size_t half = zip.size() / 2;
+    EXPECT_EQ(says(part("name=a", "x") + "--b--\r\n" + zip.substr(0, half) + zip.substr(half)), infected);
+}
+
 TEST(Forms, both_names_are_told) {
     const Scan got = scan(part("name=f; filename=\"a.txt\"; filename*=UTF-8''b.exe", "x") + "--b--", "", {}, {}, "b");
     EXPECT_EQ(paths(got), (std::vector<std::string>{"b.exe", "a.txt"}));
