@@ -63,6 +63,19 @@ struct Limits {
     std::size_t log_queue = 4 * 1024 * 1024;  // of lines that wait for the writer, per worker
     std::size_t rule_names = 65'536;  // different names of rules that are counted, over all reloads
 
+    // TLS.
+    // Octets of a client's first message, with the headers of the records that it comes in (RFC 8446 4.1.2, 5.1). Browsers with post-quantum keys send
+    // 2 KiB; a resumed session adds its ticket, some KiB with a client's certificate in it. What comes in records of one octet is walked again with
+    // each of them: twice the bound is four times the work.
+    std::size_t client_hello = 32 * 1024;
+    Duration client_hello_wait{2'000};  // a ClientHello, whole, after a CONNECT was answered
+    Duration tls_handshake{10'000};  // with a client or a server, after the ClientHello
+    std::size_t tls_sessions = 1024;  // with servers, kept to be resumed, per worker
+    std::size_t leaves = 4096;  // made certificates, per worker; about 3 KiB each
+    std::size_t unwilling_names = 1024;  // names whose clients refuse our certificates
+    std::size_t unwilling_clients = 64;  // of those, of one name, told apart
+    Duration unwilling_exempt{43'200'000};  // how long `learn = "apply"` leaves such a name alone
+
     // Credentials.
     std::size_t credentials = 1024;  // octets of a Basic credential, encoded
     std::size_t password_queue = 1024;  // verifications that wait for a thread
@@ -71,23 +84,23 @@ struct Limits {
     std::size_t password_attempts = 20;  // a client's verifications a minute; beyond: 429
 
     // Signature files and the patterns of rules on `body`.
-    std::size_t signatures = 100'000;            // of all files together
-    std::size_t signature_name = 128;            // octets
-    std::size_t signature_pattern = 4 * 1024;    // octets of a text, pairs of a hex, octets of an expression
-    double signature_bits = 32;                  // what a pattern must say: 4 literal bytes; a shorter one is found in everything
-    std::size_t expression_repeat = 1'000;       // the largest count, nested ones multiplied (RE2's own bound)
-    std::size_t expression_positions = 1'000;    // of a repeated group, written out: beyond, compiling takes many seconds
-    std::size_t expression_depth = 32;           // groups in groups
-    std::size_t checked_match = 120;             // octets of a match that has a `check`: that many are kept of a payload that passes
-    std::size_t pattern_faults = 16;             // patterns that Vectorscan refuses, told in one go: each takes a compilation
-    std::size_t scan_matches = 64;               // names in scan.match of one payload
-    std::size_t idle_pattern_streams = 64;       // kept for the next payloads, per worker
+    std::size_t signatures = 100'000;  // of all files together
+    std::size_t signature_name = 128;  // octets
+    std::size_t signature_pattern = 4 * 1024;  // octets of a text, pairs of a hex, octets of an expression
+    double signature_bits = 32;  // what a pattern must say: 4 literal bytes; a shorter one is found in everything
+    std::size_t expression_repeat = 1'000;  // the largest count, nested ones multiplied (RE2's own bound)
+    std::size_t expression_positions = 1'000;  // of a repeated group, written out: beyond, compiling takes many seconds
+    std::size_t expression_depth = 32;  // groups in groups
+    std::size_t checked_match = 120;  // octets of a match that has a `check`: that many are kept of a payload that passes
+    std::size_t pattern_faults = 16;  // patterns that Vectorscan refuses, told in one go: each takes a compilation
+    std::size_t scan_matches = 64;  // names in scan.match of one payload
+    std::size_t idle_pattern_streams = 64;  // kept for the next payloads, per worker
 
     // Buckets of `limit` rules, all together: peers choose the keys. About 64 bytes each.
     std::size_t rate_limit_buckets = 256 * 1024;
 
     // Content codings (RFC 9110 8.4), decoded to be inspected.
-    std::size_t decoded_layers = 3;   // codings on one payload; honest servers use one
+    std::size_t decoded_layers = 3;  // codings on one payload; honest servers use one
     // Decoded octets for one encoded, once there are more than decoded_free of them: what a received octet may cost. Web pages and tables
     // stay below 1:100; Apache's own limit is 1:200; deflate ends at 1:1032, Brotli and Zstandard go beyond 1:30,000. The first 4 MiB are
     // free: they take some 10 ms, and small payloads of blanks are common.

@@ -18,6 +18,7 @@ std::string_view to_string(Errc code) {
         case Errc::too_large: return "too large";
         case Errc::unsupported: return "unsupported";
         case Errc::refused_by_policy: return "refused by policy";
+        case Errc::tls_failed: return "TLS failed";
     }
     return "unknown";
 }

@@ -28,6 +28,7 @@ enum class Errc : std::uint8_t {
     too_large,               // the bytes exceed a bound
     unsupported,             // valid, but not something that Sluice does
     refused_by_policy,       // a rule or a built-in check said no
+    tls_failed,              // a TLS handshake or record; `cause`: the alert that the peer sent, or 0
 };
 
 // `what`: a literal that a person can act on; `cause`: errno or a library's code, 0 if there is none.

@@ -34,7 +34,7 @@ Result<std::optional<std::size_t>> MemoryStream::try_read(std::span<char> into) 
     if (faults_) count = std::min(count, faults_->longest_read);
     std::copy_n(incoming_.begin(), count, into.begin());
     incoming_.erase(0, count);
-    if (other_) other_->writer_.wake();
+    if (other_) other_->writer_->wake();
     return count;
 }
 
@@ -51,7 +51,7 @@ Result<std::size_t> MemoryStream::try_write(std::span<const std::string_view> pi
         other_->incoming_ += part;
         taken += part.size();
     }
-    if (taken != 0) other_->reader_.wake();
+    if (taken != 0) other_->reader_->wake();
     return taken;
 }
 
@@ -65,7 +65,7 @@ void MemoryStream::shutdown_write() {
     write_shut_ = true;
     if (!other_) return;
     other_->incoming_ended_ = true;
-    other_->reader_.wake();
+    other_->reader_->wake();
 }
 
 void MemoryStream::close() { part(false); }
@@ -82,12 +82,12 @@ void MemoryStream::part(bool reset) {
         other_->incoming_ended_ = true;
         if (broken) other_->reset_ = true;
         other_->other_ = nullptr;
-        other_->reader_.wake();
-        other_->writer_.wake();
+        other_->reader_->wake();
+        other_->writer_->wake();
         other_ = nullptr;
     }
-    reader_.wake();
-    writer_.wake();
+    reader_->wake();
+    writer_->wake();
 }
 
 }  // namespace sluice::net

@@ -90,7 +90,7 @@ private:
             expires_in(idle_ / looks_in_idle);
         } else {
             stalled_ = true;
-            stream_.writer_.wake();
+            stream_.writer_->wake();
         }
     }
 
@@ -129,7 +129,7 @@ Task<Result<void>> Stream::write(std::span<const std::string_view> pieces, std::
             if (can_write()) break;
             if (progress->has_stalled()) co_return fail(Errc::timed_out, side_, "nothing was taken in time");
             CO_TRY(arm_write());
-            co_await writer_.wait();
+            co_await writer_->wait();
         }
         progress->expires_never();
     }
@@ -141,7 +141,7 @@ Task<Result<void>> Stream::wait_readable() {
         if (const auto error = failure()) co_return std::unexpected(*error);
         if (can_read()) co_return Result<void>{};
         CO_TRY(arm_read());
-        co_await reader_.wait();
+        co_await reader_->wait();
     }
 }
 
@@ -150,7 +150,7 @@ Task<Result<void>> Stream::wait_writable() {
         if (const auto error = failure()) co_return std::unexpected(*error);
         if (can_write()) co_return Result<void>{};
         CO_TRY(arm_write());
-        co_await writer_.wait();
+        co_await writer_->wait();
     }
 }
 
@@ -173,15 +173,15 @@ Task<Result<std::size_t>> Stream::read_or_release(Buffer& buffer, BufferPool& po
         }
         if (!patience_.is_set()) patience_.expires_in(patience);
         CO_TRY(arm_read());
-        co_await reader_.wait();
+        co_await reader_->wait();
     }
 }
 
 void Stream::cancel(Errc reason) {
     cancelled_ = true;
     reason_ = reason;
-    reader_.wake();
-    writer_.wake();
+    reader_->wake();
+    writer_->wake();
 }
 
 void Stream::rearm() {
@@ -192,13 +192,13 @@ void Stream::rearm() {
 
 void Stream::on_deadline() {
     timed_out_ = true;
-    reader_.wake();
-    writer_.wake();
+    reader_->wake();
+    writer_->wake();
 }
 
 void Stream::on_impatience() {
     impatient_ = true;
-    reader_.wake();
+    reader_->wake();
 }
 
 }  // namespace sluice::net

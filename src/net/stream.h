@@ -19,6 +19,10 @@
 
 namespace sluice::net {
 
+namespace tls {
+class TlsStream;
+}
+
 class Worker;
 
 std::size_t total_size(std::span<const std::string_view> pieces);
@@ -39,9 +43,9 @@ public:
     // The same without a coroutine of its own: as `try_read`, and where nothing is there, `until_woken` ends when it is worth asking again.
     //   for (got = stream.read_or_arm(room); got && !*got; got = stream.read_or_arm(room)) co_await stream.until_woken();
     Result<std::optional<std::size_t>> read_or_arm(std::span<char> into);
-    auto until_woken() { return reader_.wait(); }
+    auto until_woken() { return reader_->wait(); }
     // Without cause: who waits in `until_woken` looks again.
-    void wake_reader() { reader_.wake(); }
+    void wake_reader() { reader_->wake(); }
     // All of it. `done` bytes from the front were written before (by `try_write`). The pieces must live until it ends. `idle`: it ends with
     // timed_out when the peer has taken nothing for so long (up to a quarter more), and every byte that it takes moves the deadline.
     Task<Result<void>> write(std::span<const std::string_view> pieces, std::size_t done = 0, std::optional<Limits::Duration> idle = {});
@@ -103,11 +107,20 @@ protected:
         return Error{cancelled_ ? reason_ : Errc::timed_out, side_, cancelled_ ? "cancelled" : "deadline passed"};
     }
 
-    Waiter reader_;
-    Waiter writer_;
+    // A stream above this one waits in its own waiters: they are woken instead.
+    virtual void wake_instead(Waiter& reader, Waiter& writer) {
+        reader_ = &reader;
+        writer_ = &writer;
+    }
+
+    Waiter own_reader_;
+    Waiter own_writer_;
+    Waiter* reader_ = &own_reader_;
+    Waiter* writer_ = &own_writer_;
 
 private:
     friend class Worker;
+    friend class tls::TlsStream;
     class StreamDeadline final : public Deadline {
     public:
         using Action = void (Stream::*)();

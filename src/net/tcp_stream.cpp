@@ -109,8 +109,8 @@ void TcpStream::close() {
     worker().reactor().forget(*this);
     ::close(descriptor_);
     descriptor_ = -1;
-    reader_.wake();
-    writer_.wake();
+    reader_->wake();
+    writer_->wake();
 }
 
 void TcpStream::abort() {
@@ -129,12 +129,12 @@ void TcpStream::on_ready(std::uint32_t events) {
     }
     if (events & (EPOLLOUT | EPOLLHUP | EPOLLERR)) writable_ = true;
     // Whoever waits here keeps the stream alive: the first to go on may not end the other's wait by destroying it.
-    const bool wake_writer = writable_ && writer_.waiting();
-    if (readable_ && reader_.waiting()) {
-        if (wake_writer) writer_.wake();
-        reader_.resume();
+    const bool wake_writer = writable_ && writer_->waiting();
+    if (readable_ && reader_->waiting()) {
+        if (wake_writer) writer_->wake();
+        reader_->resume();
     } else if (wake_writer) {
-        writer_.resume();
+        writer_->resume();
     }
 }
 

@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "net/tls/acceptor.h"
+
+#include <fmt/format.h>
+#include <openssl/err.h>
+#include <openssl/sha.h>
+
+#include <array>
+#include <new>
+#include <utility>
+
+namespace sluice::net::tls {
+
+namespace {
+
+// How long a client may resume its session: long enough for a visit, short for who steals our memory.
+constexpr long ticket_seconds = 2 * 60 * 60;
+
+int choose_protocol(SSL*, const unsigned char** chosen, unsigned char* chosen_size, const unsigned char* offered, unsigned offered_size,
+                    void* data) {
+    const auto& wanted = *static_cast<const std::string*>(data);
+    std::string_view list(reinterpret_cast<const char*>(offered), offered_size);
+    while (!list.empty()) {
+        const auto size = static_cast<std::size_t>(static_cast<unsigned char>(list.front()));
+        if (list.size() - 1 < size) break;
+        if (list.substr(1, size) == wanted) {
+            *chosen = reinterpret_cast<const unsigned char*>(list.data() + 1);
+            *chosen_size = static_cast<unsigned char>(size);
+            return SSL_TLSEXT_ERR_OK;
+        }
+        list.remove_prefix(1 + size);
+    }
+    return SSL_TLSEXT_ERR_NOACK;
+}
+
+}  // namespace
+
+std::expected<std::shared_ptr<const Acceptor>, std::string> Acceptor::make(const Options& options) {
+    const std::shared_ptr<Acceptor> acceptor(new Acceptor());
+    acceptor->protocol_ = options.protocol;
+    acceptor->context_.reset(SSL_CTX_new(TLS_server_method()));
+    SSL_CTX* const context = acceptor->context_.get();
+    if (context == nullptr) throw std::bad_alloc();
+    SSL_CTX_set_min_proto_version(context, TLS1_2_VERSION);
+    SSL_CTX_set_options(context,
+                        SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION | SSL_OP_PRIORITIZE_CHACHA | SSL_OP_CIPHER_SERVER_PREFERENCE);
+    SSL_CTX_set_mode(context, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+    SSL_CTX_set_read_ahead(context, 1);
+    SSL_CTX_set_default_read_buffer_len(context, 2 * SSL3_RT_MAX_PACKET_SIZE);
+    SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);
+    SSL_CTX_set_timeout(context, ticket_seconds);
+    SSL_CTX_set_num_tickets(context, 1);
+    SSL_CTX_set_max_early_data(context, 0);              // it could be replayed (RFC 8446 8)
+    SSL_CTX_set_alpn_select_cb(context, choose_protocol, &acceptor->protocol_);
+    const auto failed = [](std::string message) {
+        ERR_clear_error();
+        return std::unexpected(std::move(message));
+    };
+    if (!options.certificate.empty()) {
+        if (SSL_CTX_use_certificate_chain_file(context, options.certificate.c_str()) != 1)
+            return failed(fmt::format("{} holds no certificate in PEM", options.certificate.string()));
+        if (SSL_CTX_use_PrivateKey_file(context, options.key.c_str(), SSL_FILETYPE_PEM) != 1 || SSL_CTX_check_private_key(context) != 1)
+            return failed(fmt::format("{} is not the key of {}", options.key.string(), options.certificate.string()));
+    }
+    if (!options.client_roots.empty()) {
+        STACK_OF(X509_NAME)* names = SSL_load_client_CA_file(options.client_roots.c_str());
+        if (names == nullptr || SSL_CTX_load_verify_file(context, options.client_roots.c_str()) != 1)
+            return failed(fmt::format("{} holds no certificates in PEM", options.client_roots.string()));
+        SSL_CTX_set_client_CA_list(context, names);
+        SSL_CTX_set_verify(context, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, nullptr);
+    }
+    return acceptor;
+}
+
+Result<std::unique_ptr<TlsStream>> Acceptor::open(std::unique_ptr<Stream>& below, std::string ahead, const Identity* identity,
+                                                  std::string_view name) const {
+    SslPtr ssl(SSL_new(context_.get()));
+    if (!ssl) return fail(Errc::overloaded, Side::self, "no memory for TLS");
+    SSL_set_accept_state(ssl.get());
+    std::array<unsigned char, SHA256_DIGEST_LENGTH> of_name{};
+    SHA256(reinterpret_cast<const unsigned char*>(name.data()), name.size(), of_name.data());
+    SSL_set_session_id_context(ssl.get(), of_name.data(), of_name.size());
+    if (identity != nullptr &&
+        (SSL_use_certificate(ssl.get(), identity->certificate.get()) != 1 || SSL_use_PrivateKey(ssl.get(), identity->key.get()) != 1)) {
+        ERR_clear_error();
+        return fail(Errc::tls_failed, Side::self, "a certificate of ours cannot be used");
+    }
+    return std::make_unique<TlsStream>(std::move(below), std::move(ssl), std::move(ahead));
+}
+
+std::string client_name(const TlsStream& stream) {
+    X509* certificate = SSL_get0_peer_certificate(stream.ssl());
+    if (certificate == nullptr) return {};
+    X509_NAME* subject = X509_get_subject_name(certificate);
+    const int at = X509_NAME_get_index_by_NID(subject, NID_commonName, -1);
+    if (at < 0) return {};
+    unsigned char* text = nullptr;
+    const int size = ASN1_STRING_to_UTF8(&text, X509_NAME_ENTRY_get_data(X509_NAME_get_entry(subject, at)));
+    if (size < 0) return {};
+    std::string name(reinterpret_cast<const char*>(text), static_cast<std::size_t>(size));
+    OPENSSL_free(text);
+    return name;
+}
+
+}  // namespace sluice::net::tls
