@@ -78,6 +78,16 @@ struct Event {
     std::uint64_t request_body_bytes = 0;  // always written with a method, as is the next
     std::uint64_t response_body_bytes = 0;
 
+    std::string_view tls_server_name;  // of the ClientHello
+    std::string_view tls_ja4;
+    bool tls_ech = false;  // the ClientHello has an encrypted part: tls_server_name is the outer one
+    std::string_view tls_version;  // with the client, where it is decrypted, as the next two
+    std::string_view tls_cipher;
+    std::optional<bool> tls_resumed;
+    std::string_view tls_client_issuer;  // of the client's certificate
+    std::string_view tls_server_issuer;  // of the server's
+    std::optional<bool> tls_server_verified;
+
     std::string_view file_name;  // of the payload that `scan_verdict` is about
     std::string_view file_extension;
     std::string_view file_mime_type;  // sniffed

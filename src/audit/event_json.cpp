@@ -216,6 +216,19 @@ void write_http(Line& line, const Event& event) {
     if (!event.method.empty()) line.number(R"(,"http.response.body.bytes":)", event.response_body_bytes);
 }
 
+void write_tls(Line& line, const Event& event) {
+    line.text(R"(,"tls.client.server_name":)", event.tls_server_name);
+    line.text(R"(,"tls.client.ja4":)", event.tls_ja4);
+    if (event.tls_ech) line.raw(R"(,"tls.client.ech":true)");
+    line.text(R"(,"tls.version":)", event.tls_version);
+    line.text(R"(,"tls.cipher":)", event.tls_cipher);
+    if (event.tls_resumed) line.raw(*event.tls_resumed ? R"(,"tls.resumed":true)" : R"(,"tls.resumed":false)");
+    line.text(R"(,"tls.client.issuer":)", event.tls_client_issuer);
+    line.text(R"(,"tls.server.issuer":)", event.tls_server_issuer);
+    if (event.tls_server_verified)
+        line.raw(*event.tls_server_verified ? R"(,"tls.server.verified":true)" : R"(,"tls.server.verified":false)");
+}
+
 void write_payload(Line& line, const Event& event) {
     line.text(R"(,"file.name":)", event.file_name);
     line.text(R"(,"file.extension":)", event.file_extension);
@@ -342,6 +355,7 @@ char* EventEncoder::encode(const Event& event, const Redaction& redaction, char*
     line.text(R"(,"user.name":)", event.user_name);
     write_url(line, event);
     write_http(line, event);
+    write_tls(line, event);
     write_payload(line, event);
     line.known_number(R"(,"timing.policy":)", event.policy_ns);
     line.known_number(R"(,"timing.upstream":)", event.upstream_ns);

@@ -43,8 +43,15 @@ enum class Counter : std::uint8_t {
     scanner_crashes,  // scanner processes that ended in the middle of a payload
     quarantine_kept,  // payloads that were put away
     quarantine_failed,  // payloads that should have been, and were blocked without a copy
+    tls_intercepted,  // handshakes with clients, under a leaf of ours
+    tls_intercepted_resumed,  // of those, by a ticket
+    tls_refused_by_client,  // those that a client ended, maybe for want of trust in us
+    tls_server_handshakes,
+    tls_server_resumed,  // of those
+    tls_server_unverified,  // and servers that could not be verified
+    tls_leaves_made,
 };
-inline constexpr std::size_t counter_count = 19;
+inline constexpr std::size_t counter_count = 26;
 
 // Things that go up and down; over all shards, the sum.
 enum class Gauge : std::uint8_t {

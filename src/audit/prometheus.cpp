@@ -150,6 +150,18 @@ void write_payloads(Exposition& to, const MetricsSnapshot& now) {
     to.family("sluice_quarantine_total", "counter", "Payloads that a rule blocked and wanted a copy of.");
     to.sample("result", "kept", now[Counter::quarantine_kept]);
     to.sample("result", "failed", now[Counter::quarantine_failed]);
+    to.family("sluice_tls_client_handshakes_total", "counter",
+              "TLS with clients that was decrypted: in full, resumed, or ended by the client.");
+    to.sample("result", "full", now[Counter::tls_intercepted] - now[Counter::tls_intercepted_resumed]);
+    to.sample("result", "resumed", now[Counter::tls_intercepted_resumed]);
+    to.sample("result", "refused", now[Counter::tls_refused_by_client]);
+    to.family("sluice_tls_server_handshakes_total", "counter",
+              "TLS with servers: in full, resumed, or with one that could not be verified.");
+    to.sample("result", "full",
+              now[Counter::tls_server_handshakes] - now[Counter::tls_server_resumed] - now[Counter::tls_server_unverified]);
+    to.sample("result", "resumed", now[Counter::tls_server_resumed]);
+    to.sample("result", "unverified", now[Counter::tls_server_unverified]);
+    to.single("sluice_tls_leaves_total", "counter", "Certificates that were made for servers' names.", now[Counter::tls_leaves_made]);
     to.single("sluice_scanner_queue", "gauge", "Payloads that wait for a scanner process now.", now[Gauge::scanner_queue]);
 }
 

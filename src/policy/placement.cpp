@@ -16,6 +16,8 @@ Moment earliest(Action action) {
     switch (action) {
         case Action::redirect:
         case Action::authenticate:
+        case Action::intercept:                          // there is nothing to decrypt before a CONNECT
+        case Action::tunnel:
         case Action::set_request_header:
         case Action::remove_request_header:
         case Action::set_response_header:
@@ -28,6 +30,8 @@ Moment earliest(Action action) {
 // And where it still can be.
 Moment latest(Action action) {
     switch (action) {
+        case Action::intercept:
+        case Action::tunnel: return tls;
         case Action::authenticate: return request;
         case Action::set_request_header:
         case Action::remove_request_header: return dial;
@@ -42,6 +46,8 @@ Moment latest(Action action) {
 std::string_view say_late(Action action) {
     switch (action) {
         case Action::inspect: return "how a payload is inspected is fixed in phase `payload`";
+        case Action::intercept:
+        case Action::tunnel: return "whether TLS is decrypted is decided when the client has said what it wants";
         case Action::authenticate: return "credentials are asked for in phase `request` at the latest";
         case Action::set_request_header:
         case Action::remove_request_header: return "the request's head has gone to the server then";
@@ -135,18 +141,12 @@ void check_lateness(const PlacementInput& input, std::size_t index, const Moment
     }
 }
 
-// Phases that do not occur in this version, which carries HTTP, and TLS only as it is.
-bool never_occurs(Moment moment) { return moment == tls; }
-
 void warn_of_idleness(std::size_t index, const Moments& moments, std::vector<PlacementFault>& faults) {
     const auto warn = [&](std::string message) { faults.push_back({index, PlacementFault::Key::when, std::move(message), true}); };
     if (std::ranges::all_of(moments, [](Moment moment) { return moment == never; }))
         return warn("this rule applies to no protocol: no protocol has all the fields that it reads");
     const Moment http = moments[0];
     if (http == never) return warn("this rule has no effect in this version, which carries HTTP alone: it reads fields of other protocols");
-    if (never_occurs(http))
-        warn(fmt::format("this rule has no effect in this version: it belongs to phase `{}`, which does not occur yet",
-                         to_string(phase_of(http))));
 }
 
 // Whether a part or the whole is asked for is said when it is asked for.
@@ -189,6 +189,8 @@ bool decides(Action action) {
         case Action::redirect:
         case Action::authenticate:
         case Action::quarantine:
+        case Action::intercept:
+        case Action::tunnel:
         case Action::limit: return true;
         default: return false;
     }
@@ -216,9 +218,7 @@ void warn_of_unknown_fields(std::span<const PlacementInput> rules, std::span<con
     const auto why_unknown = [&](const FieldInfo& field) -> std::string_view {
         if (field.field == Field::client_country || field.field == Field::server_country)
             return knows_countries ? "" : "there is no database of countries ([geo] country)";
-        if (field.name.starts_with("tls.")) return "this version does not decrypt TLS";
         if (field.name.starts_with("timing.")) return "this version tells times to the log alone";
-        if (never_occurs(field.known_in(Protocol::http))) return "the phase that it belongs to does not occur in this version";
         return "";
     };
     for (std::size_t i = 0; i < rules.size(); ++i) {
@@ -228,7 +228,7 @@ void warn_of_unknown_fields(std::span<const PlacementInput> rules, std::span<con
             const bool counts_by = std::ranges::find(per, field.field, &RateLimit::Key::field) != per.end();
             if (!counts_by && !rules[i].condition->reads.test(static_cast<std::size_t>(field.field))) continue;
             const std::string_view why = why_unknown(field);
-            if (why.empty() || (never_occurs(moments[i][0]) && field.known_in(Protocol::http) == moments[i][0])) continue;
+            if (why.empty()) continue;
             faults.push_back({i, counts_by ? PlacementFault::Key::rule : PlacementFault::Key::when,
                               fmt::format("`{}` is never known: {}", field.name, why), true});
         }

@@ -33,8 +33,8 @@ enum class Action : std::uint8_t {
     set_response_header,
     remove_response_header,   // these do not decide
     quarantine,
-    intercept,
-    tunnel,  // these two are known to the language, and a load error in this version
+    intercept,            // TLS: decrypt it
+    tunnel,               // or leave it as it is; these two decide for a CONNECT alone
     inspect,              // does not decide
 };
 std::string_view to_string(Action action);
@@ -84,6 +84,7 @@ struct Rule {
 
     std::string when;  // as it was written
     Place place;
+    bool reads_verification = false;  // tls.server.verified: an `allow` of it lifts the check of servers' certificates
     bool reads_scan = false;  // an `allow` of it lifts `malware` and `unscanned`
 
     std::optional<Phase> phase(Protocol protocol) const { return phases[static_cast<std::size_t>(protocol)]; }

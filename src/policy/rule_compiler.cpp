@@ -33,20 +33,9 @@ constexpr std::array<std::string_view, 13> untouchable{"content-length",
                                                        "proxy-authorization",
                                                        "proxy-authentication-info",
                                                        "http2-settings"};
-constexpr std::array<std::string_view, 14> usable_actions{"allow",
-                                                          "block",
-                                                          "reset",
-                                                          "trust",
-                                                          "redirect",
-                                                          "authenticate",
-                                                          "quarantine",
-                                                          "inspect",
-                                                          "limit",
-                                                          "tag",
-                                                          "set_request_header",
-                                                          "remove_request_header",
-                                                          "set_response_header",
-                                                          "remove_response_header"};
+constexpr std::array<std::string_view, 16> usable_actions{
+    "allow",  "block",   "reset", "trust", "redirect",           "authenticate",          "quarantine",          "intercept",
+    "tunnel", "inspect", "limit", "tag",   "set_request_header", "remove_request_header", "set_response_header", "remove_response_header"};
 
 bool is_token_char(char c) { return is_alpha(c) || is_digit(c) || std::string_view("!#$%&'*+-.^_`|~").contains(c); }
 bool is_control(char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; }
@@ -110,10 +99,6 @@ private:
             return false;
         }
         out_.rule.action = *action;
-        if (*action == Action::intercept || *action == Action::tunnel) {
-            fault(*source_.action, fmt::format("`{}` is not in this version of Sluice", name));
-            return false;
-        }
         return true;
     }
 
@@ -134,6 +119,7 @@ private:
         for (const FieldInfo& field : fields()) {
             if (!out_.condition.reads.test(static_cast<std::size_t>(field.field))) continue;
             out_.rule.reads_scan |= field.name.starts_with("scan.");
+            out_.rule.reads_verification |= field.field == Field::tls_server_verified;
             // Of both directions: what is judged then is the download, of which the request is known as well.
             if (field.direction == Direction::download) out_.rule.direction = Direction::download;
             if (field.direction == Direction::upload && out_.rule.direction == Direction::either) out_.rule.direction = Direction::upload;

@@ -207,10 +207,27 @@ TEST(Action, shadow_mode_only_records) {
     EXPECT_THAT(faults({wrong}), HasSubstr("unknown mode"));
 }
 
-TEST(Action, those_of_later_versions_are_load_errors_that_say_so) {
-    for (const std::string_view name : {"intercept", "tunnel"})
-        EXPECT_THAT(faults({rule("r", "url.path == '/x'", name)}),
-                    HasSubstr("`" + std::string(name) + "` is not in this version of Sluice"));
+TEST(Action, whether_tls_is_decrypted_is_decided_before_there_is_a_path) {
+    for (const std::string_view name : {"intercept", "tunnel"}) {
+        EXPECT_THAT(faults({rule("r", "url.path == '/x'", name)}), HasSubstr("is too late: whether TLS is decrypted is decided when"));
+        for (const std::string_view when :
+             {"url.domain == 'a.b'", "client.ip == 192.0.2.1", "tls.client.server_name == 'a.b'", "tls.client.ja4 == 'x'"})
+            EXPECT_THAT(faults({rule("r", when, name)}), IsEmpty()) << when;
+    }
+}
+
+TEST(Action, what_decides_on_tls_ends_its_phase) {
+    const auto policy = compile({rule("left", "url.domain == 'a.b'", "tunnel"), rule("no", "url.domain == 'a.b'", "block"),
+                                 rule("seen", "tls.client.server_name == 'c.d'", "intercept")});
+    Trial trial(policy);
+    trial.facts.set(Field::request_method, std::string_view("CONNECT"));
+    trial.facts.set(Field::url_domain, std::string_view("a.b"));
+    EXPECT_EQ(trial.decided(Phase::connect), "left");
+    trial.facts.set(Field::tls_server_name, std::string_view("c.d"));
+    EXPECT_EQ(trial.decided(Phase::tls), "seen");
+}
+
+TEST(Action, unknown_ones_are_said) {
     EXPECT_THAT(faults({rule("r", "url.path == '/x'", "blck")}), HasSubstr("did you mean `block`?"));
     EXPECT_THAT(faults({rule("r", "url.path == '/x'", "none")}), HasSubstr("unknown action"));
 }
