@@ -30,6 +30,7 @@ constexpr std::array kCommands{
     CommandName{"scan", Command::scan, "Scan files as the proxy would scan payloads.", true},
     CommandName{"config", Command::config, "Print the default configuration, complete and commented."},
     CommandName{"quarantine", Command::quarantine, "List, show, release and delete what a rule has put away."},
+    CommandName{"ca", Command::ca, "Make, describe and export the CA by which TLS is decrypted."},
     CommandName{"status", Command::status, "Say how the running instance is.", true},
     CommandName{"reload", Command::reload, "Have the running instance load its configuration again.", true},
     CommandName{"reopen", Command::reopen, "Have the running instance open its event log anew (log rotation).", true},
@@ -49,6 +50,18 @@ constexpr std::array kQuarantineActions{
     QuarantineName{"release", QuarantineAction::release,
                    "Write a sample to a new file, content codings undone. The quarantine keeps its copy."},
     QuarantineName{"delete", QuarantineAction::remove, "Remove a sample for good."},
+};
+
+struct CaName {
+    std::string_view name;
+    CaAction action;
+    std::string_view help;
+};
+
+constexpr std::array kCaActions{
+    CaName{"init", CaAction::init, "Make the CA. One that is there is not replaced."},
+    CaName{"show", CaAction::show, "Describe its certificate."},
+    CaName{"export", CaAction::export_certificate, "Print its certificate, for devices to trust."},
 };
 
 void add_config(CLI::App& command, std::string& config) {
@@ -74,6 +87,16 @@ void add_quarantine_actions(CLI::App& command, CommandLine& line) {
         if (is_list) add_json(*action, line.json, "an array of JSON objects instead of a table");
         if (spec.action == QuarantineAction::show) add_json(*action, line.json);
         action->callback([&line, &spec] { line.quarantine.action = spec.action; });
+    }
+}
+
+void add_ca_actions(CLI::App& command, CommandLine& line) {
+    command.require_subcommand(1);
+    for (const CaName& spec : kCaActions) {
+        CLI::App* action = command.add_subcommand(std::string(spec.name), std::string(spec.help));
+        add_config(*action, line.config);
+        if (spec.action == CaAction::export_certificate) action->add_flag("--der", line.ca.is_der, "DER instead of PEM");
+        action->callback([&line, &spec] { line.ca.action = spec.action; });
     }
 }
 
@@ -130,6 +153,7 @@ std::variant<CommandLine, int> parse_command_line(int argc, const char* const* a
         if (spec.command == Command::explain) add_explain_options(*command, line.explain);
         if (spec.command == Command::scan) command->add_option("file", line.files, "files to scan")->required()->type_name("FILE");
         if (spec.command == Command::quarantine) add_quarantine_actions(*command, line);
+        if (spec.command == Command::ca) add_ca_actions(*command, line);
         command->callback([&line, &spec] { line.command = spec.command; });
     }
 
@@ -140,6 +164,11 @@ std::variant<CommandLine, int> parse_command_line(int argc, const char* const* a
         std::vector<std::string_view> actions;
         for (const QuarantineName& spec : kQuarantineActions) actions.push_back(spec.name);
         if (!is_known(words[1], actions, " quarantine", err)) return exit_usage;
+    }
+    if (word == "ca" && words.size() == 2) {
+        std::vector<std::string_view> actions;
+        for (const CaName& spec : kCaActions) actions.push_back(spec.name);
+        if (!is_known(words[1], actions, " ca", err)) return exit_usage;
     }
     try {
         app.parse(argc, argv);
@@ -157,6 +186,7 @@ std::variant<CommandLine, int> parse_command_line(int argc, const char* const* a
         err << "sluice: " << error.what() << "\n";
         if (word.empty()) err << fmt::format("Commands: {}\n", fmt::join(names, ", "));
         else if (word == "quarantine" && words.size() < 2) err << "Commands: list, show ID, release ID FILE, delete ID\n";
+        else if (word == "ca" && words.size() < 2) err << "Commands: init, show, export\n";
         else err << fmt::format("`sluice {} --help` says more.\n", word);
         return exit_usage;
     }

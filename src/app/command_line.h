@@ -10,7 +10,7 @@
 
 namespace sluice::app {
 
-enum class Command { run, check, explain, config, quarantine, status, reload, reopen, stop, version, scan };
+enum class Command { run, check, explain, config, quarantine, ca, status, reload, reopen, stop, version, scan };
 
 struct ExplainOptions {
     std::string url;
@@ -31,6 +31,13 @@ struct QuarantineOptions {
     std::string file;                                      // of `release`
 };
 
+enum class CaAction { init, show, export_certificate };
+
+struct CaOptions {
+    CaAction action = CaAction::show;
+    bool is_der = false;
+};
+
 struct CommandLine {
     Command command = Command::run;
     std::string config;                                    // -c; empty: not given
@@ -38,6 +45,7 @@ struct CommandLine {
     std::vector<std::string> files;                        // scan
     ExplainOptions explain;
     QuarantineOptions quarantine;
+    CaOptions ca;
 };
 
 // The exit code instead, after help (0) or a message about what is wrong (2) was written.

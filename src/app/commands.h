@@ -23,6 +23,8 @@ int run_version(std::ostream& out);
 int run_scan(const CommandLine& line, std::ostream& out, std::ostream& err);  // 0 clean, 1 infected, 2 could not scan, 3 error
 // status, reload, reopen, stop
 int run_control(const CommandLine& line, std::ostream& out, std::ostream& err);
+// ca init, show, export
+int run_ca(const CommandLine& line, std::ostream& out, std::ostream& err);
 // quarantine list, show, release, delete
 int run_quarantine(const CommandLine& line, std::ostream& out, std::ostream& err);
 

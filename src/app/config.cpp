@@ -141,13 +141,16 @@ void check_together(Config& config, Reading& reading) {
         reading.faults.push_back({Place{file, 0, 0}, std::move(message), "", severity});
     };
     for (const IpPort& admin : config.admin.listen)
-        if (std::ranges::find(config.http.listen, admin) != config.http.listen.end())
+        if (std::ranges::find(config.http.listen, admin) != config.http.listen.end() ||
+            std::ranges::find(config.http.tls_listen, admin) != config.http.tls_listen.end())
             fault(fmt::format("{} is both in http.listen and in admin.listen", admin.to_string()));
     if (config.limits.connect_attempt > config.limits.connect) config.limits.connect_attempt = config.limits.connect;
-    if (config.http.listen.empty()) fault("http.listen is empty: nothing is served but the admin listener", Diagnostic::Severity::warning);
+    if (config.http.listen.empty() && config.http.tls_listen.empty())
+        fault("http.listen is empty: nothing is served but the admin listener", Diagnostic::Severity::warning);
     if (config.limits.connections != 0 && config.limits.connections < config.limits.connections_per_client)
         config.limits.connections_per_client = config.limits.connections;
     check_inspection(config, reading);
+    check_tls(config, reading);
 }
 
 Config empty_config() {
@@ -266,13 +269,14 @@ std::vector<std::string_view> keys_needing_restart(const Config& running, const 
     if (worker_count(running) != worker_count(wanted)) keys.emplace_back("workers");
     if (running.user != wanted.user) keys.emplace_back("user");
     if (running.state_dir != wanted.state_dir) keys.emplace_back("state_dir");
-    if (running.http.listen != wanted.http.listen) keys.emplace_back("http.listen");
+    if (running.http.listen != wanted.http.listen || running.http.tls_listen != wanted.http.tls_listen) keys.emplace_back("http.listen");
     if (running.admin.listen != wanted.admin.listen) keys.emplace_back("admin.listen");
     if (running.limits.connections != wanted.limits.connections) keys.emplace_back("limits.connections");
     if (running.timezone != wanted.timezone) keys.emplace_back("policy.timezone");
     if (running.dns != wanted.dns) keys.emplace_back("dns");
     if (running.inspect.memory != wanted.inspect.memory) keys.emplace_back("inspect.memory");
     if (running.inspect.disk != wanted.inspect.disk) keys.emplace_back("inspect.disk");
+    if (running.tls.ca_dir != wanted.tls.ca_dir && running.state_dir == wanted.state_dir) keys.emplace_back("tls.ca_dir");
     if (scanner_count(running) != scanner_count(wanted)) keys.emplace_back("inspect.scanners");
     if (running.quarantine.dir != wanted.quarantine.dir && running.state_dir == wanted.state_dir) keys.emplace_back("quarantine.dir");
     return keys;

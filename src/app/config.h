@@ -6,6 +6,7 @@
 #include "base/diagnostic.h"
 #include "base/ip.h"
 #include "base/limits.h"
+#include "net/tls/trust.h"
 #include "policy/inspect_options.h"
 #include "policy/source.h"
 
@@ -39,6 +40,7 @@ std::vector<IpNetwork> default_clients();
 
 struct HttpConfig {
     std::vector<IpPort> listen{{IpAddress::v4(0x7f000001), 3128}};
+    std::vector<IpPort> tls_listen;  // those written as "https://127.0.0.1:3129"
     std::vector<IpNetwork> clients = default_clients();
     std::vector<PortRange> connect_ports{{80, 80}, {443, 443}, {8443, 8443}};
     std::vector<IpNetwork> proxy_from;
@@ -94,6 +96,20 @@ struct IcapConfig {
     friend bool operator==(const IcapConfig&, const IcapConfig&) = default;
 };
 
+enum class Learn : std::uint8_t { off, suggest, apply };
+
+struct TlsConfig {
+    bool intercept = false;
+    std::filesystem::path ca_dir = "ca";  // absolute once it is read: a relative one is under state_dir
+    std::filesystem::path upstream_ca;  // PEM, trusted beside the system's; empty: none
+    std::filesystem::path certificate;  // of our own listeners, PEM with its chain; empty: none
+    std::filesystem::path key;
+    std::filesystem::path client_ca;  // PEM: who signs the certificates of our own listeners' clients; empty: they need none
+    std::vector<net::tls::ClientCertificate> client_certificates;  // ours, for servers that ask for one
+    Learn learn = Learn::suggest;
+    friend bool operator==(const TlsConfig&, const TlsConfig&) = default;
+};
+
 struct InspectConfig {
     policy::EngineSet engines{policy::Engine::hash, policy::Engine::signatures, policy::Engine::yara};
     std::vector<std::filesystem::path> yara;  // files that the patterns name, in name order; they are there, and not yet looked into
@@ -130,6 +146,7 @@ struct Config {
     DnsConfig dns;
     GeoConfig geo;
     Limits limits;
+    TlsConfig tls;
     InspectConfig inspect;
     QuarantineConfig quarantine;
     std::string timezone;  // [policy] timezone, as in "Europe/Berlin"; empty: the system's

@@ -55,7 +55,7 @@ constexpr std::array kTopLevel{
 constexpr std::array kHttp{
     KeySpec{"listen",
             [](Setting& s, Config& c) {
-                if (auto value = s.listeners()) c.http.listen = std::move(*value);
+                if (auto value = s.listeners(c.http.tls_listen)) c.http.listen = std::move(*value);
             }},
     KeySpec{"clients",
             [](Setting& s, Config& c) {
@@ -264,6 +264,7 @@ std::span<const SectionSpec> sections() {
         SectionSpec{"builtin", kBuiltin},
         SectionSpec{"limits", kLimits},
         SectionSpec{"inspect", inspect_keys()},
+        SectionSpec{"tls", tls_keys()},
         SectionSpec{"quarantine", quarantine_keys()},
     };
     return all;

@@ -52,10 +52,6 @@ void no_upstream(Setting& s, Config&) {
     const auto value = s.texts();
     if (value && !(value->empty() || (value->size() == 1 && value->front().empty()))) s.fault("this version speaks HTTP only");
 }
-void no_file(Setting& s, Config&) {
-    const auto value = s.file_path();
-    if (value && !value->empty()) s.fault("this version does not speak TLS itself; CONNECT tunnels pass it as it is");
-}
 
 constexpr std::array kFtp{
     KeySpec{"listen", no_listener},
@@ -94,22 +90,9 @@ constexpr std::array kSmtp{
     KeySpec{"trusted", networks},
 };
 
-constexpr std::array kTls{
-    KeySpec{"intercept",
-            [](Setting& s, Config&) {
-                if (s.boolean().value_or(false)) s.fault("this version does not decrypt; CONNECT tunnels pass TLS as it is");
-            }},
-    KeySpec{"ca_dir", text},
-    KeySpec{"upstream_ca", text},
-    KeySpec{"certificate", no_file},
-    KeySpec{"key", no_file},
-    KeySpec{"learn", [](Setting& s, Config&) { choice(s, std::array<std::string_view, 3>{"off", "suggest", "apply"}); }},
-};
-
 constexpr std::array kSections{
     SectionSpec{"ftp", kFtp, "FTP is not served"},
     SectionSpec{"smtp", kSmtp, "SMTP is not served"},
-    SectionSpec{"tls", kTls, "TLS is not decrypted"},
 };
 
 }  // namespace

@@ -25,7 +25,7 @@ struct SectionSpec {
 std::span<const KeySpec> top_level_keys();  // workers, user, state_dir; `include` is read apart
 std::span<const SectionSpec> sections();  // those with fixed keys: not [lists], not [[rule]]
 
-// [ftp], [smtp], [tls]: their keys are checked, so that one file serves all versions. What would switch on something that is
+// [ftp], [smtp]: their keys are checked, so that one file serves all versions. What would switch on something that is
 // not here is a fault; what would not is accepted.
 std::span<const SectionSpec> sections_not_done();
 
@@ -34,6 +34,10 @@ std::span<const KeySpec> inspect_keys();
 std::span<const KeySpec> quarantine_keys();
 // Once all files are read: default patterns and folders are resolved, and engines that something names must have what they need.
 void check_inspection(Config& config, Reading& reading);
+
+// config_tls.cpp
+std::span<const KeySpec> tls_keys();
+void check_tls(Config& config, Reading& reading);
 
 // config_rules.cpp
 void read_rules(Reading& reading, const SourceFile& file, const toml::key& key, const toml::node& node, Config& config);

@@ -58,6 +58,8 @@ private:
     void set_common_facts(Facts& facts);
     void set_country(Facts& facts, Field field, const IpAddress& address) const;
     void explain_http();
+    void explain_inside(Facts& facts);
+    void explain_payloads(Facts& facts);
     void explain_ftp();
     void explain_mail();
     // Adds the step and says whether the walk goes on.
@@ -84,6 +86,7 @@ private:
     std::vector<Step> steps_;
     std::optional<Verdict> verdict_;
     bool trusted_ = false;
+    std::optional<Action> plan_;                           // intercept or tunnel: what a rule says, or [tls] intercept
 };
 
 bool Explainer::read_options() {
@@ -177,6 +180,10 @@ bool Explainer::judge(Phase phase, Protocol protocol, Facts& facts, std::string 
     if (decided == nullptr || decided->rule->action == Action::limit) return true;
     const policy::Rule& rule = *decided->rule;
     if (rule.action == Action::trust) trusted_ = true;
+    if (rule.action == Action::intercept || rule.action == Action::tunnel) {
+        if (!plan_) plan_ = rule.action;
+        return true;
+    }
     // Of several that let it through the first is what a person asks about; one that does not ends the walk.
     const bool goes_on = rule.action == Action::allow || rule.action == Action::trust;
     const bool is_builtin = rule.place.file.empty();
@@ -207,6 +214,7 @@ void Explainer::dial(Protocol protocol, Facts& facts) {
         return;
     }
     policy::ProtectHost::Self self{policy::interface_addresses(), loaded_.config.http.listen};
+    self.listeners.insert(self.listeners.end(), loaded_.config.http.tls_listen.begin(), loaded_.config.http.tls_listen.end());
     self.listeners.insert(self.listeners.end(), loaded_.config.admin.listen.begin(), loaded_.config.admin.listen.end());
     const policy::ProtectHost protect(std::move(self));
     std::size_t refused = 0;
@@ -242,7 +250,7 @@ void Explainer::explain_http() {
         return refuse_by_setting("http.clients", fmt::format("{} is not a client that is served", client_.to_string()));
     if (!judge(Phase::connect, Protocol::http, facts, "connect")) return;
 
-    // TLS is not decrypted: the proxy sees a CONNECT, with no more than the name and the port.
+    // What is encrypted begins with a CONNECT, with no more than the name and the port, and a ClientHello; what is decrypted goes on as a request.
     const bool tunnel = url_.scheme == "https" || options_.method == "CONNECT";
     facts.set(Field::request_method, tunnel ? std::string_view("CONNECT") : std::string_view(options_.method));
     facts.set(Field::http_version, std::string_view("1.1"));
@@ -285,11 +293,37 @@ void Explainer::explain_http() {
         return refuse_by_setting("", fmt::format("port {} belongs to another protocol (Fetch standard, bad ports)", url_.port));
     dial(Protocol::http, facts);
     if (verdict_ && verdict_->action != "allow" && verdict_->action != "trust") return;
-    if (tunnel) return;
+    if (tunnel) {
+        facts.set(Field::tls_server_name, std::string_view(url_.authority.host));
+        if (policy().has_rules(Phase::tls, Protocol::http) && !judge(Phase::tls, Protocol::http, facts, "tls")) return;
+        if (!plan_) plan_ = loaded_.config.tls.intercept ? Action::intercept : Action::tunnel;
+        const bool decrypts = loaded_.tls.trust && !trusted_ && *plan_ == Action::intercept;
+        if (!decrypts || url_.scheme != "https") return;
+        explain_inside(facts);
+        return;
+    }
+    explain_payloads(facts);
+}
+
+void Explainer::explain_payloads(Facts& facts) {
     const bool uploads = options_.method == "POST" || options_.method == "PUT" || options_.method == "PATCH";
     if (uploads && !payload(facts, "upload", true)) return;
     if (policy().has_rules(Phase::response, Protocol::http) && !judge(Phase::response, Protocol::http, facts, "response")) return;
     payload(facts, "download", !uploads);
+}
+
+// The request, as it is once TLS is decrypted.
+void Explainer::explain_inside(Facts& facts) {
+    facts.set(Field::request_method, std::string_view(options_.method));
+    facts.set(Field::url_scheme, std::string_view(url_.scheme));
+    facts.set(Field::url_path, std::string_view(url_.path));
+    if (url_.has_query) facts.set(Field::url_query, std::string_view(url_.query));
+    if (!url_.extension().empty()) facts.set(Field::url_extension, url_.extension());
+    facts.set(Field::url_full, std::string_view(full_));
+    if (!judge(Phase::request, Protocol::http, facts, "request (decrypted)")) return;
+    apply_default();
+    if (verdict_ && verdict_->by == "default") return;
+    explain_payloads(facts);
 }
 
 void Explainer::explain_ftp() {

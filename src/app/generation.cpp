@@ -10,7 +10,8 @@ namespace sluice::app {
 std::string new_via_name() { return fmt::format("sluice-{:08x}", std::random_device{}()); }
 
 http::Generation make_generation(const Config& config, std::shared_ptr<const policy::Policy> policy,
-                                 std::shared_ptr<const inspect::Setup> inspect, const Surroundings& surroundings, audit::Metrics& metrics) {
+                                 std::shared_ptr<const inspect::Setup> inspect, const Tls& tls, const Surroundings& surroundings,
+                                 audit::Metrics& metrics) {
     auto settings = std::make_shared<http::Settings>();
     settings->limits = config.limits;
     settings->clients = config.http.clients;
@@ -27,11 +28,22 @@ http::Generation make_generation(const Config& config, std::shared_ptr<const pol
     settings->whole = config.inspect.whole;
     settings->ranges = config.inspect.ranges;
     settings->trickle = config.inspect.trickle;
+    settings->intercept = config.tls.intercept;
+    switch (config.tls.learn) {
+        case Learn::off: settings->learn = http::Learn::off; break;
+        case Learn::suggest: settings->learn = http::Learn::suggest; break;
+        case Learn::apply: settings->learn = http::Learn::apply; break;
+    }
+    settings->trust = tls.trust;
+    settings->own_tls = tls.own;
+    settings->own_has_certificate = !config.tls.certificate.empty();
+    settings->tls_listeners = config.http.tls_listen;
     settings->page = config.http.page;
     settings->pac = config.http.pac;
     settings->wait_for_log = config.log.when_full == WhenFull::wait;
     if (policy->protect_host()) {
         policy::ProtectHost::Self self{surroundings.interface_addresses, config.http.listen};
+        self.listeners.insert(self.listeners.end(), config.http.tls_listen.begin(), config.http.tls_listen.end());
         self.listeners.insert(self.listeners.end(), config.admin.listen.begin(), config.admin.listen.end());
         settings->protect_host = std::make_shared<const policy::ProtectHost>(std::move(self));
     }

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "app/config.h"
+#include "app/interception.h"
 #include "audit/metrics.h"
 #include "sessions/http/settings.h"
 
@@ -22,6 +23,7 @@ struct Surroundings {
 std::string new_via_name();
 
 http::Generation make_generation(const Config& config, std::shared_ptr<const policy::Policy> policy,
-                                 std::shared_ptr<const inspect::Setup> inspect, const Surroundings& surroundings, audit::Metrics& metrics);
+                                 std::shared_ptr<const inspect::Setup> inspect, const Tls& tls, const Surroundings& surroundings,
+                                 audit::Metrics& metrics);
 
 }  // namespace sluice::app

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "app/instance.h"
 
+#include "app/authority.h"
 #include "app/commands.h"
 #include "app/diagnostics_log.h"
 #include "app/inspection.h"
+#include "app/interception.h"
 #include "app/privileges.h"
 #include "app/scanners.h"
 #include "audit/prometheus.h"
@@ -74,6 +76,7 @@ Instance::Instance(std::string config_option, Loaded loaded)
       config_(std::move(loaded.config)),
       policy_(std::move(loaded.policy)),
       inspect_(std::move(loaded.inspect)),
+      tls_(std::move(loaded.tls)),
       control_(main_, [this](const std::string& command, ControlSocket::Answer answer) { return on_command(command, std::move(answer)); }),
       metrics_(worker_count(config_)),
       connection_limits_(0, 0),
@@ -90,7 +93,7 @@ int Instance::run() {
         setenv("TZ", config_.timezone.c_str(), 1);
         tzset();
     }
-    if (!bind() || !drop_privileges() || !start_inspection() || !start_workers()) return exit_fault;
+    if (!bind() || !open_authority() || !drop_privileges() || !start_inspection() || !start_workers()) return exit_fault;
     wait_for_signal();                                     // before anybody is told that it may be stopped
     announce();
     every_other_second();
@@ -106,12 +109,14 @@ bool Instance::bind() {
         return false;
     };
     // Listeners share their ports with one another (SO_REUSEPORT), and would with another process of this user: that nobody listens there is tried first.
-    for (const auto* addresses : {&config_.http.listen, &config_.admin.listen})
+    for (const auto* addresses : {&config_.http.listen, &config_.http.tls_listen, &config_.admin.listen})
         for (const IpPort& address : *addresses)
             if (const int error = error_of_binding(address); error != 0)
-                return cannot_listen(address, addresses == &config_.http.listen ? "http.listen" : "admin.listen",
+                return cannot_listen(address, addresses == &config_.admin.listen ? "admin.listen" : "http.listen",
                                      Error{Errc::io_failed, Side::self, "cannot bind", error});
-    for (const IpPort& address : config_.http.listen) {
+    std::vector<IpPort> all = config_.http.listen;
+    all.insert(all.end(), config_.http.tls_listen.begin(), config_.http.tls_listen.end());
+    for (const IpPort& address : all) {
         auto sockets = net::ListenSocket::open(address, worker_count(config_));
         if (!sockets) return cannot_listen(address, "http.listen", sockets.error());
         http_sockets_.push_back(std::move(*sockets));
@@ -121,6 +126,20 @@ bool Instance::bind() {
         if (!socket) return cannot_listen(address, "admin.listen", socket.error());
         admin_sockets_.push_back(std::move(*socket));
     }
+    return true;
+}
+
+// The key is root's, where it can be: the signer has it before we are somebody else.
+bool Instance::open_authority() {
+    if (!has_authority(config_)) return true;
+    auto opened = open_interception(config_);
+    if (opened) {
+        interception_ = std::move(*opened);
+        return true;
+    }
+    say("sluice: " + opened.error());
+    if (needs_authority(config_, tls_)) return false;
+    spdlog::warn("TLS cannot be decrypted until that is mended and this is started again");
     return true;
 }
 
@@ -209,11 +228,12 @@ bool Instance::start_workers() {
         return false;
     }
     surroundings_ = {new_via_name(), policy::interface_addresses()};
-    const http::Generation generation = make_generation(config_, policy_, inspect_, surroundings_, metrics_);
+    const http::Generation generation = make_generation(config_, policy_, inspect_, tls_, surroundings_, metrics_);
     for (std::size_t i = 0; i < workers; ++i) {
         net::Worker& worker = runtime_->worker(i);
         services_.push_back(std::make_unique<http::Service>(
-            http::Service::Parts{worker, rate_limits_, *passwords_, log_->lane(i), metrics_.worker(i), *inspection_}, generation));
+            http::Service::Parts{worker, rate_limits_, *passwords_, log_->lane(i), metrics_.worker(i), *inspection_, interception_.get()},
+            generation));
         for (auto& sockets : http_sockets_)
             listeners_.push_back(std::make_unique<net::Listener>(
                 worker, std::move(sockets[i]), connection_limits_,
@@ -241,6 +261,7 @@ bool Instance::start_workers() {
 
 void Instance::announce() {
     for (const IpPort& address : config_.http.listen) say(fmt::format("http listens on {}", address.to_string()));
+    for (const IpPort& address : config_.http.tls_listen) say(fmt::format("http listens on https://{}", address.to_string()));
     for (const IpPort& address : config_.admin.listen) say(fmt::format("admin listens on {}", address.to_string()));
     is_ready_ = true;
     publish_gauges();
@@ -318,12 +339,18 @@ boost::json::object Instance::status() const {
     for (const auto& file : config_.files) files.emplace_back(file.string());
     if (files.empty()) files.emplace_back("(embedded default)");
     for (const IpPort& address : config_.http.listen) http.emplace_back(address.to_string());
+    for (const IpPort& address : config_.http.tls_listen) http.emplace_back("https://" + address.to_string());
     for (const IpPort& address : config_.admin.listen) admin.emplace_back(address.to_string());
     boost::json::object lists;
     for (std::size_t i = 0; i < policy_->lists().size(); ++i) {
         const auto id = static_cast<policy::ListId>(i);
         lists[std::string(policy_->lists().name(id))] = policy_->lists().report(id).entries;
     }
+    boost::json::array refused;
+    if (interception_)
+        for (const http::Unwilling::Listed& name : interception_->unwilling.list(Clock::now()))
+            refused.push_back(
+                {{"name", name.name}, {"clients", name.clients}, {"failures", name.failures}, {"enough_to_exempt", name.is_enough}});
     const auto uptime = std::chrono::duration_cast<std::chrono::seconds>(Clock::now() - started_).count();
     return {
         {"ok", true},
@@ -344,6 +371,7 @@ boost::json::object Instance::status() const {
         {"events_written", events.written},
         {"events_dropped", events.dropped_full + events.dropped_disk},
         {"last_reload", last_reload_},
+        {"tls_refused", std::move(refused)},
     };
 }
 

@@ -16,6 +16,7 @@
 #include "net/runtime.h"
 #include "policy/rate_limits.h"
 #include "sessions/http/credentials.h"
+#include "sessions/http/interception.h"
 #include "sessions/http/service.h"
 
 #include <boost/asio/io_context.hpp>
@@ -54,6 +55,7 @@ private:
 
     // Start, in this order. An error: said already, the process ends.
     bool bind();
+    bool open_authority();
     bool drop_privileges();
     bool start_inspection();
     bool start_workers();
@@ -86,6 +88,7 @@ private:
     Config config_;
     std::shared_ptr<const policy::Policy> policy_;
     std::shared_ptr<const inspect::Setup> inspect_;
+    Tls tls_;
     std::vector<std::shared_ptr<const policy::Policy>>
         retired_;  // until no worker uses them: a worker must not be the one that frees a large one
     Surroundings surroundings_;
@@ -104,6 +107,7 @@ private:
     net::ConnectionLimits connection_limits_;
     policy::RateLimits rate_limits_;
     inspect::Quarantine quarantine_;
+    std::unique_ptr<http::Interception> interception_;  // null: there is no CA
     std::unique_ptr<inspect::Shared> inspection_;  // what payloads wait in, and who scans them
     std::unique_ptr<AdminListener> admin_;
     std::unique_ptr<audit::Log> log_;

@@ -123,6 +123,7 @@ void Instance::end_reload(const ReloadResult& result) {
 std::string Instance::apply(Loaded& loaded) {
     const auto keys = keys_needing_restart(config_, loaded.config);
     if (!keys.empty()) return fmt::format("changed, but cannot change while it runs (restart): {}\n", fmt::join(keys, ", "));
+    if (needs_authority(loaded.config, loaded.tls) && !interception_) return "tls: the CA was made after the start (restart)\n";
     if (loaded.config.log.events != config_.log.events) {
         if (const auto done = log_->reopen(loaded.config.log.events); !done)
             return fmt::format("log.events: {}: {}\n", loaded.config.log.events, std::strerror(done.error().cause));
@@ -130,6 +131,7 @@ std::string Instance::apply(Loaded& loaded) {
     retired_.push_back(std::move(policy_));
     policy_ = std::move(loaded.policy);
     inspect_ = std::move(loaded.inspect);
+    tls_ = std::move(loaded.tls);
     config_ = std::move(loaded.config);
     set_diagnostics_level(config_.log.level);
     inspection_->storage.memory.set_limit(config_.inspect.memory);
@@ -142,7 +144,7 @@ std::string Instance::apply(Loaded& loaded) {
 }
 
 void Instance::use_generation() {
-    const http::Generation generation = make_generation(config_, policy_, inspect_, surroundings_, metrics_);
+    const http::Generation generation = make_generation(config_, policy_, inspect_, tls_, surroundings_, metrics_);
     runtime_->post_to_all([this, generation](net::Worker& worker) { services_[worker.index()]->replace(generation); });
 }
 

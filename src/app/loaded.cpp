@@ -11,9 +11,11 @@ Loaded load(const std::string& config_option, const policy::Policy* previous, co
     // Compiled even if something is wrong already: all faults in one go.
     loaded.policy = policy::Policy::compile(loaded.config.policy, loaded.faults, previous);
     if (loaded.policy) loaded.inspect = load_inspection(loaded.config, *loaded.policy, loaded.faults, previous_inspect);
+    if (loaded.policy) loaded.tls = load_tls(loaded.config, *loaded.policy, loaded.faults);
     if (has_errors(loaded.faults)) {
         loaded.policy = nullptr;
         loaded.inspect = nullptr;
+        loaded.tls = {};
     }
     return loaded;
 }

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "app/config.h"
+#include "app/interception.h"
 #include "base/diagnostic.h"
 #include "inspect/inspection.h"
 #include "policy/policy.h"
@@ -16,6 +17,7 @@ struct Loaded {
     Config config;
     std::shared_ptr<const policy::Policy> policy;          // null when there are errors
     std::shared_ptr<const inspect::Setup> inspect;         // null when there are errors
+    Tls tls;                                               // empty when there are errors
     Diagnostics faults;                                    // warnings too
 
     bool is_usable() const { return policy != nullptr && inspect != nullptr && !has_errors(faults); }

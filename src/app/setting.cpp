@@ -194,21 +194,34 @@ std::optional<std::filesystem::path> Setting::file_path() {
 }
 
 std::optional<std::vector<IpPort>> Setting::listeners() {
+    std::vector<IpPort> in_tls;
+    auto out = listeners(in_tls);
+    if (out && !in_tls.empty()) {
+        fault("an address with a port is expected: only http.listen speaks https://");
+        return std::nullopt;
+    }
+    return out;
+}
+
+std::optional<std::vector<IpPort>> Setting::listeners(std::vector<IpPort>& in_tls) {
     const auto words = texts();
     if (!words) return std::nullopt;
     std::vector<IpPort> out;
+    in_tls.clear();
+    constexpr std::string_view tls_scheme = "https://";
     for (const std::string& word : *words) {
-        const auto parsed = IpPort::parse(word);
+        const bool is_tls = word.starts_with(tls_scheme);
+        const auto parsed = IpPort::parse(std::string_view(word).substr(is_tls ? tls_scheme.size() : 0));
         if (!parsed || parsed->port == 0) {
             fault(fmt::format("\"{}\" is not an address with a port, as in \"127.0.0.1:3128\" or \"[::1]:3128\"", word));
             return std::nullopt;
         }
-        for (const IpPort& earlier : out)
-            if (earlier == *parsed) {
+        for (const auto* earlier : {&out, &in_tls})
+            if (std::ranges::find(*earlier, *parsed) != earlier->end()) {
                 fault(fmt::format("{} stands here twice", parsed->to_string()));
                 return std::nullopt;
             }
-        out.push_back(*parsed);
+        (is_tls ? in_tls : out).push_back(*parsed);
     }
     return out;
 }

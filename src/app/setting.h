@@ -70,6 +70,8 @@ public:
     std::optional<std::size_t> choice(std::span<const std::string_view> words);
     std::optional<std::filesystem::path> file_path();  // absolute; empty stays empty
     std::optional<std::vector<IpPort>> listeners();
+    // The same; those with "https://" before them go into `in_tls`.
+    std::optional<std::vector<IpPort>> listeners(std::vector<IpPort>& in_tls);
     std::optional<std::vector<IpNetwork>> networks();
     std::optional<std::vector<PortRange>> ports();  // numbers and "from-to"
 

@@ -6,6 +6,7 @@
 
 #include "base/text.h"
 #include "sessions/http/alarm.h"
+#include "sessions/http/authority_page.h"
 #include "sessions/http/ports.h"
 #include "sessions/http/service.h"
 #include "sessions/http/session.h"
@@ -38,7 +39,8 @@ void Exchange::begin(Session& session) {
     effects_.clear();
     user_.clear();
     trusted_ = session.inside() && session.inside()->trusted && session.inside()->trusted_by.lock() == generation_;
-    allowed_ = false;
+    allowed_ = has_hello_ = is_unreadable_ = excuses_server_ = is_cut_ = false;
+    plan_ = TlsPlan::none;
     counted_tags_ = counted_shadows_ = 0;
     request_type_.clear();
     response_type_.clear();
@@ -119,10 +121,15 @@ net::Task<Result<void>> Exchange::read_head() {
 net::Task<bool> Exchange::route() {
     upload_ = head_.body.kind == http1::Framing::Kind::none ? Upload::complete : Upload::none;
     if (const auto& refused = session_->refused_at_accept()) co_return co_await answer(*refused);
+    if (const auto& inside = session_->inside(); inside && inside->refusal) {
+        static_cast<void>(take_target());                // for the page alone
+        co_return co_await answer(*inside->refusal);
+    }
     if (const Refused refused = check_head()) co_return co_await answer(*refused);
     if (is_connect()) co_return co_await run_connect();
     if (const Refused refused = take_target()) co_return co_await answer(*refused);
     if (!has_target_) co_return co_await answer_self();
+    if (url_.authority.host == own_host && !session_->inside()) co_return co_await answer_own_host();
     if ((head_.method == "TRACE" || head_.method == "OPTIONS") && head_.fields.find(http1::KnownField::max_forwards) == "0")
         co_return co_await answer_trace();
 
@@ -138,6 +145,12 @@ net::Task<bool> Exchange::route() {
 
 // What is wrong with a request whatever it asks for.
 Exchange::Refused Exchange::check_head() {
+    // A form is taken apart by its boundary: by which of two, servers would not agree.
+    if (head_.fields.count(http1::KnownField::content_type) > 1) {
+        Refusal refusal = refused(400, "http_request_error", "The request says two types for its content.");
+        refusal.reason = "two Content-Type fields";
+        return refusal;
+    }
     if (head_.unknown_expectation)
         return refused(417, "http_request_error", "The request expects something that this proxy does not know.");
     bool loop = false;
@@ -174,10 +187,10 @@ Exchange::Refused Exchange::take_target() {
         if (const auto parsed = parse_url(head_.target, url_); !parsed) return malformed(parsed.error());
     } else if (inside) {
         const auto host = head_.fields.find(http1::KnownField::host);
-        url_.scheme = "http";
+        url_.scheme = inside->tls ? "https" : "http";
         if (const auto parsed = parse_authority(host.value_or(inside->authority), false, url_.authority); !parsed)
             return malformed(parsed.error());
-        url_.port = url_.authority.port == 0 ? 80 : url_.authority.port;
+        url_.port = url_.authority.port == 0 ? default_port(url_.scheme) : url_.authority.port;
         const std::string_view target = head_.form == http1::TargetForm::asterisk ? "/" : head_.target;
         if (const auto parsed = set_target(url_, target); !parsed) return malformed(parsed.error());
         if (head_.form == http1::TargetForm::asterisk) url_.raw_target = "*";
@@ -185,7 +198,8 @@ Exchange::Refused Exchange::take_target() {
         return std::nullopt;
     }
     has_target_ = true;
-    if (inside && (url_.authority.host != inside->host || url_.port != inside->port)) {
+    const bool is_elsewhere = inside && (url_.port != inside->port || (inside->tls ? !is_covered() : url_.authority.host != inside->host));
+    if (is_elsewhere) {
         Refusal refusal = refused(421, "http_request_error", "Inside this tunnel only the server that was asked for can be reached.");
         refusal.close = true;
         return refusal;
@@ -193,11 +207,11 @@ Exchange::Refused Exchange::take_target() {
     if (head_.method == "OPTIONS" && head_.form == http1::TargetForm::absolute && url_.path == "/" && !url_.has_query &&
         !head_.target.ends_with('/'))
         url_.raw_target = "*";                           // RFC 9112 3.2.4
-    if (url_.scheme != "http")
+    if (url_.scheme != (inside && inside->tls ? "https" : "http"))
         return refused(501, "http_request_error",
                        url_.scheme == "https" ? "An https: address is reached through this proxy with CONNECT."
                                               : "This proxy does not fetch ftp: addresses.");
-    if (is_bad_port(url_.port)) {
+    if (!inside && is_bad_port(url_.port)) {
         Refusal refusal = refused(403, "http_request_denied", "This port is not one for the web.");
         refusal.reason = "a bad port of the Fetch standard";
         return refusal;

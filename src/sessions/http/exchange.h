@@ -7,6 +7,7 @@
 //   exchange_body.cpp      bodies, both ways
 //   exchange_inspect.cpp   payloads, looked at as they pass
 //   exchange_tunnel.cpp    CONNECT and WebSockets
+//   exchange_intercept.cpp TLS inside a CONNECT
 //   exchange_answer.cpp    answers of our own
 //   exchange_record.cpp    the event
 // Borrowed from the service for one transaction and given back: what it has allocated serves the next one.
@@ -31,13 +32,14 @@
 #include "protocols/http1/encoder.h"
 #include "protocols/http1/head.h"
 #include "protocols/http1/head_parser.h"
+#include "protocols/tls/client_hello.h"
 #include "sessions/http/refusal.h"
+#include "sessions/http/session.h"
 #include "sessions/http/settings.h"
 
 namespace sluice::http {
 
 class Service;
-class Session;
 
 class Exchange {
 public:
@@ -187,6 +189,7 @@ private:
         std::vector<std::string_view> released;
         std::string name;                                // file.name
         std::string extension;
+        std::string_view planned_type;                   // by which phase `payload` was judged
         std::string_view skipped_by;                     // the rule that left out all engines
     };
     void begin_inspection(Inspected& way, const http1::Fields& fields, bool partial);
@@ -215,6 +218,7 @@ private:
     bool refuses(Refused refused);
     net::Task<void> keep_sample(Refusal& refusal);
     const Inspected* recorded_payload() const;
+    inspect::Outcome outcome_of(const Inspected& way) const;
     void record_payload(const Inspected& way, audit::Event& event);
     void count_payloads();
     bool will_be_inspected() const;
@@ -224,14 +228,35 @@ private:
 
     // exchange_tunnel.cpp
     net::Task<bool> run_connect();
-    enum class Inside : std::uint8_t { http, opaque, gone };
-    net::Task<Inside> look_inside();
+    net::Task<bool> say_connected();
+    enum class Inside : std::uint8_t { http, tls, opaque, gone };
+    net::Task<Inside> look_inside(bool must_be_known);
     net::Task<bool> run_tunnel(std::string_view scan_reason);
     net::Task<bool> upgrade();
+
+    // exchange_intercept.cpp
+    enum class TlsPlan : std::uint8_t { none, intercept, tunnel };   // none: as `[tls] intercept` says
+    bool wants_decryption() const;
+    bool may_show_inside(const Refusal& refusal) const;
+    net::Task<bool> show_inside(Refusal refusal);
+    bool hides_its_name() const;
+    bool refuse_opaque();
+    bool is_exempt() const;
+    net::Task<bool> run_tls();
+    net::Task<Refused> judge_hello();
+    net::Task<bool> intercept();
+    net::Task<bool> begin_inside(Session::Inside inside, X509* server);
+    std::string_view tls_name() const;
+    void fill_tls_facts(policy::Facts& facts) const;
+    net::Task<Refused> begin_tls();
+    Refused check_verification() const;
+    bool is_covered();
+    std::string_view pool_key();
 
     // exchange_answer.cpp
     net::Task<bool> answer(Refusal refusal);
     net::Task<bool> answer_self();
+    net::Task<bool> answer_own_host();
     net::Task<bool> answer_trace();
     bool may_keep_client();
     net::Task<bool> send_own(std::string_view body, audit::Action action);
@@ -287,6 +312,8 @@ private:
     policy::Effects effects_;
     std::string user_;
     bool trusted_ = false;
+    TlsPlan plan_ = TlsPlan::none;
+    bool excuses_server_ = false;                        // a rule that reads tls.server.verified lets it through
     bool allowed_ = false;                               // by a rule: the default does not count
     std::size_t counted_tags_ = 0;                       // of effects_, those that were counted at accept
     std::size_t counted_shadows_ = 0;
@@ -305,6 +332,7 @@ private:
     std::optional<http1::ResponseParser> response_parser_;
     net::Buffer in_;                                     // from the server
     net::Buffer head_in_;                                // the response's head, while its body is inspected
+    bool is_cut_ = false;                                // a body ended before its end
     bool head_waits_ = false;                            // the response's head has not gone to the client yet
     bool is_sending_ = false;                            // a part of the download, which the client takes slowly
     std::string trickle_left_;                           // of a trickle, what the client had no room for
@@ -331,7 +359,12 @@ private:
     net::Task<void> stop_client_watch();
     void on_alarm();
 
-    // A tunnel.
+    // A CONNECT.
+    tls::ClientHello hello_;
+    std::string ja4_;
+    bool has_hello_ = false;
+    bool is_unreadable_ = false;                         // what began a ClientHello and is none that we know
+    std::string pool_key_;
     std::string first_bytes_;                            // of the client, read before the tunnel began
     std::optional<net::RelayControl> relay_;
     bool in_tunnel_ = false;
@@ -353,6 +386,7 @@ private:
     std::optional<audit::Action> outcome_;
     std::vector<std::string_view> shadows_;
     std::vector<std::string_view> scan_matches_;
+    inspect::Outcome recorded_outcome_;                  // what the event has views of
 };
 
 }  // namespace sluice::http

@@ -7,7 +7,9 @@
 #include "audit/redact.h"
 #include "base/text.h"
 #include "protocols/http1/encoder.h"
+#include "sessions/http/authority_page.h"
 #include "sessions/http/exchange.h"
+#include "sessions/http/interception.h"
 #include "sessions/http/own_pages.h"
 #include "sessions/http/page.h"
 #include "sessions/http/service.h"
@@ -123,6 +125,42 @@ net::Task<bool> Exchange::answer_self() {
     Refusal refusal = refused(400, "http_request_error", "This is a proxy: it wants a whole address (http://…) or CONNECT.");
     refusal.close = true;
     co_return co_await answer(refusal);
+}
+
+// The CA's certificate, for devices to take, before they can trust anything that is encrypted.
+net::Task<bool> Exchange::answer_own_host() {
+    if (head_.method != "GET" && head_.method != "HEAD")
+        co_return co_await answer(refused(405, "http_request_error", "This is read with GET."));
+    const Interception* interception = service_->interception();
+    if (interception == nullptr)
+        co_return co_await answer(refused(404, "http_request_denied", "This proxy has no certificate to give: it decrypts nothing."));
+    std::string_view type;
+    std::string body;
+    std::string_view file;
+    if (url_.path == "/") {
+        type = "text/html; charset=utf-8";
+        body = authority_page(interception->fingerprint);
+    } else if (url_.path == "/ca.pem") {
+        type = "application/x-pem-file";
+        file = "sluice-ca.pem";
+        body = interception->certificate_pem;
+    } else if (url_.path == "/ca.crt") {
+        type = "application/x-x509-ca-cert";
+        file = "sluice-ca.crt";
+        body = interception->certificate_der;
+    } else {
+        co_return co_await answer(refused(404, "http_request_denied", "There is no such page here."));
+    }
+    status_ = 200;
+    keep_client_ = may_keep_client();
+    out_.clear();
+    http1::HeadWriter writer(out_);
+    writer.status_line(200);
+    writer.field("Proxy-Status", "sluice");
+    writer.field("Content-Type", type);
+    writer.field("Cache-Control", "no-store");
+    if (!file.empty()) writer.field("Content-Disposition", fmt::format("attachment; filename=\"{}\"", file));
+    co_return co_await send_own(body, audit::Action::allowed);
 }
 
 // TRACE and OPTIONS with Max-Forwards: 0 end here (RFC 9110 7.6.2).

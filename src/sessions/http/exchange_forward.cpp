@@ -38,6 +38,7 @@ net::Task<bool> Exchange::forward() {
     for (bool may_reuse = true;; may_reuse = false) {
         if (!(may_reuse && take_pooled()))
             if (const Refused refused = co_await connect()) co_return co_await answer(*refused);
+        if (const Refused refused = check_verification()) co_return co_await answer(*refused);
         const std::int64_t before = Service::now_ns();
         write_request_head();
         http::Stage stage = http::Stage::sending;
@@ -101,7 +102,7 @@ void Exchange::write_request_head() {
     const bool wants_whole = inspects && head_.fields.has(KnownField::range) && asks_for_the_whole();
 
     host_.clear();
-    url_.authority.append_to(host_, url_.port == 80 ? 0 : url_.port);
+    url_.authority.append_to(host_, url_.port == default_port(url_.scheme) ? 0 : url_.port);
     writer.field("Host", host_);
     const bool adds_forwarded_for = generation_->settings->forwarded == Forwarded::x_forwarded_for;
     const auto fields = head_.fields.all();
@@ -148,8 +149,8 @@ void Exchange::write_request_head() {
             const IpAddress& client = session_->peer().address;
             std::string value;
             head_.fields.for_each(KnownField::forwarded, [&](std::string_view before) { value += fmt::format("{}, ", before); });
-            value += client.is_v6() ? fmt::format("for=\"[{}]\";proto=http", client.to_string())
-                                    : fmt::format("for={};proto=http", client.to_string());
+            value += client.is_v6() ? fmt::format("for=\"[{}]\";proto={}", client.to_string(), url_.scheme)
+                                    : fmt::format("for={};proto={}", client.to_string(), url_.scheme);
             writer.field("Forwarded", value);
             break;
         }
@@ -262,6 +263,8 @@ void Exchange::write_response_head() {
     http1::HeadWriter writer(out_);
     const HeaderEdits edits(effects_.header_edits, policy::Action::set_response_header, policy::Action::remove_response_header);
     writer.status_line(response_.status, response_.reason);
+    // What is said inside TLS of other ways to the server (RFC 7838) would lead past us.
+    const bool leads_past_us = session_->inside() && session_->inside()->tls;
     const auto fields = response_.fields.all();
     for (std::size_t i = 0; i < fields.size(); ++i) {
         const KnownField known = response_.fields.known(i);
@@ -271,6 +274,7 @@ void Exchange::write_response_head() {
             continue;
         }
         if (response_.is_for_this_hop(i) || edits.touches(fields[i].name)) continue;
+        if (leads_past_us && equals_ignoring_case(fields[i].name, "Alt-Svc")) continue;
         writer.field(fields[i].name, fields[i].value);
     }
     if (!response_.fields.has(KnownField::date)) writer.field("Date", service_->http_date());  // RFC 9110 6.6.1
@@ -312,6 +316,7 @@ net::Task<bool> Exchange::relay_response() {
         record(payload_refusal_->action);
         co_return false;
     }
+    is_cut_ = true;
     Error error = upload_error_ && upload_error_->side == Side::client ? *upload_error_ : pumped.error();
     if (head_waits_ && !client_gone_ && error.side == Side::server) co_return co_await answer(refusal_of(error, http::Stage::relaying));
     if (client_gone_) error = client_left;

@@ -81,7 +81,7 @@ Exchange::Refused Exchange::check_range() const {
 void Exchange::begin_inspection(Inspected& way, const http1::Fields& fields, bool partial) {
     way.is_on = will_be_inspected();
     if (!way.is_on) return;
-    way.skipped_by = {};
+    way.skipped_by = way.planned_type = {};
     if (!way.payload) way.payload.emplace(worker_, service_->bench(), service_->inspection());
     std::string coding;
     fields.for_each(KnownField::content_encoding, [&](std::string_view value) {
@@ -210,6 +210,7 @@ Exchange::Refused Exchange::plan_payload(Inspected& way, const Body& body) {
     inspect::Payload& payload = *way.payload;
     const policy::Policy& policy = *generation_->policy;
     const bool is_upload = way.direction == Direction::upload;
+    way.planned_type = payload.type().mime;
     const std::uint64_t declared = body.kind == http1::Framing::Kind::length ? body.bytes + body.left : body.ended ? body.bytes : 0;
     if (policy.has_rules(Phase::payload, policy::Protocol::http)) {
         fill_file_facts(way, way.name, way.extension, payload.type());
@@ -247,6 +248,11 @@ Exchange::Refused Exchange::judge_payload(Inspected& way) {
     inspect::Payload& payload = *way.payload;
     if (!trusted_) {
         if (Refused refused = judge_members(way)) return refused;
+        // What it seemed to be at first was judged before; what it is, is judged too.
+        if (payload.type().mime != way.planned_type && generation_->policy->has_rules(Phase::payload, policy::Protocol::http)) {
+            fill_file_facts(way, way.name, way.extension, payload.type());
+            if (Refused refused = refuse_payload(way, Phase::payload, {})) return refused;
+        }
         const inspect::Outcome& outcome = payload.outcome();
         fill_file_facts(way, way.name, way.extension, payload.type());
         fill_scan_facts(outcome, payload.sha256(), payload.size());
@@ -369,12 +375,21 @@ const Exchange::Inspected* Exchange::recorded_payload() const {
     const Inspected& up = upload_payload_;
     const Inspected& down = download_payload_;
     if (!up.is_on || !down.is_on) return down.is_on ? &down : up.is_on ? &up : nullptr;
-    return up.payload->outcome().verdict > down.payload->outcome().verdict ? &up : &down;
+    return outcome_of(up).verdict > outcome_of(down).verdict ? &up : &down;
+}
+
+// What was cut was not looked into to its end, whatever had been found by then.
+inspect::Outcome Exchange::outcome_of(const Inspected& way) const {
+    inspect::Outcome outcome = way.payload->outcome();
+    if (is_cut_ && !way.payload->has_ended() && outcome.verdict == inspect::Verdict::clean)
+        outcome.add(inspect::Outcome::unscannable(inspect::Reason::truncated));
+    return outcome;
 }
 
 void Exchange::record_payload(const Inspected& way, audit::Event& event) {
     const inspect::Payload& payload = *way.payload;
-    const inspect::Outcome& outcome = payload.outcome();
+    recorded_outcome_ = outcome_of(way);
+    const inspect::Outcome& outcome = recorded_outcome_;
     event.file_name = way.name;
     event.file_extension = way.extension;
     if (payload.looked_at() > 0) event.file_mime_type = payload.type().mime;
@@ -396,11 +411,14 @@ void Exchange::count_payloads() {
     for (const Inspected* way : {&upload_payload_, &download_payload_}) {
         if (!way->is_on) continue;
         const inspect::Payload& payload = *way->payload;
-        const inspect::Outcome& outcome = payload.outcome();
+        const inspect::Outcome outcome = outcome_of(*way);
         metrics.payload(to_string(outcome.verdict), to_string(outcome.reason), outcome.engine, payload.size());
         if (payload.scan_ns() > 0) metrics.observe(audit::Histogram::scan, payload.scan_ns());
         if (payload.asked_cache()) metrics.add(payload.was_cached() ? audit::Counter::scan_cache_hits : audit::Counter::scan_cache_misses);
     }
+    // What nobody looks into is counted as well.
+    if (!upload_payload_.is_on && !download_payload_.is_on && !scan_reason_.empty())
+        metrics.payload("skipped", scan_reason_, {}, client_bytes_ + server_bytes_);
 }
 
 }  // namespace sluice::http

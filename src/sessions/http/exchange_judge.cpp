@@ -40,12 +40,13 @@ void Exchange::fill_client_facts(policy::Facts& facts, const Generation& generat
             facts.set(Field::client_country, country);
     policy.set_time(facts, service_->scratch(), service_->unix_ns(start_ns_) / 1'000'000'000);
     if (!session_->user().empty()) facts.set(Field::user_name, std::string_view(session_->user()));
+    if (!session_->client_issuer().empty()) facts.set(Field::tls_client_issuer, session_->client_issuer());
 }
 
 void Exchange::fill_request_facts() {
     const policy::Policy& policy = *generation_->policy;
     if (const auto type = head_.fields.find(KnownField::content_type)) assign_mime_type(request_type_, *type);
-    constexpr std::array phases{Phase::connect, Phase::request, Phase::dial, Phase::response, Phase::payload, Phase::verdict};
+    constexpr std::array phases{Phase::connect, Phase::tls, Phase::request, Phase::dial, Phase::response, Phase::payload, Phase::verdict};
     if (std::ranges::none_of(phases, [&](Phase phase) { return policy.has_own_rules(phase, Protocol::http); })) return;
     fill_request_facts(facts_, policy);
 }
@@ -75,6 +76,7 @@ void Exchange::fill_request_facts(policy::Facts& facts, const policy::Policy& po
     }
     if (const auto agent = head_.fields.find(KnownField::user_agent)) facts.set(Field::user_agent, *agent);
     if (const auto referrer = head_.fields.find(KnownField::referer)) facts.set(Field::request_referrer, *referrer);
+    fill_tls_facts(facts);
     if (!request_type_.empty()) facts.set(Field::request_content_type, std::string_view(request_type_));
     if (head_.body.kind == http1::Framing::Kind::length) facts.set(Field::request_content_length, head_.body.length);
     facts.set_headers(Field::request_header, head_.fields.all());
@@ -137,8 +139,13 @@ net::Task<Exchange::Refused> Exchange::judge(Phase phase) {
     if (trusted_) co_return std::nullopt;
     if (generation_->policy->has_rules(phase, Protocol::http)) {
         policy::Decision decision = evaluate(phase);
-        while (decision.action == Action::authenticate) {
-            if (const Refused refused = co_await authenticate(decision)) co_return refused;
+        // Whether TLS is decrypted is asked for a CONNECT alone.
+        const auto is_beside_the_point = [&] {
+            return !is_connect() && (decision.action == Action::intercept || decision.action == Action::tunnel);
+        };
+        while (decision.action == Action::authenticate || is_beside_the_point()) {
+            if (decision.action == Action::authenticate)
+                if (const Refused refused = co_await authenticate(decision)) co_return refused;
             decision = evaluate(phase, decision.next);
         }
         if (Refused refused = settle(decision, phase)) co_return refused;
@@ -156,8 +163,18 @@ Exchange::Refused Exchange::settle(const policy::Decision& decision, Phase phase
         rule_ = decision.rule->name;
     }
     switch (decision.action) {
-        case Action::trust: trusted_ = true; return std::nullopt;
-        case Action::allow: allowed_ = allowed_ || phase <= Phase::request; return std::nullopt;
+        case Action::trust:                              // of the rules and the engines; who the server is, is another question
+            trusted_ = true;
+            excuses_server_ = excuses_server_ || decision.rule->reads_verification;
+            return std::nullopt;
+        case Action::allow:
+            allowed_ = allowed_ || phase <= Phase::request;
+            excuses_server_ = excuses_server_ || decision.rule->reads_verification;
+            return std::nullopt;
+        case Action::intercept:
+        case Action::tunnel:                             // the earliest phase says which
+            if (plan_ == TlsPlan::none) plan_ = decision.action == Action::tunnel ? TlsPlan::tunnel : TlsPlan::intercept;
+            return std::nullopt;
         default: return refusal_of(decision, head_.method);
     }
 }

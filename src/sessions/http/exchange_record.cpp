@@ -75,6 +75,21 @@ audit::Event Exchange::describe(audit::Action action, audit::Stage stage) {
         if (generation_->policy->reads(policy::Field::url_registered_domain))
             event.registered_domain = policy::registered_domain(url_.authority.host);
     }
+    if (const auto& inside = session_->inside(); inside && inside->tls) {
+        event.tls_server_name = inside->tls->server_name;
+        event.tls_ja4 = inside->tls->ja4;
+        event.tls_ech = inside->tls->has_ech;
+        event.tls_version = inside->tls->version;
+        event.tls_cipher = inside->tls->cipher;
+        event.tls_resumed = inside->tls->resumed;
+        event.tls_server_issuer = inside->tls->server_issuer;
+        if (!inside->tls->server_issuer.empty()) event.tls_server_verified = inside->tls->unverified.empty();
+    } else if (has_hello_) {
+        if (hello_.server_name) event.tls_server_name = *hello_.server_name;
+        event.tls_ja4 = ja4_;
+        event.tls_ech = hello_.encrypted_client_hello;
+    }
+    event.tls_client_issuer = session_->client_issuer();
     event.status = static_cast<std::uint16_t>(status_);
     event.request_body_bytes = upload_body_.bytes;
     event.response_body_bytes = download_body_.bytes;

@@ -5,6 +5,7 @@
 #include "net/pool.h"
 #include "policy/users.h"
 #include "protocols/http1/encoder.h"
+#include "protocols/tls/client_hello.h"
 #include "sessions/http/alarm.h"
 #include "sessions/http/exchange.h"
 #include "sessions/http/header_edits.h"
@@ -14,6 +15,9 @@
 namespace sluice::http {
 
 namespace {
+
+// The first octet of every TLS record that begins a connection (RFC 8446 5.1).
+constexpr char tls_handshake = 22;
 
 constexpr std::string_view nothing_moved = "nothing moved for limits.tunnel_idle";
 
@@ -48,16 +52,35 @@ net::Task<bool> Exchange::run_connect() {
     if (!no) no = co_await judge(policy::Phase::connect);
     if (!no) no = co_await judge(policy::Phase::request);
     policy_ns_ += Service::now_ns() - before;
-    if (no) co_return co_await answer(*no);
-
-    if (!generation_->settings->may_connect_to(url_.port)) {
-        Refusal refusal = refused(403, "http_request_denied", no_tunnel_there);
-        refusal.reason = not_in_connect_ports;
-        co_return co_await answer(refusal);
+    if (!no && !generation_->settings->may_connect_to(url_.port)) {
+        no = refused(403, "http_request_denied", no_tunnel_there);
+        no->reason = not_in_connect_ports;
     }
-    no = co_await connect();
-    if (no) co_return co_await answer(*no);
+    if (!no) no = co_await connect();
+    if (no) co_return may_show_inside(*no) ? co_await show_inside(*no) : co_await answer(*no);
+    if (!co_await say_connected()) co_return false;
 
+    switch (co_await look_inside(wants_decryption())) {
+        case Inside::gone: record(audit::Action::tunnelled); co_return false;
+        case Inside::http:
+            // Not a blind tunnel: what is asked inside is judged and recorded like any other request.
+            // What a rule of `dial` trusts is an address: the next request may go to another one.
+            session_->inside() = Session::Inside{url_.authority.host, url_.port, host_key_, before_dial_ ? before_dial_->trusted : trusted_,
+                                                 generation_,         {},        {},        {}};
+            if (!user_.empty()) session_->user() = user_;
+            session_->push_back(first_bytes_);
+            keep_upstream();
+            record(audit::Action::allowed);
+            co_return true;
+        case Inside::tls: co_return co_await run_tls();
+        case Inside::opaque: break;
+    }
+    if (wants_decryption() || hides_its_name()) co_return refuse_opaque();
+    co_return co_await run_tunnel("tunnel");
+}
+
+// 200 to a CONNECT. False: the client is gone, which was recorded.
+net::Task<bool> Exchange::say_connected() {
     out_.clear();
     http1::HeadWriter writer(out_);
     writer.status_line(200, "Connection established");
@@ -74,29 +97,17 @@ net::Task<bool> Exchange::run_connect() {
         co_return false;
     }
     status_ = 200;
-
-    switch (co_await look_inside()) {
-        case Inside::gone: record(audit::Action::tunnelled); co_return false;
-        case Inside::http:
-            // Not a blind tunnel: what is asked inside is judged and recorded like any other request.
-            // What a rule of `dial` trusts is an address: the next request may go to another one.
-            session_->inside() =
-                Session::Inside{url_.authority.host, url_.port, host_key_, before_dial_ ? before_dial_->trusted : trusted_, generation_};
-            session_->user() = user_;
-            keep_upstream();
-            record(audit::Action::allowed);
-            co_return true;
-        case Inside::opaque: break;
-    }
-    co_return co_await run_tunnel("tunnel");
+    co_return true;
 }
 
-// Waits for the first bytes, of whichever side. What the client sent stays in first_bytes_; where it is a request, in the session.
-net::Task<Exchange::Inside> Exchange::look_inside() {
+// Waits for the first bytes, of whichever side. What the client sent stays in first_bytes_, and a ClientHello, whole, in hello_. `must_be_known`: who
+// says nothing, or begins one and does not end it, is `opaque` after limits.client_hello.
+net::Task<Exchange::Inside> Exchange::look_inside(bool must_be_known) {
     first_bytes_.assign(session_->unread());
     session_->consume(first_bytes_.size());
     net::Stream& client = session_->client();
-    client.expires_in(limits().tunnel_idle);
+    client.expires_in(must_be_known ? limits().client_hello_wait : limits().tunnel_idle);
+    bool is_tls = false;
 
     // A server that speaks first (SSH, SMTP) ends the wait: that is no HTTP.
     bool server_spoke = false;
@@ -112,19 +123,38 @@ net::Task<Exchange::Inside> Exchange::look_inside() {
     bool watching = false;
     Inside inside = Inside::opaque;
     for (;;) {
-        const http1::Guess guess = first_bytes_.empty() ? http1::Guess::undecided : http1::looks_like_request(first_bytes_);
+        if (!first_bytes_.empty() && first_bytes_.front() == tls_handshake) {
+            const auto hello = tls::parse_client_hello(first_bytes_, limits(), hello_);
+            if (!hello) {
+                is_unreadable_ = hello.error().code != Errc::unsupported;
+                break;
+            }
+            if (*hello) {
+                inside = Inside::tls;
+                break;
+            }
+            if (!is_tls && !must_be_known) client.expires_in(limits().client_hello_wait);
+            is_tls = true;
+        }
+        const http1::Guess guess = is_tls                 ? http1::Guess::undecided
+                                   : first_bytes_.empty() ? http1::Guess::undecided
+                                                          : http1::looks_like_request(first_bytes_);
         if (guess == http1::Guess::no) break;
-        if (guess == http1::Guess::yes || first_bytes_.size() >= limits().request_target) {
+        if (guess == http1::Guess::yes || (!is_tls && first_bytes_.size() >= limits().request_target)) {
             inside = Inside::http;
             break;
         }
-        if (!watching) {
+        if (!watching && upstream_) {
             watching = true;
             net::spawn(worker_, watch_server(*this, server_spoke, watch_done));
         }
         std::array<char, 4096> more;
         const auto got = co_await client.read_some(more);
         if (!got && server_spoke) break;
+        if (!got && got.error().code == Errc::timed_out && (is_tls || must_be_known)) {
+            is_unreadable_ = is_tls;
+            break;
+        }
         if (!got || *got == 0) {
             // A client that ends its half at once may still want to hear the server.
             inside = got && !first_bytes_.empty() ? Inside::opaque : Inside::gone;
@@ -143,7 +173,6 @@ net::Task<Exchange::Inside> Exchange::look_inside() {
         client.rearm();
     }
     client.expires_never();
-    if (inside == Inside::http) session_->push_back(first_bytes_);
     client_bytes_ += inside == Inside::http ? 0 : first_bytes_.size();
     co_return inside;
 }
@@ -216,7 +245,7 @@ net::Task<bool> Exchange::upgrade() {
         co_return false;
     }
     in_.release();
-    facts_.clear(policy::Field::response_header);        // views of what was in it
+    facts_.clear(policy::Field::response_header);  // views of what was in it
     first_bytes_.assign(session_->unread());
     session_->consume(first_bytes_.size());
     first_bytes_ += session_->take_pushed_back();
@@ -253,6 +282,7 @@ void Exchange::judge_tunnel_again(std::shared_ptr<const Generation> generation) 
             trusted = trusted || decision.action == policy::Action::trust;
             allowed = allowed || trusted || decision.action == policy::Action::allow;
             if (decision.action == policy::Action::none || decision.action == policy::Action::limit ||
+                decision.action == policy::Action::intercept || decision.action == policy::Action::tunnel ||
                 decision.action == policy::Action::allow || decision.action == policy::Action::trust)
                 return false;
             ending = decision.rule;
@@ -284,7 +314,7 @@ void Exchange::judge_tunnel_again(std::shared_ptr<const Generation> generation) 
         }
     }
     if (!ends) return;
-    effects_.clear();                                    // its rules are the old generation's
+    effects_.clear();  // its rules are the old generation's
     counted_tags_ = counted_shadows_ = 0;
     facts_.keep_tags(0);
     generation_ = std::move(generation);

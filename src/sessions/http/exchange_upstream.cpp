@@ -22,11 +22,17 @@ net::Task<Exchange::Refused> Exchange::connect() {
     begin_dial();
     const std::int64_t before = Service::now_ns();
     candidates_.clear();
-    if (url_.authority.address) {
-        const IpPort address{url_.authority.address->unmapped(), url_.port};
+    // Inside a tunnel that is decrypted a request may be for another name that the server's certificate has: the server is the tunnel's.
+    Authority of_tunnel;
+    const bool is_other = session_->inside() && session_->inside()->host != url_.authority.host;
+    if (is_other && !parse_authority(session_->inside()->authority, false, of_tunnel))
+        co_return refused(500, "proxy_internal_error", "This proxy failed.");
+    const Authority& wanted = is_other ? of_tunnel : url_.authority;
+    if (wanted.address) {
+        const IpPort address{wanted.address->unmapped(), url_.port};
         if (auto candidate = may_dial(address)) candidates_.push_back(std::move(*candidate));
     } else {
-        const auto addresses = co_await worker_.resolver().resolve(url_.authority.host);
+        const auto addresses = co_await worker_.resolver().resolve(wanted.host);
         if (!addresses) co_return refusal_of(addresses.error(), http::Stage::resolving);
         for (const IpAddress& found : (*addresses)->list) {
             const IpPort address{found.unmapped(), url_.port};
@@ -56,6 +62,7 @@ net::Task<Exchange::Refused> Exchange::connect() {
     reused_ = false;
     for (const Candidate& candidate : candidates_)
         if (candidate.address == *server_) take_candidate(candidate);
+    if (session_->inside() && session_->inside()->tls) co_return co_await begin_tls();
     co_return std::nullopt;
 }
 
@@ -64,7 +71,7 @@ bool Exchange::take_pooled() {
     begin_dial();
     std::optional<Candidate> candidate;
     upstream_ =
-        worker_.pool().take(host_key_, [&](const net::Stream& stream) { return (candidate = may_dial(stream.peer())).has_value(); });
+        worker_.pool().take(pool_key(), [&](const net::Stream& stream) { return (candidate = may_dial(stream.peer())).has_value(); });
     if (!upstream_) return false;
     service_->metrics().add(audit::Counter::pool_reused);
     service_->metrics().add(audit::Gauge::server_connections, 1);
@@ -84,7 +91,7 @@ void Exchange::drop_upstream() {
 void Exchange::keep_upstream() {
     upstream_->expires_never();
     service_->metrics().add(audit::Gauge::server_connections, -1);
-    worker_.pool().put(host_key_, std::move(upstream_));
+    worker_.pool().put(pool_key(), std::move(upstream_));
 }
 
 }  // namespace sluice::http

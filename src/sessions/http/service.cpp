@@ -21,7 +21,9 @@ std::int64_t Service::now_ns() {
 Service::Service(Parts parts, Generation generation)
     : parts_(parts),
       generation_(std::make_shared<const Generation>(std::move(generation))),
-      bench_(generation_->settings->limits) {
+      bench_(generation_->settings->limits),
+      tls_sessions_(generation_->settings->limits.tls_sessions) {
+    if (parts_.interception != nullptr) leaves_.emplace(*parts_.interception->leaves, worker(), generation_->settings->limits.leaves);
     on_tick();
     parts_.lane.redact(generation_->settings->redaction);
     worker().wheel().every_tick([this] { on_tick(); });
@@ -49,6 +51,11 @@ void Service::on_tick() {
     parts_.metrics.add(audit::Counter::dns_cache_hits, dns.cache_hits - dns_.cache_hits);
     parts_.metrics.add(audit::Counter::dns_failures, dns.failures - dns_.failures);
     dns_ = dns;
+    if (leaves_) {
+        const std::uint64_t made = leaves_->counters().made;
+        parts_.metrics.add(audit::Counter::tls_leaves_made, made - leaves_made_);
+        leaves_made_ = made;
+    }
     parts_.metrics.set(audit::Gauge::server_connections_idle, static_cast<std::int64_t>(worker().pool().size()));
 }
 

@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -17,10 +18,12 @@
 #include "inspect/setup.h"
 #include "net/listener.h"
 #include "net/resolver.h"
+#include "net/tls/session_cache.h"
 #include "net/worker.h"
 #include "policy/policy.h"
 #include "policy/rate_limits.h"
 #include "sessions/http/credentials.h"
+#include "sessions/http/interception.h"
 #include "sessions/http/settings.h"
 
 namespace sluice::http {
@@ -38,6 +41,7 @@ public:
         audit::Lane& lane;
         audit::MetricsShard& metrics;
         inspect::Shared& inspection;                     // shared: what payloads wait in, and who scans them
+        Interception* interception = nullptr;            // shared; null: there is no CA, and nothing is decrypted
     };
     Service(Parts parts, Generation generation);
     ~Service();
@@ -63,6 +67,9 @@ public:
     policy::Scratch& scratch() { return scratch_; }
     inspect::Bench& bench() { return bench_; }
     inspect::Shared& inspection() { return parts_.inspection; }
+    Interception* interception() { return parts_.interception; }
+    net::ca::LeafCache& leaves() { return *leaves_; }    // only where there is an interception
+    net::tls::SessionCache& tls_sessions() { return tls_sessions_; }
     const std::shared_ptr<const Generation>& generation() const { return generation_; }
     std::uint64_t reloads() const { return reloads_; }
     // The time as a Date field has it (RFC 9110 5.6.7).
@@ -88,8 +95,11 @@ private:
     policy::Scratch scratch_;
     inspect::Bench bench_;
     CredentialCache credentials_;
+    std::optional<net::ca::LeafCache> leaves_;
+    net::tls::SessionCache tls_sessions_;
     EventIds ids_;
     std::int64_t unix_offset_ns_ = 0;
+    std::uint64_t leaves_made_ = 0;                       // as the two below: by the last tick
     net::Resolver::Counters dns_;                         // as they were at the last tick
     std::vector<std::unique_ptr<Exchange>> spare_;
     std::vector<Exchange*> tunnels_;

@@ -4,14 +4,20 @@
 #include <algorithm>
 #include <cstring>
 
+#include "net/ca/leaves.h"
 #include "net/proxy_protocol.h"
+#include "net/tls/trust.h"
+#include "protocols/tls/client_hello.h"
 #include "sessions/http/exchange.h"
 #include "sessions/http/service.h"
 
 namespace sluice::http {
 
 Session::Session(Service& service, net::Accepted accepted)
-    : Session(service, std::move(accepted.stream), std::move(accepted.permit), accepted.listener.to_string()) {}
+    : Session(service, std::move(accepted.stream), std::move(accepted.permit), accepted.listener.to_string()) {
+    is_tls_listener_ = std::ranges::find(service.generation()->settings->tls_listeners, accepted.listener) !=
+                       service.generation()->settings->tls_listeners.end();
+}
 
 Session::Session(Service& service, std::unique_ptr<net::Stream> client, net::ConnectionPermit permit, std::string listener)
     : service_(service),
@@ -51,6 +57,7 @@ net::Task<bool> Session::open() {
     if (std::ranges::any_of(proxies, [&](const IpNetwork& network) { return network.contains(peer().address); }) &&
         !co_await read_proxy_header())
         co_return false;
+    if (is_tls_listener_ && !co_await begin_tls()) co_return false;
 
     judge_client();
     if (!refused_ && !permit_.is_within_client_limit()) {
@@ -132,6 +139,57 @@ net::Task<bool> Session::read_proxy_header() {
     record_refused("http_request_error", reason, begun);
     client_->abort();
     co_return false;
+}
+
+// A listener in TLS: the handshake comes before everything else, and the client's certificate, where one is wanted, says who it is.
+net::Task<bool> Session::begin_tls() {
+    const std::int64_t begun = service_.unix_ns(Service::now_ns());
+    const auto generation = service_.generation();
+    const Settings& settings = *generation->settings;
+    const Limits& limits = settings.limits;
+    const auto ends = [&](std::string_view reason) {
+        record_refused("tls_protocol_error", reason, begun);
+        client_->abort();
+        return false;
+    };
+    if (!settings.own_tls) co_return ends("this listener has no certificate any more");
+    // A place is not held by who says nothing: as long as for a ClientHello after a CONNECT.
+    client_->expires_in(limits.client_hello_wait);
+    std::shared_ptr<const net::tls::Identity> leaf;
+    std::string name = client_->local().address.to_string();
+    if (!settings.own_has_certificate) {
+        tls::ClientHello hello;
+        for (;;) {
+            const auto parsed = tls::parse_client_hello(unread(), limits, hello);
+            if (!parsed) co_return ends(parsed.error().what);
+            if (*parsed) break;
+            const auto got = co_await read_more();
+            if (got && *got != 0) continue;
+            if (unread().empty()) co_return false;  // a look whether we are there
+            co_return ends(got ? "closed inside the ClientHello" : got.error().what);
+        }
+        if (hello.server_name) name = *hello.server_name;
+        if (service_.interception() == nullptr) co_return ends("there is no CA for this listener's certificate");
+        auto made = co_await service_.leaves().get(name, nullptr, hello.may_use_ecdsa() ? net::ca::KeyKind::ecdsa : net::ca::KeyKind::rsa);
+        if (!made) co_return ends(made.error().what);
+        leaf = std::move(*made);
+    }
+    auto opened = settings.own_tls->open(client_, std::string(unread()), leaf.get(), name);
+    consume(unread().size());
+    if (!opened) co_return ends(opened.error().what);
+    net::tls::TlsStream& stream = **opened;
+    client_ = std::move(*opened);
+    tidy_buffer();
+    stream.expires_in(limits.tls_handshake);
+    if (const auto done = co_await stream.handshake(); !done) {
+        record_refused("tls_protocol_error", done.error().what, begun);
+        client_->close();
+        co_return false;
+    }
+    stream.expires_never();
+    user_ = net::tls::client_name(stream);
+    client_issuer_ = net::tls::issuer_of(net::tls::peer_certificate(stream));
+    co_return true;
 }
 
 net::Task<bool> Session::wait_for_request() {

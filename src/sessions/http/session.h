@@ -15,6 +15,7 @@
 #include "net/listener.h"
 #include "net/stream.h"
 #include "net/task.h"
+#include "net/tls/acceptor.h"
 #include "policy/policy.h"
 #include "sessions/http/refusal.h"
 #include "sessions/http/settings.h"
@@ -22,6 +23,20 @@
 namespace sluice::http {
 
 class Service;
+
+// What is known of the TLS around the requests.
+struct TlsAround {
+    std::string server_name;                         // of the ClientHello
+    std::string ja4;
+    bool has_ech = false;                            // server_name is the outer one
+    std::string version;
+    std::string cipher;
+    std::string server_issuer;
+    bool resumed = false;
+    std::string_view unverified;                     // what could not be verified of the server; a literal
+    std::shared_ptr<const net::tls::Identity> leaf;  // that was shown: requests for other names do not belong here
+    std::string covered;                             // a name that the leaf was found to cover
+};
 
 class Session {
 public:
@@ -40,6 +55,8 @@ public:
     // For the exchange that is under way.
     Service& service() { return service_; }
     net::Stream& client() { return *client_; }
+    // Where TLS is put on top of it. Never left null.
+    std::unique_ptr<net::Stream>& client_stream() { return client_; }
     const IpPort& peer() const { return client_->peer(); }
     std::string_view listener() const { return listener_; }
     std::string_view unread() const { return {buffer_.data() + begin_, end_ - begin_}; }
@@ -61,16 +78,21 @@ public:
     AtAccept& at_accept() { return at_accept_; }
     const std::optional<Refusal>& refused_at_accept() const { return refused_; }
 
-    // Inside a CONNECT that carries plain HTTP: requests in origin-form for that authority, by the identity that the CONNECT proved.
+    // Inside a CONNECT that carries HTTP, decrypted or plain: requests in origin-form for that authority, by the identity that the CONNECT proved.
     struct Inside {
         std::string host;
         std::uint16_t port = 0;
-        std::string authority;                           // both, as a Host field has them
-        bool trusted = false;     // a rule trusted the tunnel: no further rule for what is in it, until a reload
-        std::weak_ptr<const Generation> trusted_by;      // whose rule
+        std::string authority;  // both, as a Host field has them
+        bool trusted = false;  // a rule trusted the tunnel: no further rule for what is in it, until a reload
+        std::weak_ptr<const Generation> trusted_by;  // whose rule
+        std::optional<TlsAround> tls;
+        std::optional<Refusal> refusal;  // of the CONNECT: shown to the first request
+        std::shared_ptr<const Generation> refused_by;  // whose words it has
     };
     std::optional<Inside>& inside() { return inside_; }
     std::string& user() { return user_; }
+    // Of the certificate that the client showed to a listener in TLS; empty: none.
+    std::string_view client_issuer() const { return client_issuer_; }
 
 private:
     friend class Service;
@@ -78,6 +100,7 @@ private:
     void judge_client();
     void record_refused(std::string_view error, std::string_view reason, std::int64_t begun_ns);
     net::Task<bool> read_proxy_header();
+    net::Task<bool> begin_tls();
     net::Task<bool> wait_for_request();
     net::Task<void> linger();
     void tidy_buffer();
@@ -94,9 +117,11 @@ private:
     std::optional<Refusal> refused_;
     std::optional<Inside> inside_;
     std::string user_;
+    std::string client_issuer_;
+    bool is_tls_listener_ = false;
     bool idle_ = false;
-    std::uint64_t judged_at_ = 0;                        // the service's count of reloads when http.clients was asked
-    Session* next_ = nullptr;                            // all sessions of the service
+    std::uint64_t judged_at_ = 0;  // the service's count of reloads when http.clients was asked
+    Session* next_ = nullptr;  // all sessions of the service
     Session** link_ = nullptr;
 };
 

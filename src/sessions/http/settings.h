@@ -15,6 +15,8 @@
 #include "base/ip.h"
 #include "base/limits.h"
 #include "inspect/setup.h"
+#include "net/tls/acceptor.h"
+#include "net/tls/trust.h"
 #include "policy/countries.h"
 #include "policy/inspect_options.h"
 #include "policy/policy.h"
@@ -26,6 +28,9 @@ struct PortRange {
     std::uint16_t first = 0;
     std::uint16_t last = 0;
 };
+
+// What becomes of a name whose clients refuse our certificates.
+enum class Learn : std::uint8_t { off, suggest, apply };
 
 // How the server learns of the client.
 enum class Forwarded : std::uint8_t { off, forwarded, x_forwarded_for };
@@ -47,6 +52,12 @@ struct Settings {
     policy::Whole whole = policy::Whole::risky;
     policy::Ranges ranges = policy::Ranges::automatic;
     bool trickle = false;
+    bool intercept = false;                              // decrypt what no rule excepts
+    Learn learn = Learn::suggest;
+    std::vector<IpPort> tls_listeners;                   // ours that speak TLS
+    std::shared_ptr<const net::tls::Acceptor> own_tls;   // how; null: there are none
+    bool own_has_certificate = false;                    // else they show leaves of the CA
+    std::shared_ptr<const net::tls::Trust> trust;        // null: nothing can be decrypted
     std::shared_ptr<const policy::Countries> countries;  // null: there is no database
 
     bool serves(const IpAddress& client) const {

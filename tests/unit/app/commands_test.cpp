@@ -125,7 +125,9 @@ TEST(CommandLine, what_is_wrong_is_said_and_ends_with_2) {
     EXPECT_THAT(parse({}).err, HasSubstr("explain"));
     EXPECT_EQ(parse({"chek"}).code, 2);
     EXPECT_THAT(parse({"chek"}).err, HasSubstr("did you mean \"check\"?"));
-    EXPECT_THAT(parse({"ca"}).err, HasSubstr("there is no command \"ca\""));
+    EXPECT_EQ(parse({"ca"}).code, 2);
+    EXPECT_THAT(parse({"ca"}).err, HasSubstr("Commands: init, show, export"));
+    EXPECT_THAT(parse({"ca", "int"}).err, HasSubstr("did you mean \"init\"?"));
     EXPECT_EQ(parse({"check", "--nonsense"}).code, 2);
     EXPECT_EQ(parse({"explain"}).code, 2);
     EXPECT_EQ(parse({"run", "-c"}).code, 2);

@@ -212,5 +212,16 @@ TEST(Inspected, each_step_of_an_infected_upload_fails) {
         for (const Errc error : {Errc::reset, Errc::timed_out}) fail_every_step(deliver, error, infected_upload);
 }
 
+TEST(Upload, of_two_types_is_refused) {
+    Bench bench;
+    Peer& server = bench.server();
+    Peer& client = bench.client();
+    client.send(
+        post("Content-Type: multipart/form-data; boundary=a\r\nContent-Type: multipart/form-data; boundary=b\r\nContent-Length: 5\r\n",
+             "hello"));
+    EXPECT_THAT(client.take(), StartsWith("HTTP/1.1 400 "));
+    EXPECT_EQ(server.take(), "");
+}
+
 }  // namespace
 }  // namespace sluice::http

@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "app/interception.h"
+
+#include "app/authority.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace sluice::app {
+
+bool needs_authority(const Config& config, const Tls& tls) { return tls.trust || (tls.own && config.tls.certificate.empty()); }
+
+Tls load_tls(const Config& config, const policy::Policy& policy, Diagnostics& faults) {
+    Tls tls;
+    const auto fault = [&](std::string message) {
+        const std::string file = config.files.empty() ? std::string() : config.files.front().string();
+        faults.push_back({Place{file, 0, 0}, std::move(message), "", Diagnostic::Severity::error});
+        return Tls();
+    };
+    if (!config.http.tls_listen.empty()) {
+        net::tls::Acceptor::Options options;
+        options.certificate = config.tls.certificate;
+        options.key = config.tls.key;
+        options.client_roots = config.tls.client_ca;
+        if (options.certificate.empty() && !has_authority(config))
+            return fault("http.listen: https:// needs tls.certificate and tls.key, or a CA (`sluice ca init`)");
+        auto own = net::tls::Acceptor::make(options);
+        if (!own) return fault("tls: " + own.error());
+        tls.own = std::move(*own);
+    }
+    const auto rule = std::ranges::find(policy.all_rules(), policy::Action::intercept, &policy::Rule::action);
+    if (!config.tls.intercept && rule == policy.all_rules().end()) return tls;
+    if (!has_authority(config))
+        return fault(fmt::format("{}: there is no CA in {}: `sluice ca init` makes one",
+                                 config.tls.intercept ? std::string("tls.intercept") : fmt::format("rule `{}`", rule->name),
+                                 config.tls.ca_dir.string()));
+    if (const auto certificate = load_authority_certificate(config); !certificate) return fault("tls.ca_dir: " + certificate.error());
+    auto trust = net::tls::Trust::load({.extra_roots = config.tls.upstream_ca, .certificates = config.tls.client_certificates});
+    if (!trust) return fault("tls: " + trust.error());
+    tls.trust = std::move(*trust);
+    return tls;
+}
+
+std::expected<std::unique_ptr<http::Interception>, std::string> open_interception(const Config& config) {
+    const auto certificate = load_authority_certificate(config);
+    if (!certificate) return std::unexpected("tls.ca_dir: " + certificate.error());
+    auto signer = start_signer(config);
+    if (!signer) return std::unexpected("tls.ca_dir: " + signer.error());
+    auto leaves = net::ca::LeafMaker::start(std::move(*signer));
+    if (!leaves) return std::unexpected(std::string(leaves.error().what));
+    auto acceptor = net::tls::Acceptor::make({});
+    if (!acceptor) return std::unexpected(acceptor.error());
+    auto interception = std::make_unique<http::Interception>();
+    interception->leaves = std::move(*leaves);
+    interception->acceptor = std::move(*acceptor);
+    interception->certificate_pem = net::ca::to_pem(**certificate);
+    interception->certificate_der = net::ca::to_der(**certificate);
+    interception->fingerprint = net::ca::fingerprint(**certificate);
+    return interception;
+}
+
+}  // namespace sluice::app

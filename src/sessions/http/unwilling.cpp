@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "sessions/http/unwilling.h"
+
+#include <algorithm>
+
+namespace sluice::http {
+
+namespace {
+
+// One client, or one unlucky connection, is no application that pins.
+constexpr std::uint64_t firm_failures = 3;
+constexpr std::size_t firm_clients_needed = 3;
+
+}  // namespace
+
+void Unwilling::forget_old(Name& name, Clock::time_point now) const {
+    std::erase_if(name.clients, [&](const auto& each) { return now - each.second.last > exempt_; });
+}
+
+std::size_t Unwilling::firm_clients(const Name& name) {
+    return static_cast<std::size_t>(
+        std::ranges::count_if(name.clients, [](const auto& each) { return each.second.failures >= firm_failures; }));
+}
+
+void Unwilling::note(std::string_view name, const IpAddress& client, Clock::time_point now) {
+    const std::lock_guard lock(mutex_);
+    auto found = by_name_.find(name);
+    if (found == by_name_.end()) {
+        if (names_.size() >= most_names_) {
+            by_name_.erase(names_.back().name);
+            names_.pop_back();
+        }
+        names_.push_front({std::string(name), {}});
+        found = by_name_.emplace(names_.front().name, names_.begin()).first;
+    }
+    Name& noted = *found->second;
+    names_.splice(names_.begin(), names_, found->second);
+    forget_old(noted, now);
+    if (!noted.clients.contains(client) && noted.clients.size() >= most_clients_) return;
+    Client& failing = noted.clients[client];
+    ++failing.failures;
+    failing.last = now;
+}
+
+bool Unwilling::is_exempt(std::string_view name, const IpAddress& client, Clock::time_point now) {
+    const std::lock_guard lock(mutex_);
+    const auto found = by_name_.find(name);
+    if (found == by_name_.end()) return false;
+    Name& noted = *found->second;
+    forget_old(noted, now);
+    const auto failing = noted.clients.find(client);
+    return failing != noted.clients.end() && failing->second.failures >= firm_failures && firm_clients(noted) >= firm_clients_needed;
+}
+
+std::vector<Unwilling::Listed> Unwilling::list(Clock::time_point now) {
+    const std::lock_guard lock(mutex_);
+    std::vector<Listed> listed;
+    for (Name& name : names_) {
+        forget_old(name, now);
+        if (name.clients.empty()) continue;
+        std::uint64_t failures = 0;
+        for (const auto& [address, client] : name.clients) failures += client.failures;
+        listed.push_back({name.name, name.clients.size(), failures, firm_clients(name) >= firm_clients_needed});
+    }
+    std::ranges::sort(listed, std::ranges::greater{}, &Listed::failures);
+    return listed;
+}
+
+}  // namespace sluice::http

@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: Apache-2.0
+// Names whose clients refuse our certificates: applications that bring their own idea of who the server is (pinning). Told to people, and where the
+// configuration says so left alone for a while, for the clients that failed.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <list>
+#include <mutex>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "base/ip.h"
+#include "base/limits.h"
+
+namespace sluice::http {
+
+// Thread-safe. Bounded: the name that failed longest ago goes first.
+class Unwilling {
+public:
+    using Clock = std::chrono::steady_clock;
+    explicit Unwilling(const Limits& limits = {})
+        : most_names_(limits.unwilling_names),
+          most_clients_(limits.unwilling_clients),
+          exempt_(limits.unwilling_exempt) {}
+
+    // A client ended the handshake for that name.
+    void note(std::string_view name, const IpAddress& client, Clock::time_point now);
+    // Whether it may be left alone: at least three clients failed three times each, this one among them, within the time that exemptions last.
+    bool is_exempt(std::string_view name, const IpAddress& client, Clock::time_point now);
+
+    struct Listed {
+        std::string name;
+        std::size_t clients = 0;
+        std::uint64_t failures = 0;
+        bool is_enough = false;  // for an exemption
+    };
+    std::vector<Listed> list(Clock::time_point now);  // the one with most failures first
+
+private:
+    struct Client {
+        std::uint64_t failures = 0;
+        Clock::time_point last;
+    };
+    struct Name {
+        std::string name;
+        std::unordered_map<IpAddress, Client> clients;
+    };
+    using Names = std::list<Name>;
+    void forget_old(Name& name, Clock::time_point now) const;
+    static std::size_t firm_clients(const Name& name);
+
+    const std::size_t most_names_;
+    const std::size_t most_clients_;
+    const Limits::Duration exempt_;
+    std::mutex mutex_;
+    Names names_;  // the one that failed last first
+    std::unordered_map<std::string_view, Names::iterator> by_name_;
+};
+
+}  // namespace sluice::http
