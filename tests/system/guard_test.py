@@ -87,8 +87,10 @@ def can_make_namespaces():
     name = f"sluice-try-{os.getpid()}"
     if subprocess.run(["ip", "netns", "add", name], capture_output=True).returncode:
         return False
+    # Entering it wants a root that is a mount of its own, which that of a chroot is not.
+    entered = subprocess.run(["ip", "-n", name, "link", "set", "lo", "up"], capture_output=True)
     subprocess.run(["ip", "netns", "del", name], capture_output=True)
-    return True
+    return entered.returncode == 0
 
 
 CLIENT = """

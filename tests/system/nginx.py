@@ -28,7 +28,7 @@ http {{
     client_max_body_size 0;
     keepalive_requests 1000000;
     default_type application/octet-stream;
-    types {{ text/html html; text/plain txt; }}
+    types {{ text/html html; text/plain txt; text/css css; image/svg+xml svg; }}
     server {{
         listen 127.0.0.1:{port} backlog=4096;
         listen [::1]:{port} backlog=4096;
@@ -43,7 +43,7 @@ http {{
         location /empty {{ return 204; }}
         location /moved {{ return 301 /1k; }}
     }}
-}}
+{servers}}}
 """
 
 
@@ -63,7 +63,7 @@ class Nginx:
         subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2",
                         "-keyout", self.folder / "key.pem", "-out", self.ca, "-subj", "/CN=localhost",
                         "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"], check=True, capture_output=True)
-        (self.folder / "nginx.conf").write_text(CONF.format(folder=self.folder, port=self.port, tls=self.tls,
+        (self.folder / "nginx.conf").write_text(CONF.format(folder=self.folder, port=self.port, tls=self.tls, servers=self.servers(),
                                                             user="user root;" if os.geteuid() == 0 else ""))
         binary = shutil.which("nginx") or "/usr/sbin/nginx"
         self.process = subprocess.Popen([binary, "-c", self.folder / "nginx.conf", "-p", self.folder],
@@ -78,6 +78,10 @@ class Nginx:
             return True
         except OSError:
             return False
+
+    def servers(self):
+        """More of them, where a subclass has some."""
+        return ""
 
     def write(self, name, content):
         (self.www / name).write_bytes(content)
