@@ -343,8 +343,11 @@ def main():
     parser = argparse.ArgumentParser(prog="scripts/bench")
     parser.add_argument("--rounds", type=int)
     parser.add_argument("--quick", action="store_true", help="shorter and fewer: to see that it runs, not to publish")
-    parser.add_argument("--only", default="compare,latency,idle,inspect,micro", help="some of compare,latency,idle,inspect,micro")
+    parser.add_argument("--only", default="compare,latency,idle,inspect,micro", help="some of compare,latency,idle,inspect,intercept,micro")
+    parser.add_argument("--without-sluice", action="store_true", help="with --only intercept: the peers alone, to see that they are measured well")
     options = parser.parse_args()
+    if options.without_sluice and options.only != "intercept":
+        parser.error("--without-sluice is for --only intercept")
     OUT.mkdir(parents=True, exist_ok=True)
     (OUT / "report.txt").unlink(missing_ok=True)
     only = options.only.split(",")
@@ -354,7 +357,7 @@ def main():
     if set(only) - {"micro"}:
         bench = Bench(options)
         try:
-            if set(only) - {"micro", "inspect"}:
+            if set(only) - {"micro", "inspect", "intercept"}:
                 bench.set_up()
                 bench.check_answers()
             for name in ("haproxy", "nginx", "squid"):
@@ -368,6 +371,9 @@ def main():
             if "inspect" in only:
                 import inspection             # which needs this module, ready
                 inspection.main(bench)
+            if "intercept" in only:
+                import interception           # likewise
+                interception.main(bench)
         finally:
             bench.stop()
         failed = bench.failed
