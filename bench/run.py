@@ -343,7 +343,7 @@ def main():
     parser = argparse.ArgumentParser(prog="scripts/bench")
     parser.add_argument("--rounds", type=int)
     parser.add_argument("--quick", action="store_true", help="shorter and fewer: to see that it runs, not to publish")
-    parser.add_argument("--only", default="compare,latency,idle,inspect,micro", help="some of compare,latency,idle,inspect,intercept,micro")
+    parser.add_argument("--only", default="compare,latency,idle,inspect,intercept,micro", help="some of compare,latency,idle,inspect,intercept,micro")
     parser.add_argument("--without-sluice", action="store_true", help="with --only intercept: the peers alone, to see that they are measured well")
     options = parser.parse_args()
     if options.without_sluice and options.only != "intercept":
