@@ -245,6 +245,7 @@ private:
     net::Task<bool> run_tls();
     net::Task<Refused> judge_hello();
     net::Task<bool> intercept();
+    net::Task<bool> leave_encrypted();
     net::Task<bool> begin_inside(Session::Inside inside, X509* server);
     std::string_view tls_name() const;
     void fill_tls_facts(policy::Facts& facts) const;

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // TLS inside a CONNECT: whether it is decrypted, and if so the two handshakes. What follows are requests like any others.
+#include <fmt/format.h>
+
 #include <array>
 
 #include "net/ca/leaves.h"
@@ -162,11 +164,11 @@ net::Task<bool> Exchange::run_tls() {
         inside.refused_by = generation_;
         co_return co_await begin_inside(std::move(inside), nullptr);
     }
-    if (!wants_decryption()) co_return co_await run_tunnel("tunnel");
+    if (!wants_decryption()) co_return co_await leave_encrypted();
     // Another protocol than we speak inside: left alone, and counted, unless a rule said no.
-    if (!hello_.alpn.empty() && !hello_.offers("http/1.1")) co_return co_await run_tunnel("tunnel");
+    if (!hello_.alpn.empty() && !hello_.offers("http/1.1")) co_return co_await leave_encrypted();
     // Malware must not be able to switch off the inspection of its own traffic: what a rule decrypts stays decrypted.
-    if (generation_->settings->learn == Learn::apply && plan_ != TlsPlan::intercept && is_exempt()) co_return co_await run_tunnel("tunnel");
+    if (generation_->settings->learn == Learn::apply && plan_ != TlsPlan::intercept && is_exempt()) co_return co_await leave_encrypted();
     co_return co_await intercept();
 }
 
@@ -176,6 +178,19 @@ bool Exchange::is_exempt() const {
         return service_->interception()->unwilling.is_exempt(name, session_->peer().address, Unwilling::Clock::now());
     };
     return exempt(tls_name()) && (tls_name() == url_.authority.host || exempt(url_.authority.host));
+}
+
+net::Task<bool> Exchange::leave_encrypted() {
+    if (!upstream_) {
+        if (const Refused no = co_await connect()) {
+            note(*no);
+            status_ = 200;
+            session_->client().abort();
+            record(no->action);
+            co_return false;
+        }
+    }
+    co_return co_await run_tunnel("tunnel");
 }
 
 // Phase `tls`. Where the ClientHello names another server than the CONNECT, both are judged: refused if either is; allowed, trusted and left as it is
@@ -237,8 +252,15 @@ net::Task<bool> Exchange::intercept() {
     inside.tls.emplace();
     inside.tls->server_name = hello_.server_name.value_or("");
     session_->inside() = inside;  // for the pool's key, and the way to the server
-    Refused no = co_await begin_tls();
+    Refused no;
+    if (upstream_) no = co_await begin_tls();
+    else if (!take_pooled()) no = co_await connect();  // which begins TLS, too
     session_->inside().reset();
+    // A rule of `dial` trusts the address: then it is left as it is.
+    if (!no && trusted_) {
+        drop_upstream();
+        co_return co_await leave_encrypted();
+    }
     X509* server = nullptr;
     if (no) {
         note(*no);
@@ -381,7 +403,8 @@ bool Exchange::is_covered() {
 std::string_view Exchange::pool_key() {
     const auto& inside = session_->inside();
     if (!inside || !inside->tls) return host_key_;
-    pool_key_ = "tls ";
+    // Under one trust: a reload may bring another.
+    pool_key_ = fmt::format("tls{} ", generation_->settings->trust ? generation_->settings->trust->serial() : 0);
     pool_key_ += inside->authority;
     pool_key_ += ' ';
     pool_key_ += inside->tls->server_name;

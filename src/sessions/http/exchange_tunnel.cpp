@@ -56,7 +56,9 @@ net::Task<bool> Exchange::run_connect() {
         no = refused(403, "http_request_denied", no_tunnel_there);
         no->reason = not_in_connect_ports;
     }
-    if (!no) no = co_await connect();
+    // Where it is to be decrypted, the server is dialled once the ClientHello has said what for: a connection may be there already.
+    const bool dials_later = wants_decryption();
+    if (!no && !dials_later) no = co_await connect();
     if (no) co_return may_show_inside(*no) ? co_await show_inside(*no) : co_await answer(*no);
     if (!co_await say_connected()) co_return false;
 
@@ -69,7 +71,7 @@ net::Task<bool> Exchange::run_connect() {
                                                  generation_,         {},        {},        {}};
             if (!user_.empty()) session_->user() = user_;
             session_->push_back(first_bytes_);
-            keep_upstream();
+            if (upstream_) keep_upstream();
             record(audit::Action::allowed);
             co_return true;
         case Inside::tls: co_return co_await run_tls();
