@@ -32,9 +32,10 @@ std::string host_name() {
 }
 
 // A new file, on disk when this returns. The text, or why not.
-std::expected<void, std::string> write_new(const fs::path& file, const std::string& text, mode_t mode, const struct stat* owner) {
+std::expected<void, std::string> write_new(int folder, const fs::path& file, const std::string& text, mode_t mode,
+                                           const struct stat* owner) {
     const auto failed = [&] { return std::unexpected(fmt::format("{}: {}", file.string(), std::strerror(errno))); };
-    const Descriptor out(::open(file.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, mode));
+    const Descriptor out(::openat(folder, file.filename().c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, mode));
     if (!out || ::fchmod(out.get(), mode) != 0) return failed();
     if (owner != nullptr && ::fchown(out.get(), owner->st_uid, owner->st_gid) != 0) return failed();
     for (std::string_view rest = text; !rest.empty();) {
@@ -71,14 +72,16 @@ int init(const Config& config, std::ostream& err) {
     struct stat state{};
     const bool is_for_other = ::geteuid() == 0 && config.user.empty() && ::stat(config.state_dir.c_str(), &state) == 0 && state.st_uid != 0;
     const struct stat* owner = is_for_other ? &state : nullptr;
-    if (owner != nullptr && ::chown(folder.c_str(), owner->st_uid, owner->st_gid) != 0)
+    // The state folder's owner may have put a link there: it is not followed.
+    const Descriptor opened(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+    if (!opened || (owner != nullptr && ::fchown(opened.get(), owner->st_uid, owner->st_gid) != 0))
         return fault(fmt::format("{}: {}", folder.string(), std::strerror(errno)));
     const auto made = ca::make_authority(fmt::format("Sluice CA of {}", host_name()).substr(0, 64));
     if (!made) return fault(made.error().what);
     std::string key = ca::key_to_pem(*made->key);
-    auto written = write_new(authority_key(config), key, 0600, owner);
+    auto written = write_new(opened.get(), authority_key(config), key, 0600, owner);
     OPENSSL_cleanse(key.data(), key.size());
-    if (written) written = write_new(authority_certificate(config), ca::to_pem(*made->certificate), 0644, owner);
+    if (written) written = write_new(opened.get(), authority_certificate(config), ca::to_pem(*made->certificate), 0644, owner);
     if (!written) return fault(written.error());
     describe(*made->certificate, authority_certificate(config), err);
     err << "\nDevices must trust it before their connections are decrypted: `sluice ca export > sluice-ca.pem`, or\n"

@@ -33,6 +33,26 @@ int choose_protocol(SSL*, const unsigned char** chosen, unsigned char* chosen_si
     return SSL_TLSEXT_ERR_NOACK;
 }
 
+// What a connection is to show.
+struct Shown {
+    const Identity* identity;
+};
+
+void free_shown(void*, void* shown, CRYPTO_EX_DATA*, int, long, void*) { delete static_cast<Shown*>(shown); }
+
+int shown_index() {
+    static const int index = SSL_get_ex_new_index(0, nullptr, nullptr, nullptr, free_shown);
+    return index;
+}
+
+// Asked for where a session is not resumed: else no certificate is wanted, and setting it is work.
+int show_identity(SSL* ssl, void*) {
+    const auto* shown = static_cast<const Shown*>(SSL_get_ex_data(ssl, shown_index()));
+    if (shown == nullptr) return 1;                      // the context has one
+    const Identity& identity = *shown->identity;
+    return SSL_use_certificate(ssl, identity.certificate.get()) == 1 && SSL_use_PrivateKey(ssl, identity.key.get()) == 1 ? 1 : 0;
+}
+
 }  // namespace
 
 std::expected<std::shared_ptr<const Acceptor>, std::string> Acceptor::make(const Options& options) {
@@ -44,13 +64,14 @@ std::expected<std::shared_ptr<const Acceptor>, std::string> Acceptor::make(const
     SSL_CTX_set_min_proto_version(context, TLS1_2_VERSION);
     SSL_CTX_set_options(context,
                         SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION | SSL_OP_PRIORITIZE_CHACHA | SSL_OP_CIPHER_SERVER_PREFERENCE);
-    SSL_CTX_set_mode(context, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+    SSL_CTX_set_mode(context, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
     SSL_CTX_set_read_ahead(context, 1);
     SSL_CTX_set_default_read_buffer_len(context, 2 * SSL3_RT_MAX_PACKET_SIZE);
     SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);
     SSL_CTX_set_timeout(context, ticket_seconds);
     SSL_CTX_set_num_tickets(context, 1);
     SSL_CTX_set_max_early_data(context, 0);              // it could be replayed (RFC 8446 8)
+    SSL_CTX_set_cert_cb(context, show_identity, nullptr);
     SSL_CTX_set_alpn_select_cb(context, choose_protocol, &acceptor->protocol_);
     const auto failed = [](std::string message) {
         ERR_clear_error();
@@ -80,10 +101,10 @@ Result<std::unique_ptr<TlsStream>> Acceptor::open(std::unique_ptr<Stream>& below
     std::array<unsigned char, SHA256_DIGEST_LENGTH> of_name{};
     SHA256(reinterpret_cast<const unsigned char*>(name.data()), name.size(), of_name.data());
     SSL_set_session_id_context(ssl.get(), of_name.data(), of_name.size());
-    if (identity != nullptr &&
-        (SSL_use_certificate(ssl.get(), identity->certificate.get()) != 1 || SSL_use_PrivateKey(ssl.get(), identity->key.get()) != 1)) {
-        ERR_clear_error();
-        return fail(Errc::tls_failed, Side::self, "a certificate of ours cannot be used");
+    if (identity != nullptr) {
+        auto shown = std::make_unique<Shown>(identity);
+        if (SSL_set_ex_data(ssl.get(), shown_index(), shown.get()) != 1) return fail(Errc::overloaded, Side::self, "no memory for TLS");
+        shown.release();
     }
     return std::make_unique<TlsStream>(std::move(below), std::move(ssl), std::move(ahead));
 }

@@ -31,7 +31,7 @@ public:
     static std::expected<std::shared_ptr<const Acceptor>, std::string> make(const Options& options);
 
     // TLS with a client, whose handshake is to follow. `below` is taken over, unless there is an error (overloaded). `ahead`: what was read from it
-    // already. `identity`, where there is one, is used only during the call. `name`: what its sessions are for: they are resumed for no other.
+    // already. `identity`, where there is one, lives until the handshake is over. `name`: what its sessions are for: they are resumed for no other.
     Result<std::unique_ptr<TlsStream>> open(std::unique_ptr<Stream>& below, std::string ahead, const Identity* identity,
                                             std::string_view name) const;
 

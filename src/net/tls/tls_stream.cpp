@@ -131,16 +131,19 @@ Task<Result<void>> TlsStream::handshake() {
         std::optional<Error> failed;
         if (outcome != 1 && why != SSL_ERROR_WANT_READ) failed = error_of(outcome, "the TLS handshake failed");
         // Also what says why it failed.
+        bool has_waited = false;
         for (;;) {
             const auto flushed = flush();
             if (failed) co_return std::unexpected(*failed);
             if (CO_TRY(flushed)) break;
             CO_TRY(co_await wait_writable());
+            has_waited = true;
         }
         if (outcome == 1) {
             is_established_ = true;
             co_return Result<void>{};
         }
+        if (has_waited) continue;                        // something may have come meanwhile
         // Nothing was there: `below_` has been asked, and tells us when it is worth asking again.
         CO_TRY(arm_read());
         co_await until_woken();
@@ -247,7 +250,7 @@ Result<std::size_t> TlsStream::try_write(std::span<const std::string_view> piece
             std::size_t written = 0;
             ERR_clear_error();
             const int outcome = SSL_write_ex(ssl_.get(), record.data(), record.size(), &written);
-            if (outcome != 1) return std::unexpected(error_of(outcome, "a TLS record cannot be written"));
+            if (outcome != 1 || written != record.size()) return std::unexpected(error_of(outcome, "a TLS record cannot be written"));
             batch += written;
         }
         if (!TRY(flush())) {

@@ -241,6 +241,8 @@ private:
     net::Task<bool> show_inside(Refusal refusal);
     bool hides_its_name() const;
     bool refuse_opaque();
+    bool end_tunnel(const Refusal& refusal);
+    void bind_if_authenticated();
     bool is_exempt() const;
     net::Task<bool> run_tls();
     net::Task<Refused> judge_hello();
@@ -364,6 +366,7 @@ private:
     tls::ClientHello hello_;
     std::string ja4_;
     bool has_hello_ = false;
+    std::int64_t hello_ns_ = 0;                          // when it was there, steady
     bool is_unreadable_ = false;                         // what began a ClientHello and is none that we know
     std::string pool_key_;
     std::string first_bytes_;                            // of the client, read before the tunnel began

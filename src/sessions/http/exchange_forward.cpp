@@ -70,6 +70,7 @@ net::Task<bool> Exchange::forward() {
         if (error.side == Side::client) stage = http::Stage::reading_body;
         co_return co_await answer(refusal_of(error, stage));
     }
+    bind_if_authenticated();
     fill_response_facts();
     if (!trusted_ && generation_->policy->has_rules(policy::Phase::response, policy::Protocol::http)) {
         const std::int64_t before = Service::now_ns();

@@ -29,10 +29,11 @@ constexpr int alert_unknown_ca = 48;
 
 constexpr std::string_view not_tls = "what came is not TLS, and only what can be decrypted passes";
 
-// A client that does not believe in us says so, or leaves at once.
-bool is_refusal_of_leaf(const Error& error) {
+// A client that does not believe in us says so, or leaves at once. One that leaves after a while may have lost its patience with the server.
+bool is_refusal_of_leaf(const Error& error, std::int64_t waited_ns) {
+    constexpr std::int64_t at_once = 1'000'000'000;
     if (error.side != Side::client) return false;
-    if (error.code == Errc::closed || error.code == Errc::reset) return true;
+    if (error.code == Errc::closed || error.code == Errc::reset) return waited_ns < at_once;
     return error.code == Errc::tls_failed &&
            (error.cause == alert_bad_certificate || error.cause == alert_certificate_unknown || error.cause == alert_unknown_ca);
 }
@@ -107,6 +108,7 @@ net::Task<bool> Exchange::show_inside(Refusal refusal) {
         co_return true;
     }
     has_hello_ = true;
+    hello_ns_ = Service::now_ns();
     ja4_ = tls::ja4(hello_);
     co_return co_await begin_inside(std::move(inside), nullptr);
 }
@@ -122,11 +124,7 @@ bool Exchange::refuse_opaque() {
     Refusal refusal = refused(403, "http_request_denied", "Only what can be decrypted passes here.");
     refusal.action = audit::Action::blocked;
     refusal.reason = not_tls;
-    note(refusal);
-    status_ = 200;
-    session_->client().abort();
-    record(refusal.action);
-    return false;
+    return end_tunnel(refusal);
 }
 
 std::string_view Exchange::tls_name() const {
@@ -135,6 +133,7 @@ std::string_view Exchange::tls_name() const {
 
 net::Task<bool> Exchange::run_tls() {
     has_hello_ = true;
+    hello_ns_ = Service::now_ns();
     ja4_ = tls::ja4(hello_);
     const std::int64_t before = Service::now_ns();
     const Refused no = co_await judge_hello();
@@ -182,15 +181,18 @@ bool Exchange::is_exempt() const {
 
 net::Task<bool> Exchange::leave_encrypted() {
     if (!upstream_) {
-        if (const Refused no = co_await connect()) {
-            note(*no);
-            status_ = 200;
-            session_->client().abort();
-            record(no->action);
-            co_return false;
-        }
+        if (const Refused no = co_await connect()) co_return end_tunnel(*no);
     }
     co_return co_await run_tunnel("tunnel");
+}
+
+// A CONNECT that was answered 200, and comes to nothing.
+bool Exchange::end_tunnel(const Refusal& refusal) {
+    note(refusal);
+    status_ = 200;
+    session_->client().abort();
+    record(refusal.action);
+    return false;
 }
 
 // Phase `tls`. Where the ClientHello names another server than the CONNECT, both are judged: refused if either is; allowed, trusted and left as it is
@@ -259,7 +261,13 @@ net::Task<bool> Exchange::intercept() {
     // A rule of `dial` trusts the address: then it is left as it is.
     if (!no && trusted_) {
         drop_upstream();
-        co_return co_await leave_encrypted();
+        Refused still = co_await connect();
+        if (!still && !trusted_) {  // another address this time
+            still = refused(403, "http_request_denied", "Only what can be decrypted passes here.");
+            still->reason = "the address that a rule trusts was not reached again";
+        }
+        if (still) co_return end_tunnel(*still);
+        co_return co_await run_tunnel("tunnel");
     }
     X509* server = nullptr;
     if (no) {
@@ -280,6 +288,12 @@ net::Task<bool> Exchange::intercept() {
 
 // TLS with the server, on the connection that is there.
 net::Task<Exchange::Refused> Exchange::begin_tls() {
+    if (!generation_->settings->trust) {  // a reload has turned it off: what is open ends with its next request
+        drop_upstream();
+        Refusal refusal = refused(503, "proxy_configuration_error", "This proxy has ceased to decrypt: please try again.");
+        refusal.close = true;
+        co_return refusal;
+    }
     const std::int64_t before = Service::now_ns();
     const std::string& name = session_->inside()->tls->server_name;
     net::tls::ServerName server{name.empty() ? session_->inside()->host : name, false};
@@ -328,7 +342,7 @@ net::Task<bool> Exchange::begin_inside(Session::Inside inside, X509* server) {
     }
     if (!done) {
         const Error& error = done.error();
-        if (is_refusal_of_leaf(error)) {
+        if (is_refusal_of_leaf(error, Service::now_ns() - hello_ns_)) {
             service_->metrics().add(audit::Counter::tls_refused_by_client);
             if (generation_->settings->learn != Learn::off)
                 interception.unwilling.note(name, session_->peer().address, Unwilling::Clock::now());
@@ -347,6 +361,7 @@ net::Task<bool> Exchange::begin_inside(Session::Inside inside, X509* server) {
     stream->expires_never();
     service_->metrics().add(audit::Counter::tls_intercepted);
     if (stream->is_resumed()) service_->metrics().add(audit::Counter::tls_intercepted_resumed);
+    interception.unwilling.forgive(name, session_->peer().address);
     if (!inside.tls) inside.tls.emplace();
     inside.tls->server_name = hello_.server_name.value_or("");
     inside.tls->ja4 = ja4_;
@@ -378,9 +393,10 @@ void Exchange::fill_tls_facts(policy::Facts& facts) const {
 
 // Nothing is sent to a server that could not be verified, unless a rule that asks for that lets it through.
 Exchange::Refused Exchange::check_verification() const {
-    if (!session_->inside() || !session_->inside()->tls || excuses_server_) return std::nullopt;
+    if (!session_->inside() || !session_->inside()->tls) return std::nullopt;
     const std::string_view problem = net::tls::verification(static_cast<const net::tls::TlsStream&>(*upstream_));
-    if (problem.empty()) return std::nullopt;
+    // What a rule has excused is what was known when it was asked.
+    if (problem.empty() || (excuses_server_ && problem == session_->inside()->tls->unverified)) return std::nullopt;
     return unverified(problem);
 }
 
@@ -402,9 +418,14 @@ bool Exchange::is_covered() {
 // Connections that may stand for one another: to the same server, in the clear or in TLS for the same name.
 std::string_view Exchange::pool_key() {
     const auto& inside = session_->inside();
-    if (!inside || !inside->tls) return host_key_;
+    const bool is_tls = inside && inside->tls;
+    if (!is_tls && session_->binding() == 0) return host_key_;
+    pool_key_.clear();
+    // What proved who it is by NTLM or Negotiate is that client's alone.
+    if (session_->binding() != 0) pool_key_ = fmt::format("#{} ", session_->binding());
+    if (!is_tls) return pool_key_ += host_key_;
     // Under one trust: a reload may bring another.
-    pool_key_ = fmt::format("tls{} ", generation_->settings->trust ? generation_->settings->trust->serial() : 0);
+    pool_key_ += fmt::format("tls{} ", generation_->settings->trust ? generation_->settings->trust->serial() : 0);
     pool_key_ += inside->authority;
     pool_key_ += ' ';
     pool_key_ += inside->tls->server_name;

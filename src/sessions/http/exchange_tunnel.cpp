@@ -314,6 +314,17 @@ void Exchange::judge_tunnel_again(std::shared_ptr<const Generation> generation) 
             set_server(facts, server_->address, *generation);
             ends = says_no(policy::Phase::dial);
         }
+        if (!ends && has_hello_) {
+            if (hello_.server_name) facts.set(policy::Field::tls_server_name, std::string_view(*hello_.server_name));
+            facts.set(policy::Field::tls_client_ja4, std::string_view(ja4_));
+            ends = !trusted && says_no(policy::Phase::tls);
+            if (!ends && hello_.server_name && *hello_.server_name != url_.authority.host) {
+                for (const policy::Field field : {policy::Field::url_domain, policy::Field::server_address})
+                    facts.set(field, std::string_view(*hello_.server_name));
+                facts.clear(policy::Field::url_full);
+                ends = says_no(policy::Phase::connect) || says_no(policy::Phase::request) || says_no(policy::Phase::tls);
+            }
+        }
     }
     if (!ends) return;
     effects_.clear();  // its rules are the old generation's

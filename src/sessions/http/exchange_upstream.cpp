@@ -2,6 +2,7 @@
 // A connection to the server: one from the pool, or a new one to an address that was judged. What was judged is what is dialled.
 #include <algorithm>
 
+#include "base/text.h"
 #include "net/dial.h"
 #include "net/pool.h"
 #include "net/resolver.h"
@@ -79,6 +80,19 @@ bool Exchange::take_pooled() {
     reused_ = true;
     take_candidate(*candidate);
     return true;
+}
+
+// NTLM and Negotiate prove who somebody is for a connection, not for a request (RFC 4559 6): such a connection is of no other client's.
+void Exchange::bind_if_authenticated() {
+    if (session_->binding() != 0) return;
+    const auto is_of_connection = [](std::string_view value) {
+        const std::string_view scheme = value.substr(0, value.find(' '));
+        return equals_ignoring_case(scheme, "ntlm") || equals_ignoring_case(scheme, "negotiate");
+    };
+    bool binds = false;
+    head_.fields.for_each(http1::KnownField::authorization, [&](std::string_view value) { binds = binds || is_of_connection(value); });
+    response_.fields.for_each("WWW-Authenticate", [&](std::string_view value) { binds = binds || is_of_connection(value); });
+    if (binds) session_->bind(service_->next_binding());
 }
 
 void Exchange::drop_upstream() {

@@ -68,6 +68,7 @@ public:
     inspect::Bench& bench() { return bench_; }
     inspect::Shared& inspection() { return parts_.inspection; }
     Interception* interception() { return parts_.interception; }
+    std::uint64_t next_binding() { return ++last_binding_; }
     net::ca::LeafCache& leaves() { return *leaves_; }    // only where there is an interception
     net::tls::SessionCache& tls_sessions() { return tls_sessions_; }
     const std::shared_ptr<const Generation>& generation() const { return generation_; }
@@ -99,6 +100,7 @@ private:
     net::tls::SessionCache tls_sessions_;
     EventIds ids_;
     std::int64_t unix_offset_ns_ = 0;
+    std::uint64_t last_binding_ = 0;
     std::uint64_t leaves_made_ = 0;                       // as the two below: by the last tick
     net::Resolver::Counters dns_;                         // as they were at the last tick
     std::vector<std::unique_ptr<Exchange>> spare_;

@@ -57,8 +57,6 @@ net::Task<bool> Session::open() {
     if (std::ranges::any_of(proxies, [&](const IpNetwork& network) { return network.contains(peer().address); }) &&
         !co_await read_proxy_header())
         co_return false;
-    if (is_tls_listener_ && !co_await begin_tls()) co_return false;
-
     judge_client();
     if (!refused_ && !permit_.is_within_client_limit()) {
         service_.metrics().refused(audit::Refusal::client_limit);
@@ -66,7 +64,7 @@ net::Task<bool> Session::open() {
         refused_->reason = "limits.connections_per_client is reached";
         refused_->close = true;
     }
-    if (!refused_ || permit_.become_stranger()) co_return true;
+    if (!refused_ || permit_.become_stranger()) co_return !is_tls_listener_ || co_await begin_tls();
     record_refused(refused_->error, refused_->reason, service_.unix_ns(Service::now_ns()));
     client_->abort();
     co_return false;
@@ -180,7 +178,7 @@ net::Task<bool> Session::begin_tls() {
     net::tls::TlsStream& stream = **opened;
     client_ = std::move(*opened);
     tidy_buffer();
-    stream.expires_in(limits.tls_handshake);
+    stream.expires_in(refused_ ? limits.lingering : limits.tls_handshake);
     if (const auto done = co_await stream.handshake(); !done) {
         record_refused("tls_protocol_error", done.error().what, begun);
         client_->close();

@@ -91,6 +91,9 @@ public:
     };
     std::optional<Inside>& inside() { return inside_; }
     std::string& user() { return user_; }
+    // Not 0: connections to servers that are this client's alone, by that number.
+    std::uint64_t binding() const { return binding_; }
+    void bind(std::uint64_t number) { binding_ = number; }
     // Of the certificate that the client showed to a listener in TLS; empty: none.
     std::string_view client_issuer() const { return client_issuer_; }
 
@@ -118,6 +121,7 @@ private:
     std::optional<Inside> inside_;
     std::string user_;
     std::string client_issuer_;
+    std::uint64_t binding_ = 0;
     bool is_tls_listener_ = false;
     bool idle_ = false;
     std::uint64_t judged_at_ = 0;  // the service's count of reloads when http.clients was asked

@@ -11,6 +11,13 @@ namespace {
 constexpr std::uint64_t firm_failures = 3;
 constexpr std::size_t firm_clients_needed = 3;
 
+IpAddress network_of(const IpAddress& client) {
+    if (!client.is_v6()) return client;
+    auto bytes = client.bytes();
+    std::fill(bytes.begin() + 8, bytes.end(), std::uint8_t{0});
+    return IpAddress::v6(bytes);
+}
+
 }  // namespace
 
 void Unwilling::forget_old(Name& name, Clock::time_point now) const {
@@ -22,7 +29,8 @@ std::size_t Unwilling::firm_clients(const Name& name) {
         std::ranges::count_if(name.clients, [](const auto& each) { return each.second.failures >= firm_failures; }));
 }
 
-void Unwilling::note(std::string_view name, const IpAddress& client, Clock::time_point now) {
+void Unwilling::note(std::string_view name, const IpAddress& from, Clock::time_point now) {
+    const IpAddress client = network_of(from);
     const std::lock_guard lock(mutex_);
     auto found = by_name_.find(name);
     if (found == by_name_.end()) {
@@ -48,8 +56,14 @@ bool Unwilling::is_exempt(std::string_view name, const IpAddress& client, Clock:
     if (found == by_name_.end()) return false;
     Name& noted = *found->second;
     forget_old(noted, now);
-    const auto failing = noted.clients.find(client);
+    const auto failing = noted.clients.find(network_of(client));
     return failing != noted.clients.end() && failing->second.failures >= firm_failures && firm_clients(noted) >= firm_clients_needed;
+}
+
+void Unwilling::forgive(std::string_view name, const IpAddress& client) {
+    const std::lock_guard lock(mutex_);
+    const auto found = by_name_.find(name);
+    if (found != by_name_.end()) found->second->clients.erase(network_of(client));
 }
 
 std::vector<Unwilling::Listed> Unwilling::list(Clock::time_point now) {

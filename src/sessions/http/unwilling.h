@@ -26,8 +26,10 @@ public:
           most_clients_(limits.unwilling_clients),
           exempt_(limits.unwilling_exempt) {}
 
-    // A client ended the handshake for that name.
+    // A client ended the handshake for that name. An IPv6 client is its network of 64 bits: one machine has as many addresses there as it likes.
     void note(std::string_view name, const IpAddress& client, Clock::time_point now);
+    // It ended one well: what it refused before was chance.
+    void forgive(std::string_view name, const IpAddress& client);
     // Whether it may be left alone: at least three clients failed three times each, this one among them, within the time that exemptions last.
     bool is_exempt(std::string_view name, const IpAddress& client, Clock::time_point now);
 

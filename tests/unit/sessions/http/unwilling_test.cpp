@@ -33,6 +33,19 @@ TEST(Unwilling, three_failures_of_three_clients_exempt_those_that_failed) {
     EXPECT_FALSE(unwilling.is_exempt("a.test", client(1), now + hours(13)));
 }
 
+TEST(Unwilling, one_machine_is_one_client_and_is_forgiven) {
+    Unwilling unwilling;
+    const auto now = Unwilling::Clock::now();
+    for (std::uint8_t last = 1; last < 10; ++last)
+        for (int i = 0; i < 3; ++i) unwilling.note("a.test", *IpAddress::parse("2001:db8::" + std::to_string(last)), now);
+    EXPECT_FALSE(unwilling.is_exempt("a.test", *IpAddress::parse("2001:db8::1"), now));
+    for (const std::uint32_t who : {1U, 2U})
+        for (int i = 0; i < 3; ++i) unwilling.note("a.test", client(who), now);
+    EXPECT_TRUE(unwilling.is_exempt("a.test", *IpAddress::parse("2001:db8::77"), now));
+    unwilling.forgive("a.test", client(1));
+    EXPECT_FALSE(unwilling.is_exempt("a.test", client(2), now));
+}
+
 TEST(Unwilling, is_listed_and_bounded) {
     Limits limits;
     limits.unwilling_names = 3;
