@@ -229,8 +229,7 @@ Result<std::size_t> TlsStream::try_write(std::span<const std::string_view> piece
                 std::size_t filled = 0;
                 while (next < pieces.size() && filled < together.size()) {
                     const std::string_view rest = pieces[next].substr(skipped);
-                    const std::size_t part = std::min(rest.size(), together.size() - filled);
-                    std::memcpy(together.data() + filled, rest.data(), part);
+                    const std::size_t part = rest.copy(together.data() + filled, together.size() - filled);
                     filled += part;
                     skipped += part;
                     if (skipped == pieces[next].size()) {
