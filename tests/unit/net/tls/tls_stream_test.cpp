@@ -13,13 +13,6 @@ namespace {
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 
-std::string noise(std::size_t size) {
-    std::string out(size, 0);
-    std::uint32_t state = 7;
-    for (char& c : out) c = static_cast<char>((state = state * 1664525 + 1013904223) >> 24);
-    return out;
-}
-
 class TlsStreamTest : public testing::Test {
 public:
     using Body = Task<void> (*)(TlsStreamTest&, TlsStream&);
@@ -264,60 +257,6 @@ TEST_F(TlsStreamTest, tls_in_tls) {
         (*second)->close();
         co_await done.wait();
     });
-}
-
-class TrustTest : public TlsStreamTest {
-public:
-    // What is found of a server under that leaf; and whether its session was resumed.
-    std::pair<std::string, bool> look(const Identity& leaf, std::string_view name, bool is_address = false) {
-        std::pair<std::string, bool> found{"no connection", false};
-        worker_.run([](TrustTest& self, const Identity& identity, std::string_view wanted, bool address,
-                       std::pair<std::string, bool>& out) -> Task<void> {
-            auto [theirs, ours] = memory_pair(self.worker_);
-            spawn(self.worker_, echo(std::move(theirs), *self.acceptor_, identity, "a.test"));
-            auto stream =
-                co_await connect(std::move(ours), *self.trust_, self.sessions_, {std::string(wanted), address}, wanted, seconds(5));
-            if (!stream) co_return;
-            (*stream)->expires_in(seconds(5));
-            const std::string_view text = "x";
-            char back;
-            EXPECT_TRUE(co_await (*stream)->write({&text, 1}));
-            EXPECT_TRUE(co_await (*stream)->read_some({&back, 1}));  // its tickets came with it
-            out = {std::string(verification(**stream)), (*stream)->is_resumed()};
-            (*stream)->close();
-        }(*this, leaf, name, is_address, found));
-        return found;
-    }
-};
-
-TEST_F(TrustTest, servers_are_who_they_say) {
-    EXPECT_EQ(look(leaf_, "a.test").first, "");
-    EXPECT_EQ(look(leaf_, "b.test").first, "Its certificate is for another name.");
-    const Identity address = root_.leaf("192.0.2.1");
-    EXPECT_EQ(look(address, "192.0.2.1", true).first, "");
-    EXPECT_EQ(look(address, "192.0.2.2", true).first, "Its certificate is for another name.");
-    const Root other;
-    EXPECT_NE(look(other.leaf("c.test"), "c.test").first, "");
-}
-
-TEST_F(TrustTest, sessions_are_resumed_of_verified_servers_alone) {
-    EXPECT_EQ(look(leaf_, "a.test"), std::pair(std::string(), false));
-    EXPECT_EQ(look(leaf_, "a.test"), std::pair(std::string(), true));
-    EXPECT_EQ(look(leaf_, "b.test").second, false);
-    const std::size_t kept = sessions_.size();
-    EXPECT_EQ(look(leaf_, "b.test").second, false) << "nothing was kept of one that is not verified";
-    EXPECT_EQ(sessions_.size(), kept);
-    trust_ = root_.trust();
-    EXPECT_EQ(look(leaf_, "a.test").second, false) << "others are trusted now";
-}
-
-TEST(Trust, files_that_are_none_are_named) {
-    const auto missing = Trust::load({.extra_roots = "/nowhere/roots.pem", .certificates = {}});
-    ASSERT_FALSE(missing);
-    EXPECT_NE(missing.error().find("/nowhere/roots.pem"), std::string::npos);
-    const auto own = Trust::load({.extra_roots = {}, .certificates = {{"a.test", "/nowhere/me.pem", "/nowhere/me.key"}}});
-    ASSERT_FALSE(own);
-    EXPECT_NE(own.error().find("/nowhere/me.pem"), std::string::npos);
 }
 
 }  // namespace
