@@ -20,6 +20,7 @@ constexpr std::size_t record_size = SSL3_RT_MAX_PLAIN_LENGTH;
 // So much is encrypted before it goes down: one system call for some records.
 constexpr std::size_t batch_size = 4 * record_size;
 
+constexpr std::string_view unreadable = "a TLS record cannot be read";
 constexpr Error cut_off{Errc::reset, Side::self, "ended without TLS's close_notify"};
 
 }  // namespace
@@ -184,6 +185,7 @@ Result<bool> TlsStream::flush() {
 
 Result<std::optional<std::size_t>> TlsStream::try_read(std::span<char> into) {
     if (const auto error = failure()) return std::unexpected(*error);
+    if (read_failed_) return std::unexpected(*read_failed_);
     std::size_t total = 0;
     // A record at a time, as long as there are any.
     while (total < into.size()) {
@@ -195,14 +197,11 @@ Result<std::optional<std::size_t>> TlsStream::try_read(std::span<char> into) {
             continue;
         }
         const int why = SSL_get_error(ssl_.get(), outcome);
-        if (why == SSL_ERROR_WANT_READ || total != 0) {       // what ended it is found again by the next call
-            static_cast<void>(flush());                      // an answer to what was no data: a refused renegotiation
-            break;
-        }
+        if (why != SSL_ERROR_WANT_READ && why != SSL_ERROR_ZERO_RETURN) read_failed_ = error_of(outcome, unreadable);
+        static_cast<void>(flush());                          // an alert, or an answer to what was no data: a refused renegotiation
+        if (total != 0 || why == SSL_ERROR_WANT_READ) break;  // what ended it is told by the next call
         if (why == SSL_ERROR_ZERO_RETURN) return 0;
-        const Error error = error_of(outcome, "a TLS record cannot be read");
-        static_cast<void>(flush());
-        return std::unexpected(error);
+        return std::unexpected(*read_failed_);
     }
     if (total == 0) return std::nullopt;
     return total;
@@ -267,7 +266,11 @@ bool TlsStream::can_read() {
     std::size_t got = 0;
     ERR_clear_error();
     const int outcome = SSL_peek_ex(ssl_.get(), &byte, 1, &got);
-    return outcome == 1 || SSL_get_error(ssl_.get(), outcome) != SSL_ERROR_WANT_READ;
+    if (outcome == 1) return true;
+    const int why = SSL_get_error(ssl_.get(), outcome);
+    if (why == SSL_ERROR_WANT_READ) return false;
+    if (why != SSL_ERROR_ZERO_RETURN) read_failed_ = error_of(outcome, unreadable);
+    return true;
 }
 
 bool TlsStream::can_write() { return !below_->is_open() || below_->can_write(); }

@@ -65,6 +65,7 @@ private:
     std::size_t ahead_read_ = 0;
     std::optional<Error> below_failed_;
     bool below_ended_ = false;
+    std::optional<Error> read_failed_;  // told by every read from now on: OpenSSL says why only once
     Buffer unsent_;  // encrypted, on its way down; borrowed while there is any
     std::size_t unsent_begin_ = 0;
     std::size_t unsent_end_ = 0;
