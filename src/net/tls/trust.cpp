@@ -48,20 +48,21 @@ int note_verification(int is_good, X509_STORE_CTX* store) {
 
 // A stapled answer counts where it is signed by who may, for this certificate, and of now. Only `revoked` changes anything: without an answer a
 // certificate is as good as it is (no client does otherwise).
-int note_revocation(SSL* ssl, void*) {
+void look_at_stapled(SSL* ssl) {
     const unsigned char* text = nullptr;
     const long size = SSL_get_tlsext_status_ocsp_resp(ssl, &text);
     Server* server = server_of(ssl);
-    if (size <= 0 || text == nullptr || server == nullptr) return 1;
+    if (size <= 0 || text == nullptr || server == nullptr) return;
     const OcspResponsePtr response(d2i_OCSP_RESPONSE(nullptr, &text, size));
-    if (!response || OCSP_response_status(response.get()) != OCSP_RESPONSE_STATUS_SUCCESSFUL) return 1;
+    if (!response || OCSP_response_status(response.get()) != OCSP_RESPONSE_STATUS_SUCCESSFUL) return;
     const OcspBasicPtr basic(OCSP_response_get1_basic(response.get()));
     STACK_OF(X509)* chain = SSL_get_peer_cert_chain(ssl);
+    STACK_OF(X509)* verified = SSL_get0_verified_chain(ssl);
     X509* leaf = SSL_get0_peer_certificate(ssl);
-    if (!basic || chain == nullptr || leaf == nullptr) return 1;
+    if (!basic || chain == nullptr || leaf == nullptr) return;
     X509_STORE* store = SSL_CTX_get_cert_store(SSL_get_SSL_CTX(ssl));
-    if (OCSP_basic_verify(basic.get(), chain, store, 0) != 1) return 1;
     // Its issuer, which is in what the server sent, or a root that it left out.
+    if (OCSP_basic_verify(basic.get(), chain, store, 0) != 1 && OCSP_basic_verify(basic.get(), verified, store, 0) != 1) return;
     for (int i = 0; i < OCSP_resp_count(basic.get()); ++i) {
         OCSP_SINGLERESP* single = OCSP_resp_get0(basic.get(), i);
         const OcspIdPtr id(OCSP_CERTID_dup(OCSP_SINGLERESP_get0_id(single)));
@@ -77,7 +78,6 @@ int note_revocation(SSL* ssl, void*) {
             return wanted && OCSP_id_cmp(wanted.get(), id.get()) == 0;
         };
         bool is_ours = false;
-        STACK_OF(X509)* verified = SSL_get0_verified_chain(ssl);
         for (STACK_OF(X509) * certificates : {chain, verified})
             for (int n = 0; !is_ours && n < sk_X509_num(certificates); ++n) is_ours = is_of_issuer(sk_X509_value(certificates, n));
         if (!is_ours) continue;
@@ -87,7 +87,11 @@ int note_revocation(SSL* ssl, void*) {
         constexpr long skew = 300;  // seconds
         if (status == V_OCSP_CERTSTATUS_REVOKED && OCSP_check_validity(from, until, skew, -1) == 1) server->is_revoked = true;
     }
-    ERR_clear_error();
+}
+
+int note_revocation(SSL* ssl, void*) {
+    look_at_stapled(ssl);
+    ERR_clear_error();  // what it could not read would be taken for the handshake's failure
     return 1;
 }
 
