@@ -219,14 +219,16 @@ Task<Result<std::unique_ptr<TlsStream>>> connect(std::unique_ptr<Stream> below, 
     if (SSL_set_ex_data(ssl.get(), server_index(), known.get()) != 1) co_return fail(Errc::overloaded, Side::self, "no memory for TLS");
     known.release();
     X509_VERIFY_PARAM* const wanted = SSL_get0_param(ssl.get());
+    bool is_wanted = false;  // what cannot be wanted would be verified for any name
     if (server.is_address) {
-        X509_VERIFY_PARAM_set1_ip_asc(wanted, server.name.c_str());
+        is_wanted = X509_VERIFY_PARAM_set1_ip_asc(wanted, server.name.c_str()) == 1;
     } else {
         // Names stand in subjectAltName (RFC 6125 6.4.4; what stands in the subject counts for no browser either).
         X509_VERIFY_PARAM_set_hostflags(wanted, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS | X509_CHECK_FLAG_NEVER_CHECK_SUBJECT);
-        X509_VERIFY_PARAM_set1_host(wanted, server.name.data(), server.name.size());
+        is_wanted = !server.name.empty() && X509_VERIFY_PARAM_set1_host(wanted, server.name.data(), server.name.size()) == 1;
         SSL_set_tlsext_host_name(ssl.get(), server.name.c_str());
     }
+    if (!is_wanted) co_return fail(Errc::tls_failed, Side::self, "no certificate can have the server's name");
     auto stream = std::make_unique<TlsStream>(std::move(below), std::move(ssl));
     stream->expires_in(deadline);
     CO_TRY(co_await stream->handshake());
