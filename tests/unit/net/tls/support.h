@@ -12,6 +12,7 @@
 
 #include <gtest/gtest.h>
 
+#include <openssl/rsa.h>
 #include <unistd.h>
 
 #include <cstdio>
@@ -51,10 +52,11 @@ struct Wanted {
     int until = 30;
     const ca::Authority* issuer = nullptr;  // null: it signs itself
     bool is_authority = false;
+    unsigned rsa_bits = 0;  // 0: its key is of P-256
 };
 
 inline Identity make_certificate(const Wanted& wanted) {
-    Identity made{CertificatePtr(X509_new()), KeyPtr(EVP_EC_gen("P-256"))};
+    Identity made{CertificatePtr(X509_new()), KeyPtr(wanted.rsa_bits == 0 ? EVP_EC_gen("P-256") : EVP_RSA_gen(wanted.rsa_bits))};
     X509* const certificate = made.certificate.get();
     static long last_serial = 1000;
     X509_set_version(certificate, X509_VERSION_3);
