@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "net/tls/session_cache.h"
 
+#include <algorithm>
 #include <ctime>
 #include <utility>
 
@@ -28,7 +29,7 @@ void SessionCache::put(std::string_view key, SessionPtr session) {
     auto& sessions = found->second->sessions;
     sessions.push_back(std::move(session));
     ++size_;
-    if (sessions.size() > most_of_one) {
+    if (sessions.size() > std::min(most_of_one, std::max<std::size_t>(most_, 1))) {
         sessions.pop_front();
         --size_;
     }
