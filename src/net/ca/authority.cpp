@@ -221,15 +221,17 @@ Result<CertificatePtr> sign_leaf(const Authority& authority, const LeafRequest& 
         return fail(Errc::malformed, Side::self, what);
     };
     const auto* at = reinterpret_cast<const unsigned char*>(request.public_key.data());
+    const auto is_whole = [&](const std::string& der) { return at == reinterpret_cast<const unsigned char*>(der.data()) + der.size(); };
     const KeyPtr key(d2i_PUBKEY(nullptr, &at, static_cast<long>(request.public_key.size())));
-    if (!key || !is_good_key(*key)) return malformed("a leaf's key is P-256, or RSA of 2048 bits and more");
+    if (!key || !is_whole(request.public_key) || !is_good_key(*key))
+        return malformed("a leaf's key is P-256, or RSA of 2048 bits and more");
     at = reinterpret_cast<const unsigned char*>(request.subject.data());
     const NamePtr subject(request.subject.empty() ? X509_NAME_new()
                                                   : d2i_X509_NAME(nullptr, &at, static_cast<long>(request.subject.size())));
-    if (!subject) return malformed("a leaf's subject is a Name");
+    if (!subject || !is_whole(request.subject)) return malformed("a leaf's subject is a Name");
     at = reinterpret_cast<const unsigned char*>(request.names.data());
     const GeneralNamesPtr names(d2i_GENERAL_NAMES(nullptr, &at, static_cast<long>(request.names.size())));
-    if (!names || sk_GENERAL_NAME_num(names.get()) == 0) return malformed("a leaf has a name");
+    if (!names || !is_whole(request.names) || sk_GENERAL_NAME_num(names.get()) == 0) return malformed("a leaf has a name");
     for (int i = 0; i < sk_GENERAL_NAME_num(names.get()); ++i)
         if (!is_host_or_address(*sk_GENERAL_NAME_value(names.get(), i))) return malformed("a leaf's names are hosts and addresses");
 
