@@ -7,10 +7,6 @@ namespace sluice::http {
 
 namespace {
 
-// One client, or one unlucky connection, is no application that pins.
-constexpr std::uint64_t firm_failures = 3;
-constexpr std::size_t firm_clients_needed = 3;
-
 IpAddress network_of(const IpAddress& client) {
     if (!client.is_v6()) return client;
     auto bytes = client.bytes();
@@ -21,12 +17,15 @@ IpAddress network_of(const IpAddress& client) {
 }  // namespace
 
 void Unwilling::forget_old(Name& name, Clock::time_point now) const {
-    std::erase_if(name.clients, [&](const auto& each) { return now - each.second.last > exempt_; });
+    std::erase_if(name.clients, [&](const auto& each) { return now - each.second.recent.front() > exempt_; });
 }
 
-std::size_t Unwilling::firm_clients(const Name& name) {
-    return static_cast<std::size_t>(
-        std::ranges::count_if(name.clients, [](const auto& each) { return each.second.failures >= firm_failures; }));
+bool Unwilling::is_firm(const Client& client) const {
+    return client.failures >= firm_failures && client.recent.front() - client.recent.back() <= exempt_;
+}
+
+std::size_t Unwilling::firm_clients(const Name& name) const {
+    return static_cast<std::size_t>(std::ranges::count_if(name.clients, [this](const auto& each) { return is_firm(each.second); }));
 }
 
 void Unwilling::note(std::string_view name, const IpAddress& from, Clock::time_point now) {
@@ -47,7 +46,8 @@ void Unwilling::note(std::string_view name, const IpAddress& from, Clock::time_p
     if (!noted.clients.contains(client) && noted.clients.size() >= most_clients_) return;
     Client& failing = noted.clients[client];
     ++failing.failures;
-    failing.last = now;
+    std::shift_right(failing.recent.begin(), failing.recent.end(), 1);
+    failing.recent.front() = now;
 }
 
 bool Unwilling::is_exempt(std::string_view name, const IpAddress& client, Clock::time_point now) {
@@ -57,7 +57,7 @@ bool Unwilling::is_exempt(std::string_view name, const IpAddress& client, Clock:
     Name& noted = *found->second;
     forget_old(noted, now);
     const auto failing = noted.clients.find(network_of(client));
-    return failing != noted.clients.end() && failing->second.failures >= firm_failures && firm_clients(noted) >= firm_clients_needed;
+    return failing != noted.clients.end() && is_firm(failing->second) && firm_clients(noted) >= firm_clients_needed;
 }
 
 void Unwilling::forgive(std::string_view name, const IpAddress& client) {

@@ -3,6 +3,7 @@
 // configuration says so left alone for a while, for the clients that failed.
 #pragma once
 
+#include <array>
 #include <chrono>
 #include <cstdint>
 #include <list>
@@ -42,9 +43,12 @@ public:
     std::vector<Listed> list(Clock::time_point now);  // the one with most failures first
 
 private:
+    // One client, or one unlucky connection, is no application that pins.
+    static constexpr std::size_t firm_failures = 3;
+    static constexpr std::size_t firm_clients_needed = 3;
     struct Client {
         std::uint64_t failures = 0;
-        Clock::time_point last;
+        std::array<Clock::time_point, firm_failures> recent;  // the last one first
     };
     struct Name {
         std::string name;
@@ -52,7 +56,8 @@ private:
     };
     using Names = std::list<Name>;
     void forget_old(Name& name, Clock::time_point now) const;
-    static std::size_t firm_clients(const Name& name);
+    bool is_firm(const Client& client) const;
+    std::size_t firm_clients(const Name& name) const;
 
     const std::size_t most_names_;
     const std::size_t most_clients_;
