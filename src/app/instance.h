@@ -107,12 +107,12 @@ private:
     net::ConnectionLimits connection_limits_;
     policy::RateLimits rate_limits_;
     inspect::Quarantine quarantine_;
-    std::unique_ptr<http::Interception> interception_;  // null: there is no CA
     std::unique_ptr<inspect::Shared> inspection_;  // what payloads wait in, and who scans them
     std::unique_ptr<AdminListener> admin_;
     std::unique_ptr<audit::Log> log_;
     std::unique_ptr<http::PasswordChecker> passwords_;
     std::unique_ptr<net::Runtime> runtime_;
+    std::unique_ptr<http::Interception> interception_;  // null: there is no CA. Its thread ends before the workers that it tells go
     std::unique_ptr<inspect::ScannerPool> scanners_;  // goes before the workers do, and after their loops have ended
     std::vector<std::unique_ptr<http::Service>> services_;  // by worker
     std::vector<std::unique_ptr<net::Listener>> listeners_;  // several a worker
