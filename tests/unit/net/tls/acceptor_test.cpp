@@ -22,7 +22,7 @@ struct Visit {
 };
 
 class AcceptorTest : public testing::Test {
-protected:
+public:
     Visit visit(SSL_CTX& client, const Acceptor& acceptor, const Identity* identity, std::string_view name,
                 SSL_SESSION* session = nullptr) {
         Visit visit;
@@ -102,17 +102,31 @@ TEST_F(AcceptorTest, each_connection_shows_its_own_certificate) {
     EXPECT_EQ(visit(*client_, *acceptor_, &rsa, "rsa.test").shown, "CN=rsa.test");
 }
 
-TEST_F(AcceptorTest, a_certificate_with_another_key_is_refused_and_the_stream_stays) {
+// It is looked at where it is wanted: in the handshake.
+TEST_F(AcceptorTest, a_certificate_with_another_key_ends_the_handshake) {
     Identity wrong;
     wrong.certificate.reset(X509_dup(a_.certificate.get()));
     wrong.key.reset(EVP_EC_gen("P-256"));
-    auto [theirs, ours] = memory_pair(worker_);
-    std::unique_ptr<Stream> below = std::move(theirs);
-    const auto opened = acceptor_->open(below, {}, &wrong, "a.test");
-    ASSERT_FALSE(opened);
-    EXPECT_EQ(opened.error().code, Errc::tls_failed);
-    EXPECT_EQ(opened.error().side, Side::self);
-    EXPECT_TRUE(below);
+    worker_.run([](AcceptorTest& self, const Identity& identity) -> Task<void> {
+        auto [theirs, ours] = memory_pair(self.worker_);
+        Gate done;
+        spawn(self.worker_, [](AcceptorTest& of, std::unique_ptr<Stream> below, const Identity& shown, Gate& gate) -> Task<void> {
+            const auto opened = of.acceptor_->open(below, {}, &shown, "a.test");
+            EXPECT_TRUE(opened);
+            (*opened)->expires_in(std::chrono::seconds(5));
+            const auto shaken = co_await (*opened)->handshake();
+            EXPECT_FALSE(shaken);
+            if (!shaken) EXPECT_EQ(shaken.error().code, Errc::tls_failed);
+            gate.open();
+        }(self, std::move(theirs), identity, done));
+        SslContextPtr context(SSL_CTX_new(TLS_client_method()));
+        SslPtr ssl(SSL_new(context.get()));
+        SSL_set_connect_state(ssl.get());
+        TlsStream client(std::move(ours), std::move(ssl));
+        client.expires_in(std::chrono::seconds(5));
+        EXPECT_FALSE(co_await client.handshake());
+        co_await done.wait();
+    }(*this, wrong));
     EXPECT_EQ(ERR_peek_error(), 0U);
 }
 
@@ -152,7 +166,7 @@ TEST_F(AcceptorTest, old_versions_are_refused) {
 }
 
 class ClientRoots : public AcceptorTest {
-protected:
+public:
     Identity user(std::string name, const ca::Authority* issuer, std::string usage = "clientAuth") {
         return make_certificate({.common_name = std::move(name), .names = "", .usage = std::move(usage), .issuer = issuer});
     }

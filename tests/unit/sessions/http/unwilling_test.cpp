@@ -147,7 +147,7 @@ TEST(Unwilling, clients_of_a_name_are_bounded) {
 TEST(Unwilling, addresses_of_both_kinds_are_clients) {
     Unwilling unwilling;
     const auto now = Unwilling::Clock::now();
-    const std::array clients{*IpAddress::parse("192.0.2.1"), *IpAddress::parse("2001:db8::1"), *IpAddress::parse("2001:db8::2")};
+    const std::array clients{*IpAddress::parse("192.0.2.1"), *IpAddress::parse("2001:db8:0:1::1"), *IpAddress::parse("2001:db8:0:2::1")};
     for (const IpAddress& each : clients)
         for (int i = 0; i < 3; ++i) unwilling.note("a.test", each, now);
     for (const IpAddress& each : clients) EXPECT_TRUE(unwilling.is_exempt("a.test", each, now));
