@@ -7,6 +7,8 @@
 namespace sluice {
 
 std::string file_extension(std::string_view name) {
+    // Windows leaves them out.
+    name = name.substr(0, name.find_last_not_of(" .") + 1);
     const std::size_t dot = name.rfind('.');
     return dot == std::string_view::npos || dot == 0 ? std::string() : lower(name.substr(dot + 1));
 }

@@ -25,7 +25,7 @@ constexpr int hex_value(char c) {                                        // -1: 
 std::string lower(std::string_view text);
 std::string to_hex(std::span<const std::uint8_t> bytes);                 // small digits
 bool equals_ignoring_case(std::string_view a, std::string_view b);
-// What stands behind the last dot of a file's name, in small letters; none where the name has no dot but at its beginning.
+// What stands behind a file name's last dot, in small letters; none where that is its first octet. Dots and blanks at the end do not count.
 std::string file_extension(std::string_view name);
 // Without spaces and tabs at both ends (OWS of RFC 9110 5.6.3).
 std::string_view trim(std::string_view text);

@@ -51,6 +51,7 @@ void Inspection::clear() {
     raw_.reset();
     decoded_.reset();
     first_.clear();
+    first_raw_.clear();
     type_ = {};
     outcome_ = {};
     copy_ = nullptr;
@@ -67,13 +68,31 @@ void Inspection::feed(std::string_view bytes) {
     search(raw_, bytes);
     if (!decoder_) return see_content(bytes);
     if (decoder_->fault() != Reason::none) return;
+    first_raw_ += bytes.substr(0, sniff_length - first_raw_.size());
     const Reason fault = decoder_->push(bytes, bench_.decoded, [&](std::string_view piece) {
         if (gave_up_) return;
         search(decoded_, piece);
         see_content(piece);
     });
     if (gave_up_) return;
-    if (fault != Reason::none) outcome_.add(Outcome::unscannable(fault));
+    if (fault == Reason::none) return;
+    outcome_.add(Outcome::unscannable(fault));
+    take_as_it_came(bytes);
+}
+
+// What is not coded as its sender says is for many readers what it is without: a program under a false coding is still one. `bytes`: the last that
+// came; those before them are known where they were few.
+void Inspection::take_as_it_came(std::string_view bytes) {
+    // A coding looks like an archive itself.
+    if (const MediaType raw = sniff(first_raw_); raw.kind > type_.kind && raw.kind != MediaClass::archive) type_ = raw;
+    if (content_size_ > 0 || size_ > first_raw_.size() + bytes.size()) return;
+    // Nothing was decoded: then this is the content.
+    decoder_.reset();
+    decoded_.reset();
+    codings_.clear();
+    const std::string before = first_raw_.substr(0, static_cast<std::size_t>(size_ - bytes.size()));
+    if (!before.empty()) see_content(before);
+    if (!gave_up_) see_content(bytes);
 }
 
 void Inspection::see_content(std::string_view bytes) {
@@ -124,7 +143,12 @@ void Inspection::end_search(std::optional<PatternStream>& stream) {
 void Inspection::finish(bool whole) {
     if (gave_up_) return;
     if (decoder_ && decoder_->fault() == Reason::none)
-        if (const Reason fault = decoder_->finish(); fault != Reason::none) outcome_.add(Outcome::unscannable(fault));
+        if (const Reason fault = decoder_->finish(); fault != Reason::none) {
+            outcome_.add(Outcome::unscannable(fault));
+            take_as_it_came({});
+        }
+    // Who takes it as it came has an archive that nobody has opened.
+    if (decoded_ && raw_ && raw_->has_archive() && !decoded_->has_archive()) outcome_.add(Outcome::unscannable(Reason::undecodable));
     end_search(raw_);
     end_search(decoded_);
     if (!whole || partial_) outcome_.add(Outcome::unscannable(Reason::truncated));
@@ -151,7 +175,7 @@ void Inspection::leave_out_signatures() {
 void Inspection::skip() {
     gave_up_ = true;
     outcome_ = {};
-    outcome_.reason = Reason::none;                      // the rule's name says why
+    outcome_.reason = Reason::none;  // the rule's name says why
 }
 
 Decoder Inspection::another_decoder() const { return Decoder(codings_, setup_->limits, setup_->max_size); }

@@ -63,10 +63,15 @@ public:
     const Outcome& outcome() const { return outcome_; }
     const MediaType& type() const { return type_; }
     // Whether it is of those that are held and opened: programs, scripts, archives, documents, and what holds a zip's member somewhere.
-    bool is_risky() const { return inspect::is_risky(type_.kind) || (content() && content()->has_archive()); }
+    bool is_risky() const {
+        const auto holds_archive = [](const std::optional<PatternStream>& stream) { return stream && stream->has_archive(); };
+        return inspect::is_risky(type_.kind) || holds_archive(raw_) || holds_archive(decoded_);
+    }
     std::uint64_t looked_at() const { return first_.size(); }  // bytes of the content that `type` was told from
     bool has_coding() const { return decoder_.has_value(); }
     bool gave_up() const { return gave_up_; }
+    // Whether all that came so far could be decoded and looked at.
+    bool is_content_whole() const { return !gave_up_ && (!decoder_ || decoder_->fault() == Reason::none); }
     std::uint64_t max_size() const { return max_size_; }
     // The content of bytes from the payload's beginning, decoded once more.
     Decoder another_decoder() const;
@@ -77,8 +82,8 @@ public:
     BodyFound body_found() const;
 
 private:
-    const std::optional<PatternStream>& content() const { return decoder_ ? decoded_ : raw_; }
     void see_content(std::string_view bytes);
+    void take_as_it_came(std::string_view bytes);
     void look_for_iso(std::string_view bytes);
     void search(std::optional<PatternStream>& stream, std::string_view bytes);
     void end_search(std::optional<PatternStream>& stream);
@@ -93,6 +98,7 @@ private:
     bool is_hashing_ = false;
     Holding* copy_ = nullptr;
     std::string first_;  // of the content
+    std::string first_raw_;  // as they came, where there is a coding
     MediaType type_;
     std::size_t iso_seen_ = 0;
     bool is_iso_ = false;

@@ -114,7 +114,7 @@ void Payload::keep_front(std::string_view bytes) {
 }
 
 std::string_view Payload::trickle() {
-    if (!may_trickle() || has_news() || outcome().verdict != Verdict::clean) return {};
+    if (!may_trickle() || has_news() || outcome().verdict >= Verdict::unscannable) return {};
     const auto most = static_cast<std::size_t>(std::min<std::uint64_t>(front_.size(), size_ / trickle_share));
     if (trickled_ >= most) return {};
     const std::string_view piece = std::string_view(front_).substr(trickled_, std::min(trickle_step, most - trickled_));
@@ -154,7 +154,7 @@ void Payload::pause(Views& out) {
 
 bool Payload::has_news() const {
     if (way_ == Way::passing) return false;
-    if (!ended_) return inspection_.is_decided() && inspection_.outcome().verdict > judged_;
+    if (!ended_) return inspection_.is_decided() && (inspection_.outcome().verdict > judged_ || inspection_.gave_up());
     return way_ == Way::delivering && !needs_conclusion();
 }
 

@@ -107,6 +107,7 @@ public:
 
     std::uint64_t size() const { return size_; }  // bytes that came
     bool has_ended() const { return ended_; }
+    bool awaits_engines() const { return scans_ && !is_concluded_; }
     std::uint64_t looked_at() const { return inspection_.looked_at(); }
     // From the last byte to the verdict that was accepted, or to now; 0 before the last byte.
     std::int64_t scan_ns() const {

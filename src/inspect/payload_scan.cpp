@@ -55,7 +55,7 @@ private:
 bool Payload::wants_whole() const {
     if (examination_.engines.empty() || inspection_.gave_up()) return false;
     const bool has_engine = shared_.scanners || examination_.engines.has(Engine::clamav) || examination_.engines.has(Engine::icap);
-    return has_engine && (examination_.whole == policy::Whole::all || inspection_.is_risky() || !examination_.form_boundary.empty());
+    return has_engine && (examination_.whole == policy::Whole::all || inspection_.is_risky() || examination_.has_parts());
 }
 
 // Once it is known how it is delivered; again where that changes. What has come and not gone on is in `held_` and `behind_`.
@@ -199,7 +199,7 @@ std::optional<VerdictCache::Key> Payload::cache_key() {
     std::uint64_t flags = 0;
     for (const bool flag : {scans, examination_.engines.has(Engine::signatures), examination_.engines.has(Engine::yara),
                             examination_.engines.has(Engine::clamav), examination_.engines.has(Engine::icap), setup_->wants_sha256,
-                            setup_->wants_members, is_partial_, whole_})
+                            setup_->wants_members, is_partial_, whole_, examination_.hides_parts})
         flags = flags << 1U | (flag ? 1U : 0U);
     text.add(flags);
     text.add(inspection_.max_size());
@@ -207,7 +207,8 @@ std::optional<VerdictCache::Key> Payload::cache_key() {
     // Of what is not examined yet nobody knows whether engines will want it.
     const bool may_scan = scans_ || is_deferred_;
     text.add(may_scan ? std::string_view(examination_.name) : std::string_view());
-    text.add(examination_.form_boundary);
+    text.add(static_cast<std::uint64_t>(examination_.multipart.kind));
+    text.add(examination_.multipart.boundary);
     text.add(setup_->outside_generation);
     if (may_scan && setup_->icap && examination_.message) {  // its verdict may depend on all that it is told
         const icap::Message& message = *examination_.message;
@@ -279,7 +280,8 @@ net::Task<void> Payload::scan_object(Findings& findings) {
     const bool is_copied = copy_.size() > 0 || keeps_copy_ || inspection_.has_coding();
     if (!is_copied) held_.append(std::exchange(behind_, {}));
     // Nobody opens its parts: what hides in an archive among them must not be called clean.
-    if (!examination_.form_boundary.empty() && !shared_.scanners) findings.outcome.add(Outcome::unscannable(Reason::undecodable));
+    if (examination_.hides_parts) findings.outcome.add(Outcome::unscannable(Reason::undecodable, multipart_engine));
+    else if (examination_.has_parts() && !shared_.scanners) findings.outcome.add(Outcome::unscannable(Reason::undecodable));
     Holding& content = is_copied ? copy_ : held_;
     auto object = co_await content.to_object();
     if (!object) {
@@ -298,7 +300,9 @@ net::Task<void> Payload::scan_object(Findings& findings) {
 
 net::Task<std::expected<Payload::Content, Reason>> Payload::content() {
     const bool has_all = has_all_here();
-    Holding* all = keeps_copy_ && !lacks_beginning_ ? &copy_ : nullptr;
+    // What came while nobody examined it, or after that could not be done any more, is in no copy.
+    const bool is_copy_whole = keeps_copy_ && !lacks_beginning_ && !is_deferred_ && inspection_.is_content_whole();
+    Holding* all = is_copy_whole ? &copy_ : nullptr;
     if (!all) {
         if (!has_all) co_return std::unexpected(Reason::truncated);
         held_.append(std::exchange(behind_, {}));
@@ -339,7 +343,7 @@ net::Task<Outcome> Payload::ask_scanners(const Descriptor& object, std::uint64_t
                                      .archives = true},
                          .fault = shared_.faults.scanner,
                          .rules_generation = setup_->body_patterns > 0 ? setup_->patterns->rules_generation() : 0,
-                         .form_boundary = examination_.form_boundary,
+                         .multipart = examination_.multipart,
                          .limits = setup_->scan_limits,
                          .deadline = deadline,
                          .wants_digests = setup_->wants_sha256,

@@ -11,6 +11,7 @@
 #include "inspect/content/media_type.h"
 #include "policy/inspect_options.h"
 #include "protocols/icap/icap.h"
+#include "protocols/mime/multipart.h"
 
 namespace sluice::inspect {
 
@@ -40,7 +41,9 @@ struct Examination {
     std::string name;  // as it is called, for engines that read it
     bool keeps_content = false;  // a rule may ask for a copy of it: what is not held is copied
     std::optional<icap::Message> message;  // what it came in, where the engine `icap` is asked
-    std::string form_boundary;  // of multipart/form-data: its parts are looked at one by one; else empty
+    mime::MultipartType multipart;  // its parts are looked at one by one
+    bool hides_parts = false;  // it says that it has parts, in a way that nobody reads for sure
+    bool has_parts() const { return hides_parts || multipart.kind != mime::MultipartKind::none; }
 };
 
 }  // namespace sluice::inspect

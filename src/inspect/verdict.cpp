@@ -42,7 +42,8 @@ bool is_failure(Reason reason) { return reason >= Reason::timeout && reason <= R
 void Outcome::add(const Outcome& other) {
     for (const std::string& match : other.matches)
         if (std::ranges::find(matches, match) == matches.end()) matches.push_back(match);
-    const bool is_graver = verdict == Verdict::unscannable && other.verdict == verdict && is_failure(other.reason) && !is_failure(reason);
+    const auto gravity = [](const Outcome& each) { return is_failure(each.reason) ? 2 : each.engine == multipart_engine ? 1 : 0; };
+    const bool is_graver = verdict == Verdict::unscannable && other.verdict == verdict && gravity(other) > gravity(*this);
     if (other.verdict <= verdict && !is_graver) return;
     verdict = other.verdict;
     reason = other.reason;

@@ -9,6 +9,9 @@
 
 namespace sluice::inspect {
 
+// Who says that the parts of a multipart payload cannot be told apart (`undecodable`): what it holds is not known.
+inline constexpr std::string_view multipart_engine = "multipart";
+
 // In order of gravity: of several engines the worst counts.
 enum class Verdict : std::uint8_t { skipped, clean, unscannable, infected };
 
@@ -56,7 +59,7 @@ struct Outcome {
 
     bool operator==(const Outcome&) const = default;
 
-    // The worse of both stands, and of two that cannot be scanned the failure; matches of both are kept, each once.
+    // The worse of both stands, and of two that cannot be scanned the failure, else hidden parts; matches of both are kept, each once.
     void add(const Outcome& other);
 };
 

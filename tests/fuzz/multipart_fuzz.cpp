@@ -29,8 +29,8 @@ struct Outcome {
     std::string_view error;
 };
 
-Outcome parse(std::string_view boundary, std::string_view body, std::size_t step, const Limits& limits) {
-    MultipartParser parser(boundary, limits);
+Outcome parse(const MultipartType& type, std::string_view body, std::size_t step, const Limits& limits) {
+    MultipartParser parser(type, limits);
     Outcome out;
     for (std::size_t at = 0; at < body.size(); at += step) {
         const std::string copy(body.substr(at, step));
@@ -86,11 +86,11 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     limits.form_part_header_fields = 6;
     const std::size_t line = text.find('\n');
     if (line == std::string_view::npos) return 0;
-    const auto boundary = form_boundary(text.substr(0, line), limits);
-    if (!boundary) return 0;
+    const auto type = multipart_type(text.substr(0, line), limits);
+    if (!type) return 0;
     const std::string_view body = text.substr(line + 1);
-    const Outcome whole = parse(*boundary, body, std::max<std::size_t>(body.size(), 1), limits);
-    require(same(parse(*boundary, body, step, limits), whole));
+    const Outcome whole = parse(*type, body, std::max<std::size_t>(body.size(), 1), limits);
+    require(same(parse(*type, body, step, limits), whole));
     if (!whole.error.empty()) return 0;
 
     // Every octet of data stands in the body, in this order.
@@ -103,13 +103,13 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     follow(whole.preamble);
     std::string again;
     for (const Part& part : whole.parts) {
-        require(part.has_ended && part.data.find("\r\n--" + *boundary) == std::string::npos);
+        require(part.has_ended && part.data.find("\r\n--" + type->boundary) == std::string::npos);
         follow(part.data);
-        again += "--" + *boundary + "\r\nContent-Disposition: form-data; name=x\r\n\r\n" + part.data + "\r\n";
+        again += "--" + type->boundary + "\r\nContent-Disposition: form-data; name=x\r\n\r\n" + part.data + "\r\n";
     }
     follow(whole.epilogue);
-    again += "--" + *boundary + "--\r\n" + whole.epilogue;
-    const Outcome second = parse(*boundary, again, step, limits);
+    again += "--" + type->boundary + "--\r\n" + whole.epilogue;
+    const Outcome second = parse(*type, again, step, limits);
     require(second.error.empty() && second.parts.size() == whole.parts.size() && second.epilogue == whole.epilogue);
     for (std::size_t i = 0; i < whole.parts.size(); ++i) require(second.parts[i].data == whole.parts[i].data);
     return 0;

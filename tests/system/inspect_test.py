@@ -1,11 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Payloads: what is found in them, what rules say of it, and the processes that look into them."""
+"""Payloads: what is found in them, and what rules say of it."""
 import base64
 import gzip
 import hashlib
-import os
-import signal
-import threading
 
 from harness import ROOT, rule, until
 from payloads import EICAR, PROGRAM, WithFiles, noise, tarred, zipped
@@ -129,8 +126,48 @@ class Verdicts(WithFiles):
         head, event = self.post_form("/form-good", (b"a.txt", b"hello"), (b"b.zip", zipped(("e", b"nothing"))))
         self.assertEqual((head.status, event["scan.verdict"]), (200, "clean"))
         self.assertIn("/form-good", self.origin.uploads)
-        _, event = self.post_form("/form-open", (b"a.txt", b"hello"), end=b"")
-        self.assertEqual((event["scan.verdict"], event["scan.reason"]), ("unscannable", "corrupt"))
+        head, event = self.post_form("/form-open", (b"a.txt", b"hello"), end=b"")
+        self.assert_refusal(head, 403)
+        self.assertEqual((event["scan.verdict"], event["scan.reason"], event["rule.name"]), ("unscannable", "undecodable", "unscanned"))
+        self.assertNotIn("/form-open", self.origin.uploads)
+
+    def test_parts_of_other_types(self):
+        zip_part = b'--%s\r\nContent-Disposition: form-data; name=f; filename="z.zip"\r\n\r\n%s\r\n--%s--\r\n'
+        bad, good = zipped(("e", EICAR)), zipped(("e", b"nothing"))
+        for path, kind, boundary, status, verdict in (
+                ("/parts-java", "form-data; boundary=----=_Part_1_2.3", b"----=_Part_1_2.3", 200, "clean"),
+                ("/parts-mixed", "mixed; boundary=b", b"b", 200, "clean"),
+                ("/parts-related", 'related; type="application/json"; boundary="b"', b"b", 200, "clean"),
+                ("/parts-comma", "form-data; boundary=a,b", b"a,b", 403, "unscannable"),
+                ("/parts-two", "form-data; boundary=a; boundary=b", b"b", 403, "unscannable"),
+                ("/parts-long", "form-data; boundary=" + "x" * 71, b"x" * 71, 403, "unscannable"),
+                ("/parts-none", "form-data", b"b", 403, "unscannable")):
+            with self.subTest(path):
+                for end, content, wanted in (("", good, (status, verdict)), ("-bad", bad, (403, "unscannable" if status == 403 else "infected"))):
+                    head, _ = self.fetch(self.origin.url(path + end), f"Content-Type: multipart/{kind}", method="POST", body=zip_part % (boundary, content, boundary))
+                    event = self.proxy.event(url__path=path + end)
+                    self.assertEqual((head.status, event["scan.verdict"]), wanted)
+                    self.assertEqual(path + end in self.origin.uploads, wanted[0] == 200)
+        self.assertEqual(event["rule.name"], "unscanned")
+        # A coding that a server may take no heed of.
+        body = zip_part % (b"b", good, b"b")
+        head, _ = self.fetch(self.origin.url("/parts-coded"), "Content-Type: multipart/form-data; boundary=b", "Content-Encoding: gzip", method="POST", body=gzip.compress(body))
+        self.assertEqual((head.status, self.proxy.event(url__path="/parts-coded")["scan.reason"]), (403, "undecodable"))
+        # No form at all, but an empty one.
+        head, _ = self.fetch(self.origin.url("/parts-empty"), "Content-Type: multipart/form-data; boundary=b", method="POST", body=b"")
+        self.assertEqual(head.status, 200)
+
+    def test_a_false_coding(self):
+        for coding in ("gzip", "br", "deflate", "zstd"):
+            with self.subTest(coding):
+                path = f"/false-{coding}"
+                self.assert_refusal(self.fetch(self.serve(path + ".exe", PROGRAM + noise(1000), f"Content-Encoding: {coding}"))[0], 403)
+                event = self.proxy.event(url__path=path + ".exe")
+                self.assertEqual((event["scan.verdict"], event["rule.name"]), ("unscannable", "unscanned"))
+        self.assert_refusal(self.fetch(self.serve("/false.zip", zipped(("e", EICAR)), "Content-Encoding: gzip"))[0], 403)
+        self.assertEqual(self.proxy.event(url__path="/false.zip")["scan.threat"], "EICAR-Test-File")
+        head, body = self.fetch(self.serve("/false.txt", b"plain text", "Content-Encoding: gzip"))
+        self.assertEqual((head.status, body), (200, b"plain text"))
 
     def test_an_archive_behind_something_else(self):
         for path, front in (("/behind-text", b"plain text, and then: "), ("/behind-picture", b"\x89PNG\r\n\x1a\n" + noise(5000))):
@@ -169,6 +206,13 @@ class Rules(WithFiles):
         self.assert_refusal(self.fetch(self.serve("/harmless.txt", PROGRAM + noise(1000)))[0], 403)
         self.assertEqual(self.proxy.event(url__path="/harmless.txt")["rule.name"], "no-programs")
         self.assert_refusal(self.fetch(self.serve("/a", b"text", 'Content-Disposition: attachment; filename="b.scr"'))[0], 403)
+        for number, disposition in enumerate(("filename=setup(1).scr", 'filename="b.scr. ."', "filename = b.scr", "filename*=windows-1252''b%2Escr", 'filename="b.scr',
+                                              "filename=b.scr; filename*=utf-8''b.txt", "filename=b.txt; filename*=utf-8''b.scr")):
+            with self.subTest(disposition):
+                head, _ = self.fetch(self.serve(f"/named-{number}", b"text", f"Content-Disposition: attachment; {disposition}"))
+                self.assert_refusal(head, 403)
+                self.assertEqual(self.proxy.event(url__path=f"/named-{number}")["rule.name"], "no-scr")
+        self.assertEqual(self.fetch(self.serve("/a.scr", b"text", "Content-Disposition: attachment; filename=a(1).txt"))[0].status, 200)
         self.assert_refusal(self.fetch(self.serve("/in.zip", zipped(("x/y.scr", b"text"))))[0], 403)
         self.assertEqual(self.proxy.event(url__path="/in.zip")["rule.name"], "no-scr")
         self.assert_refusal(self.fetch(self.serve("/prog.zip", zipped(("readme.txt", PROGRAM + noise(1000)))))[0], 403)
@@ -373,88 +417,3 @@ class Ranges(WithFiles):
         self.assert_refusal(self.fetch(url)[0], 403)
         self.assert_refusal(self.fetch(url, "Range: bytes=0-100")[0], 403)
         self.assertIsNone(self.origin.asked[-1].get("range"))
-
-
-class Processes(WithFiles):
-    def scanners(self):
-        found = []
-        for name in os.listdir("/proc"):
-            try:
-                with open(f"/proc/{name}/status") as status:
-                    fields = dict(line.rstrip("\n").split(":\t", 1) for line in status if ":\t" in line)
-                if fields.get("Name", "").startswith("sluice-scanner"):
-                    found.append((int(name), int(fields["PPid"])))
-            except (OSError, ValueError, KeyError):
-                pass
-        supervisors = [pid for pid, parent in found if parent == self.proxy.pid]
-        return supervisors, [pid for pid, parent in found if parent in supervisors]
-
-    def test_each_fault(self):
-        for fault, reason in (("scanners-busy", "overloaded"), ("scanner-crash", "crashed"), ("scanner-hang", "timeout")):
-            with self.subTest(fault=fault):
-                self.proxy = self.sluice(env={"SLUICE_FAULTS": fault}, inspect={"timeout": "1s"})
-                for number in range(2):                                         # there is a scanner again for the second
-                    path = f"/f{number}.zip"
-                    self.assert_refusal(self.fetch(self.serve(path, zipped((path, b"b"))))[0], 403)
-                    event = self.proxy.event(url__path=path)
-                    self.assertEqual((event["scan.verdict"], event["scan.reason"], event["rule.name"]), ("unscannable", reason, "unscanned"))
-                name = f'sluice_payloads_total{{scan_verdict="unscannable",scan_reason="{reason}",scan_engine=""}}'
-                self.assertEqual(self.proxy.metrics().get(name), 2)
-                self.assertEqual(self.fetch(self.serve("/f.txt", b"needs no scanner"))[0].status, 200)
-                self.assertEqual(self.proxy.metrics()["sluice_scanner_crashes_total"], 2 if fault == "scanner-crash" else 0)
-
-    def test_what_crashed_a_scanner_is_kept_where_a_rule_says_so(self):
-        kept = self.folder() / "kept"
-        self.proxy = self.sluice([rule("keep-crashers", 'scan.reason == "crashed"', "quarantine")], env={"SLUICE_FAULTS": "scanner-crash"},
-                                 quarantine={"dir": str(kept)})
-        self.assert_refusal(self.fetch(self.serve("/f.zip", zipped(("a", b"b"))))[0], 403)
-        event = self.proxy.event(url__path="/f.zip")
-        self.assertEqual((event["event.action"], event["scan.reason"]), ("quarantined", "crashed"))
-        self.assertTrue((kept / f"{event['event.id']}.sample").exists())
-
-    def test_kill_9_costs_only_verdicts(self):
-        self.proxy = self.sluice(inspect={"scanners": 2})
-        supervisors, workers = until(lambda: (found := self.scanners())[1] and len(found[1]) == 2 and found, "two scanners")
-        stop = threading.Event()
-        outcomes = []
-
-        def load(number):
-            serial = 0
-            while not stop.is_set():
-                serial += 1
-                path = f"/{number}-{serial}.zip"
-                head, _ = self.fetch(self.serve(path, zipped(("a", b"%d %d" % (number, serial)))))
-                outcomes.append((head.status, path))
-        threads = [threading.Thread(target=load, args=(number,)) for number in range(4)]
-        for thread in threads:
-            thread.start()
-        until(lambda: len(outcomes) > 20, "some load")
-        for _ in range(5):
-            before = len(outcomes)
-            _, workers = self.scanners()
-            for pid in workers:
-                os.kill(pid, signal.SIGKILL)
-            until(lambda: len(outcomes) > before + 20, "the load to go on")
-        os.kill(supervisors[0], signal.SIGKILL)
-        before = len(outcomes)
-        until(lambda: len(outcomes) > before + 50, "the load to go on without its supervisor")
-        stop.set()
-        for thread in threads:
-            thread.join()
-        refused = [path for status, path in outcomes if status != 200]
-        for path in refused:
-            self.assertEqual(self.proxy.event(url__path=path)["scan.reason"], "crashed")
-        self.assertLess(len(refused), 25)
-
-    def test_concurrent_identical_objects_share_one_scan(self):
-        self.proxy = self.sluice(inspect={"scanners": 1})
-        url = self.serve("/same.zip", zipped(("a", noise(3_000_000))))
-        results = []
-        threads = [threading.Thread(target=lambda: results.append(self.fetch(url)[0].status)) for _ in range(10)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-        self.assertEqual(results, [200] * 10)
-        until(lambda: sum(self.proxy.metrics().get(f'sluice_scan_cache_total{{result="{kind}"}}', 0) for kind in ("hit", "miss")) == 10, "ten answers")
-        self.assertEqual(self.proxy.metrics()['sluice_scan_cache_total{result="miss"}'], 1)

@@ -165,8 +165,8 @@ Outcome ArchiveEngine::scan(std::string_view object, std::string_view path, cons
     look_at(object, path, own);
     add(own);
     if (!is_over() && !is_late() && plan.opens) {
-        if (plan.form_boundary.empty()) open(object, path, 1, nullptr);
-        else open_form(object);
+        if (plan.multipart.kind == mime::MultipartKind::none) open(object, path, 1, nullptr);
+        else open_multipart(object, plan.multipart, {}, 1);
     }
     return std::move(outcome_);
 }
@@ -210,11 +210,11 @@ void ArchiveEngine::open(std::string_view bytes, std::string_view path, std::uin
     if (place->container != Container::zip && !is_over() && has_zip_directory(bytes)) layer.read({.container = Container::zip});
 }
 
-void ArchiveEngine::stop(Reason reason) {
+void ArchiveEngine::stop(Reason reason, std::string_view engine) {
     is_stopped_ = true;
     // What stops the scan is told, not what was found wrong on the way.
     if (outcome_.verdict == Verdict::unscannable) outcome_.verdict = Verdict::clean;
-    add(Outcome::unscannable(reason, engine_name));
+    add(Outcome::unscannable(reason, engine));
 }
 
 bool ArchiveEngine::is_late() {

@@ -10,6 +10,7 @@
 #include "inspect/scanner/member.h"
 #include "inspect/scanner/scan_limits.h"
 #include "inspect/verdict.h"
+#include "protocols/mime/multipart.h"
 
 #include <chrono>
 #include <cstdint>
@@ -38,7 +39,7 @@ public:
         Deadline deadline;
         bool opens = true;  // false: the object itself only
         bool wants_digests = false;
-        std::string_view form_boundary{};  // the object is multipart/form-data: each part is a member; else empty
+        mime::MultipartType multipart{};  // of the object: each part is a member
         bool is_searched = false;  // the object itself, for all that `search` looks for
         Search search{};  // may be empty
         std::function<void(const Member&)> on_member;  // may be empty; in the order of the archive, outer before inner
@@ -59,11 +60,13 @@ private:
     void look_at(std::string_view bytes, std::string_view path, Outcome& outcome);
     void look_at_member(std::string_view bytes, Member& member);
     void open(std::string_view bytes, std::string_view path, std::uint32_t depth, Layer* outer);
-    void open_form(std::string_view bytes);
+    void open_multipart(std::string_view bytes, const mime::MultipartType& type, std::string_view path, std::uint32_t depth);
+    void open_part(const mime::FormPart& part, const std::string& data, std::string_view path, Outcome read, std::uint32_t depth);
+    void open_inside(std::string_view data, const mime::FormPart& part, std::string_view path, std::uint32_t depth);
     bool count_member();
     void add(Outcome outcome) { outcome_.add(outcome); }
     bool is_over() const { return is_stopped_ || outcome_.verdict == Verdict::infected; }
-    void stop(Reason reason);
+    void stop(Reason reason, std::string_view engine = "archive");
     bool is_late();
 
     std::vector<Engine> engines_;

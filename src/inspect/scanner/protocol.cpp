@@ -17,7 +17,7 @@ static_assert(std::endian::native == std::endian::little, "packets never leave t
 constexpr std::uint32_t version = 0x5c4e0002;
 
 // Who may say so: a scanner has no others to blame than the engines that run in it.
-constexpr std::array<std::string_view, 4> engine_names{"", "signatures", "yara", "archive"};
+constexpr std::array<std::string_view, 5> engine_names{"", "signatures", "yara", "archive", multipart_engine};
 
 // Fields are described once (`fields`), and written or read by one of these.
 class Writer {
@@ -118,7 +118,9 @@ void fields(auto& io, auto& job)
     io.flag(job.wants_digests);
     fields(io, job.limits);
     io.number(job.rules_generation);
-    io.text(job.form_boundary, boundary_size);
+    io.choice(job.multipart.kind, mime::MultipartKind::other);
+    io.text(job.multipart.boundary, boundary_size);
+    if (job.multipart.boundary.empty() != (job.multipart.kind == mime::MultipartKind::none)) io.spoil();
     io.name(job.name, name_size);
 }
 

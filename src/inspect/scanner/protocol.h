@@ -17,6 +17,8 @@
 #include "inspect/scanner/scan_limits.h"
 #include "inspect/verdict.h"
 
+#include "protocols/mime/multipart.h"
+
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -60,7 +62,7 @@ struct Job {
     bool wants_digests = false;  // with its SHA-256
     ScanLimits limits;
     std::uint64_t rules_generation = 0;  // of the patterns of `body` that are asked for (PatternSet::rules_generation); 0: of none
-    std::string form_boundary;  // it is a form (multipart/form-data); else empty
+    mime::MultipartType multipart;
     std::string name;  // as the payload is called, for YARA's externals; may be empty
     bool operator==(const Job&) const = default;
 };

@@ -114,7 +114,7 @@ private:
                                  .deadline = job.deadline,
                                  .opens = job.engines.archives,
                                  .wants_digests = job.wants_digests,
-                                 .form_boundary = job.form_boundary,
+                                 .multipart = job.multipart,
                                  .is_searched = tools_.patterns && job.engines.signatures,
                                  .search = {},
                                  .on_member = {}};

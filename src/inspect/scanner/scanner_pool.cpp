@@ -163,7 +163,7 @@ bool ScannerPool::State::give(Scanner& scanner, const std::shared_ptr<Ask>& ask)
                                                               .wants_digests = job.wants_digests,
                                                               .limits = job.limits,
                                                               .rules_generation = job.rules_generation,
-                                                              .form_boundary = job.form_boundary,
+                                                              .multipart = job.multipart,
                                                               .name = job.name});
     if (!send_packet(scanner.socket.get(), packet, std::array{job.object.get()}, false)) return false;
     scanner.ask = ask;

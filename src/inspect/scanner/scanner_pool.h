@@ -46,7 +46,7 @@ public:
         protocol::Engines engines;
         protocol::Fault fault = protocol::Fault::none;
         std::uint64_t rules_generation = 0;  // as protocol::Job has it
-        std::string form_boundary;
+        mime::MultipartType multipart;
         ScanLimits limits;
         std::chrono::steady_clock::time_point deadline;  // waiting for a scanner included
         bool wants_digests = false;

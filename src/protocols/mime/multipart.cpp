@@ -10,29 +10,35 @@
 namespace sluice::mime {
 namespace {
 
+constexpr std::string_view family = "multipart/";
 constexpr std::size_t longest_boundary = 70;                   // RFC 2046 5.1.1
 
 std::unexpected<Error> malformed(std::string_view what) { return fail(Errc::malformed, Side::client, what); }
 
 bool is_boundary_octet(char c) { return is_alpha(c) || is_digit(c) || (c != '\0' && std::string_view("'()+_,-./:=? ").contains(c)); }
 
+// What a boundary without quotes is taken to consist of.
+bool is_bare_boundary_octet(char c) { return is_token_octet(c) || (is_boundary_octet(c) && c != ' ' && c != ','); }
+
 std::size_t line_break_of(std::string_view text) { return text.starts_with("\r\n") ? 2 : 1; }
 
 }  // namespace
 
-Result<std::string> form_boundary(std::string_view content_type, const Limits& limits) {
-    const ValueWithParameters type = TRY(parse_with_parameters(content_type, Quoting::http, limits));
-    if (type.value != "multipart/form-data") return fail(Errc::unsupported, Side::client, "not a form");
+bool is_multipart(std::string_view content_type) { return lower(trim(content_type).substr(0, family.size())) == family; }
+
+Result<MultipartType> multipart_type(std::string_view content_type, const Limits& limits) {
+    if (!is_multipart(content_type)) return fail(Errc::unsupported, Side::client, "no multipart type");
+    const ValueWithParameters type = TRY(parse_with_parameters(content_type, Quoting::http, limits, is_bare_boundary_octet));
     const Parameter* boundary = type.find("boundary");
-    if (boundary == nullptr || type.find("boundary", true) != nullptr) return malformed("form without a boundary");
+    if (boundary == nullptr || type.find("boundary", true) != nullptr) return malformed("multipart type without a boundary");
     const std::string& value = boundary->value;
     if (value.empty() || value.size() > longest_boundary || value.ends_with(' ') || !std::ranges::all_of(value, is_boundary_octet))
         return malformed("bad boundary");
-    return value;
+    return MultipartType{type.value == "multipart/form-data" ? MultipartKind::form : MultipartKind::other, value};
 }
 
-MultipartParser::MultipartParser(std::string_view boundary, const Limits& limits) : limits_(limits), delimiter_("--") {
-    delimiter_ += boundary;
+MultipartParser::MultipartParser(const MultipartType& type, const Limits& limits) : kind_(type.kind), limits_(limits), delimiter_("--") {
+    delimiter_ += type.boundary;
     hold_virtual_line_break();
 }
 
@@ -223,20 +229,22 @@ Result<void> MultipartParser::finish_header() {
         if (*seen) return malformed("a part has a header field twice");
         *seen = true;
     }
+    if (kind_ == MultipartKind::other) return {};
     if (!has_disposition) return malformed("a part has no Content-Disposition");
     // Files in a multipart of their own (RFC 2388 4.2) are history, but some servers still unpack them (RFC 7578 4.3).
-    if (lower(part_.content_type).starts_with("multipart/")) return fail(Errc::unsupported, Side::client, "a part is a multipart itself");
+    if (is_multipart(part_.content_type)) return fail(Errc::unsupported, Side::client, "a part is a multipart itself");
     return {};
 }
 
 Result<void> MultipartParser::read_disposition(std::string_view value) {
-    const ValueWithParameters disposition = TRY(parse_with_parameters(value, Quoting::form, limits_));
-    if (disposition.value != "form-data") return malformed("a part's disposition is not form-data");
+    const bool is_form = kind_ == MultipartKind::form;
+    const ValueWithParameters disposition = TRY(parse_with_parameters(value, is_form ? Quoting::form : Quoting::http, limits_));
+    if (is_form && disposition.value != "form-data") return malformed("a part's disposition is not form-data");
     const Parameter* name = disposition.find("name");
-    if (name == nullptr || disposition.find("name", true) != nullptr) return malformed("a part has no name");
+    if (is_form && (name == nullptr || disposition.find("name", true) != nullptr)) return malformed("a part has no name");
     const Parameter* plain = disposition.find("filename");
     const Parameter* extended = disposition.find("filename", true);
-    part_.name = name->value;
+    if (name != nullptr) part_.name = name->value;
     part_.is_file = plain != nullptr || extended != nullptr;
     if (extended != nullptr) part_.file_name = extended->value;
     else if (plain != nullptr) part_.file_name = plain->value;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// multipart/form-data (RFC 7578, RFC 2046 5.1), part by part as it streams. Strict: servers differ in how they read what is odd, and a file that
-// one of them sees must not hide from us; so white space or text behind a boundary, a boundary behind a bare CR or LF, one behind the
-// last, folded header lines, and parts without a name are errors, and whoever inspects calls the payload corrupt. Everything between
-// boundaries is given as data, the preamble and the epilogue too. Nothing is kept but the header section of one part.
+// multipart/form-data (RFC 7578) and the other types of RFC 2046 5.1, part by part as it streams. Strict: servers differ in how they read what is
+// odd, and a file that one of them sees must not hide from us; so white space or text behind a boundary, a boundary behind a bare CR or LF, one
+// behind the last, folded header lines, and a form's parts without a name are errors, and whoever inspects does not call the payload clean.
+// Everything between boundaries is given as data, the preamble and the epilogue too. Nothing is kept but the header section of one part.
 #pragma once
 
 #include "base/limits.h"
@@ -15,9 +15,21 @@
 
 namespace sluice::mime {
 
-// The boundary that a Content-Type names. `unsupported`: not multipart/form-data; `malformed`: no boundary, or not 1 to 70 octets of RFC 2046's
-// bchars.
-Result<std::string> form_boundary(std::string_view content_type, const Limits& limits);
+// none: no multipart type. form: multipart/form-data. other: mixed, related and so on, whose parts need no name and may be multiparts themselves.
+enum class MultipartKind : std::uint8_t { none, form, other };
+
+struct MultipartType {
+    MultipartKind kind = MultipartKind::none;
+    std::string boundary;  // empty: none
+    bool operator==(const MultipartType&) const = default;
+};
+
+// Whether it says that it is of a multipart type, however wrongly.
+bool is_multipart(std::string_view content_type);
+
+// What a Content-Type says of its parts. Without quotes the boundary may be any of RFC 2046's bchars but blanks and commas: Java's has a "=".
+// `unsupported`: no multipart type; `malformed`: no boundary, two of them, or not 1 to 70 octets of bchars.
+Result<MultipartType> multipart_type(std::string_view content_type, const Limits& limits);
 
 // What a part's header section says.
 struct FormPart {
@@ -45,8 +57,8 @@ public:
         std::string_view data{};  // not empty for preamble, data and epilogue; valid until the next call and as long as `in` is
     };
 
-    // `boundary`: as form_boundary gave it.
-    MultipartParser(std::string_view boundary, const Limits& limits);
+    // As multipart_type gave it.
+    MultipartParser(const MultipartType& type, const Limits& limits);
 
     // Takes octets from the front of `in`, up to the next piece or all of them; none of them need be shown again. Time is linear in the octets,
     // whatever they are. Errors (client's side: `malformed`, or `too_large` for a bound) are final.
@@ -82,6 +94,7 @@ private:
     Result<void> finish_header();
     Result<void> read_disposition(std::string_view value);
 
+    MultipartKind kind_;
     Limits limits_;
     std::string delimiter_;  // "--" and the boundary
     Where where_ = Where::preamble;

@@ -20,6 +20,8 @@ enum class Quoting : std::uint8_t {
     // a quote or another backslash follows, which older clients meant as RFC 822 has it ("C:\new\a.exe" is a path)
 };
 
+bool is_token_octet(char c);  // tchar of RFC 9110 5.6.2
+
 struct Parameter {
     std::string name;  // lower case, without the "*"
     std::string value;  // unquoted; in UTF-8 where it was extended
@@ -36,9 +38,13 @@ struct ValueWithParameters {
 
 // `text`: a field's value, white space around it allowed. Errors: no value, a parameter without a value, white space around "=", an unfinished quote,
 // controls, octets that need quotes, two parameters of one name; RFC 2231 continuations (name*0), which HTTP does not have; charsets other
-// than UTF-8 and ISO-8859-1 (`unsupported`); more than Limits::header_parameters (`too_large`).
-Result<ValueWithParameters> parse_with_parameters(std::string_view text, Quoting quoting, const Limits& limits);
+// than UTF-8 and ISO-8859-1 (`unsupported`); more than Limits::header_parameters (`too_large`). `is_bare`: what needs no quotes, for fields whose
+// senders leave out those that it should have.
+Result<ValueWithParameters> parse_with_parameters(std::string_view text, Quoting quoting, const Limits& limits,
+                                                  bool (*is_bare)(char) = is_token_octet);
 
-bool is_token_octet(char c);  // tchar of RFC 9110 5.6.2
+// What a reader that forgives everything would take a parameter for, where `parse_with_parameters` refuses: the first `name=` or `name*=`, up to
+// the next semicolon or the quote's end, without charset, escapes and blanks. Empty: there is none.
+std::string lenient_parameter(std::string_view text, std::string_view name);
 
 }  // namespace sluice::mime

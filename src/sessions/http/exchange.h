@@ -189,6 +189,7 @@ private:
         std::vector<std::string_view> released;
         std::string name;                                // file.name
         std::string extension;
+        std::string other_name;                          // that some receivers take instead; else empty
         std::string_view planned_type;                   // by which phase `payload` was judged
         std::string_view skipped_by;                     // the rule that left out all engines
     };
@@ -206,6 +207,8 @@ private:
     static bool is_done(const Inspected& way, const Body& body) { return body.ended && (!way.is_on || way.payload->is_over()); }
     Refused plan_payload(Inspected& way, const Body& body);
     Refused judge_members(const Inspected& way);
+    Refused judge_other_name(const Inspected& way, policy::Phase phase, std::string_view threat);
+    void fill_name_facts(std::string_view name, std::string_view extension);
     Refused refuse_payload(const Inspected& way, policy::Phase phase, std::string_view threat);
     inspect::Examination examination_of(const Inspected& way, const policy::InspectOptions& options) const;
     Refused judge_payload(Inspected& way);

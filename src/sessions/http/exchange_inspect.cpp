@@ -94,12 +94,17 @@ void Exchange::begin_inspection(Inspected& way, const http1::Fields& fields, boo
 
 // By what the sender calls it, else by the end of the path.
 void Exchange::name_file(Inspected& way, const http1::Fields& fields) {
+    const auto without_folders = [](std::string_view path) { return std::string(path.substr(path.find_last_of("/\\") + 1)); };
     way.name.clear();
+    way.other_name.clear();
     if (const auto disposition = fields.find(KnownField::content_disposition)) {
         if (const auto parsed = mime::parse_with_parameters(*disposition, mime::Quoting::http, limits())) {
-            const mime::Parameter* name = parsed->find("filename", true);
-            if (!name) name = parsed->find("filename");
-            if (name) way.name = name->value.substr(name->value.find_last_of("/\\") + 1);
+            const mime::Parameter* extended = parsed->find("filename", true);
+            const mime::Parameter* plain = parsed->find("filename");
+            if (extended || plain) way.name = without_folders(extended ? extended->value : plain->value);
+            if (extended && plain && plain->value != extended->value) way.other_name = without_folders(plain->value);
+        } else {
+            way.name = without_folders(mime::lenient_parameter(*disposition, "filename"));
         }
     }
     if (way.name.empty() && !is_connect()) way.name = url_.path.substr(url_.path.rfind('/') + 1);
@@ -163,13 +168,11 @@ Exchange::Refused Exchange::follow_up(Inspected& way, Body& body) {
 
 // Of the payload, or of a member of it.
 void Exchange::fill_file_facts(const Inspected& way, std::string_view name, std::string_view extension, const inspect::MediaType& type) {
-    for (const Field field :
-         {Field::file_name, Field::file_extension, Field::file_mime_type, Field::file_size, Field::file_sha256, Field::scan_verdict,
-          Field::scan_threat, Field::scan_engine, Field::scan_reason, Field::scan_match, Field::body})
+    for (const Field field : {Field::file_mime_type, Field::file_size, Field::file_sha256, Field::scan_verdict, Field::scan_threat,
+                              Field::scan_engine, Field::scan_reason, Field::scan_match, Field::body})
         facts_.clear(field);
     facts_.set(Field::payload_direction, word(way.direction));
-    if (!name.empty()) facts_.set(Field::file_name, name);
-    if (!extension.empty()) facts_.set(Field::file_extension, extension);
+    fill_name_facts(name, extension);
     facts_.set(Field::file_mime_type, type.mime);
     facts_.set_program(type.kind == inspect::MediaClass::program || type.kind == inspect::MediaClass::script);
 }
@@ -199,9 +202,12 @@ inspect::Examination Exchange::examination_of(const Inspected& way, const policy
         out.message->content_type = way.direction == Direction::upload ? request_type_ : response_type_;
     }
     out.name = way.name;
-    if (way.direction == Direction::upload)
-        if (const auto type = head_.fields.find(KnownField::content_type))
-            if (auto boundary = mime::form_boundary(*type, limits())) out.form_boundary = std::move(*boundary);
+    const auto type = way.direction == Direction::upload ? head_.fields.find(KnownField::content_type) : std::nullopt;
+    if (!type || !mime::is_multipart(*type) || inspect::is_event_stream(*type)) return out;
+    auto parts = mime::multipart_type(*type, limits());
+    if (parts) out.multipart = std::move(*parts);
+    // Few servers undo a request's coding: what is a form to one may be another form to the next.
+    out.hides_parts = !parts || head_.fields.has(KnownField::content_encoding);
     return out;
 }
 
@@ -219,6 +225,7 @@ Exchange::Refused Exchange::plan_payload(Inspected& way, const Body& body) {
             refused->what = what_is_refused(way.direction);
             return refused;
         }
+        if (Refused refused = judge_other_name(way, Phase::payload, {})) return refused;
     }
     const auto options = policy::inspect_options(effects_, way.direction);
     if (trusted_ || (options.engines && options.engines->empty())) {
@@ -231,7 +238,7 @@ Exchange::Refused Exchange::plan_payload(Inspected& way, const Body& body) {
     inspect::Delivery delivery = inspect::choose_delivery(options.deliver.value_or(generation_->settings->deliver), payload.type(),
                                                           is_upload ? request_type_ : response_type_, declared);
     // Its parts may be anything.
-    if (!examination.form_boundary.empty() && delivery.automatic && declared <= inspect::automatic_hold)
+    if (examination.has_parts() && delivery.automatic && declared <= inspect::automatic_hold)
         delivery = {.mode = inspect::Mode::hold, .automatic = true};
     // A client that cannot tell a cut from an end gets nothing before the verdict.
     const bool is_cut_seen = is_upload || body_out_.kind != BodyOut::Kind::until_close;
@@ -252,10 +259,13 @@ Exchange::Refused Exchange::judge_payload(Inspected& way) {
         if (payload.type().mime != way.planned_type && generation_->policy->has_rules(Phase::payload, policy::Protocol::http)) {
             fill_file_facts(way, way.name, way.extension, payload.type());
             if (Refused refused = refuse_payload(way, Phase::payload, {})) return refused;
+            if (Refused refused = judge_other_name(way, Phase::payload, {})) return refused;
         }
         const inspect::Outcome& outcome = payload.outcome();
         fill_file_facts(way, way.name, way.extension, payload.type());
         fill_scan_facts(outcome, payload.sha256(), payload.size());
+        // Among parts that nobody can tell apart may be one.
+        if (outcome.engine == inspect::multipart_engine) facts_.set_program(true);
         facts_.set(way.direction == Direction::upload ? Field::request_body_bytes : Field::response_body_bytes, payload.size());
         facts_.set(Field::client_bytes, client_bytes_);
         facts_.set(Field::server_bytes, server_bytes_);
@@ -264,12 +274,30 @@ Exchange::Refused Exchange::judge_payload(Inspected& way) {
         const inspect::BodyFound found = payload.body_found();
         set_body_found(found);
         Refused refused = refuse_payload(way, Phase::verdict, outcome.threat);
+        if (!refused) refused = judge_other_name(way, Phase::verdict, outcome.threat);
         facts_.clear(Field::scan_match);  // views of what ends here
         facts_.clear(Field::body);
         if (refused) return refused;
     }
     payload.accept_news(way.released);
     return std::nullopt;
+}
+
+// As if it came under the other name.
+Exchange::Refused Exchange::judge_other_name(const Inspected& way, Phase phase, std::string_view threat) {
+    if (way.other_name.empty()) return std::nullopt;
+    const std::string extension = file_extension(way.other_name);
+    fill_name_facts(way.other_name, extension);
+    Refused refused = refuse_payload(way, phase, threat);
+    fill_name_facts(way.name, way.extension);
+    return refused;
+}
+
+void Exchange::fill_name_facts(std::string_view name, std::string_view extension) {
+    for (const auto& [field, value] : {std::pair(Field::file_name, name), std::pair(Field::file_extension, extension)}) {
+        if (value.empty()) facts_.clear(field);
+        else facts_.set(field, value);
+    }
 }
 
 void Exchange::set_body_found(const inspect::BodyFound& found) {
@@ -310,7 +338,8 @@ Exchange::Refused Exchange::refuse_payload(const Inspected& way, Phase phase, st
         payload_reason_ = refused->reason.empty() ? std::string(threat) : fmt::format("{} ({})", refused->reason, threat);
         refused->reason = payload_reason_;
     }
-    if (refused->action == audit::Action::quarantined) quarantined_ = way.direction;
+    // Of uploads and downloads that are refused side by side the first one counts (see `refuses`).
+    if (refused->action == audit::Action::quarantined && !payload_refusal_) quarantined_ = way.direction;
     if (way.direction == Direction::download) service_->inspection().cut.add(range_key());
     return refused;
 }
@@ -381,8 +410,9 @@ const Exchange::Inspected* Exchange::recorded_payload() const {
 // What was cut was not looked into to its end, whatever had been found by then.
 inspect::Outcome Exchange::outcome_of(const Inspected& way) const {
     inspect::Outcome outcome = way.payload->outcome();
-    if (is_cut_ && !way.payload->has_ended() && outcome.verdict == inspect::Verdict::clean)
-        outcome.add(inspect::Outcome::unscannable(inspect::Reason::truncated));
+    const bool is_looked_at =
+        outcome.verdict == inspect::Verdict::clean || (outcome.verdict == inspect::Verdict::skipped && way.payload->awaits_engines());
+    if (is_cut_ && !way.payload->has_ended() && is_looked_at) outcome.add(inspect::Outcome::unscannable(inspect::Reason::truncated));
     return outcome;
 }
 

@@ -19,6 +19,13 @@ TEST(Text, ascii_alone_has_case) {
     EXPECT_TRUE(equals_ignoring_case("", ""));
 }
 
+TEST(Text, file_extensions) {
+    EXPECT_EQ(file_extension("a.b.EXE"), "exe");
+    EXPECT_EQ(file_extension("a.exe. ."), "exe") << "as Windows has it";
+    EXPECT_EQ(file_extension("a.exe "), "exe");
+    for (const std::string_view none : {"", "a", "a.", ".a", "...", " "}) EXPECT_EQ(file_extension(none), "") << none;
+}
+
 TEST(Text, hexadecimal_digits) {
     for (int c = 0; c < 256; ++c) {
         const std::size_t at = std::string_view("0123456789abcdefABCDEF").find(static_cast<char>(c));

@@ -313,6 +313,8 @@ TEST_F(PayloadTest, without_room_on_disk_it_is_no_space_and_nothing_is_lost) {
     shared_.storage.disk.set_limit(200'000'000);
     shared_.storage.is_disk_full = true;
     EXPECT_EQ(pass(noise(30'000'000), 250'000, policy::Deliver::hold).outcome.reason, Reason::no_space);
+    // Judged before for another reason, and let pass then: it is judged again, as nobody looks at it any more.
+    EXPECT_EQ(pass(noise(30'000'000), 250'000, policy::Deliver::hold, {.coding = "unheard-of"}).outcome.reason, Reason::no_space);
 }
 
 TEST_F(PayloadTest, what_is_larger_than_auto_holds_goes_on_but_for_its_end) {

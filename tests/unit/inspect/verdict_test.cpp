@@ -36,6 +36,16 @@ TEST(Outcome, a_failure_is_worse_than_what_ordinary_files_have) {
     }
 }
 
+TEST(Outcome, hidden_parts_are_worse_than_what_ordinary_files_have) {
+    Outcome outcome = Outcome::unscannable(Reason::corrupt, "archive");
+    outcome.add(Outcome::unscannable(Reason::undecodable, multipart_engine));
+    outcome.add(Outcome::unscannable(Reason::encrypted, "archive"));
+    EXPECT_EQ(outcome.engine, multipart_engine);
+    outcome.add(Outcome::unscannable(Reason::bomb, "archive"));
+    outcome.add(Outcome::unscannable(Reason::undecodable, multipart_engine));
+    EXPECT_EQ(outcome.reason, Reason::bomb);
+}
+
 TEST(Outcome, matches_of_both_are_kept_each_once) {
     Outcome outcome = Outcome::clean();
     outcome.matches = {"a", "b"};

@@ -22,14 +22,14 @@ struct Scan {
 };
 
 Scan scan(std::string_view object, std::string_view name = "object", ScanLimits limits = {},
-          std::vector<ArchiveEngine::Engine> engines = {}, std::string_view form_boundary = {}, ArchiveEngine::Search search = {}) {
+          std::vector<ArchiveEngine::Engine> engines = {}, mime::MultipartType multipart = {}, ArchiveEngine::Search search = {}) {
     ArchiveEngine engine(std::move(engines));
     Scan result;
     const ArchiveEngine::Plan plan{.limits = limits,
                                    .deadline = std::chrono::steady_clock::now() + 60s,
                                    .opens = true,
                                    .wants_digests = true,
-                                   .form_boundary = form_boundary,
+                                   .multipart = std::move(multipart),
                                    .search = std::move(search),
                                    .on_member = [&](const Member& member) { result.members.push_back(member); }};
     result.outcome = engine.scan(object, name, plan);
@@ -365,6 +365,8 @@ TEST(ArchiveEngine, members_are_searched_with_patterns) {
     EXPECT_EQ(words(bad.members[1].outcome), "clean ");
 }
 
+const mime::MultipartType form_type{mime::MultipartKind::form, "b"};
+
 std::string part(std::string_view fields, std::string_view data) {
     return "--b\r\nContent-Disposition: form-data; " + std::string(fields) + "\r\n\r\n" + std::string(data) + "\r\n";
 }
@@ -378,7 +380,7 @@ TEST(Forms, each_part_is_a_member) {
     const std::string zip = archive_of("zip", "", {{"x.exe", "MZ"}});
     const std::string form =
         part("name=\"note\"", "hello") + part("name=f; filename=\"up.zip\"", zip) + part("name=g; filename=\"\"", "") + "--b--\r\n";
-    const Scan got = scan(form, "form", {}, {}, "b");
+    const Scan got = scan(form, "form", {}, {}, form_type);
     EXPECT_EQ(words(got.outcome), "clean ");
     EXPECT_EQ(paths(got), (std::vector<std::string>{"note", "up.zip", "up.zip/x.exe", "g"}));
     EXPECT_EQ(got.members[0].first_bytes, "hello");
@@ -388,13 +390,14 @@ TEST(Forms, each_part_is_a_member) {
 
 TEST(Forms, infected_parts_and_what_is_in_them) {
     const auto form_of = [](std::string_view fields, std::string_view data) { return part("name=a", "x") + part(fields, data) + "--b--"; };
-    EXPECT_EQ(words(scan(form_of("name=f; filename=z.zip", archive_of("zip", "", {{"e", eicar()}})), "", {}, {}, "b").outcome), infected);
-    EXPECT_EQ(words(scan(form_of("name=f; filename=z.tgz", archive_of("ustar", "gzip", {{"e", eicar()}})), "", {}, {}, "b").outcome),
+    EXPECT_EQ(words(scan(form_of("name=f; filename=z.zip", archive_of("zip", "", {{"e", eicar()}})), "", {}, {}, form_type).outcome),
+              infected);
+    EXPECT_EQ(words(scan(form_of("name=f; filename=z.tgz", archive_of("ustar", "gzip", {{"e", eicar()}})), "", {}, {}, form_type).outcome),
               infected);
     const auto looks = [](std::string_view bytes, std::string_view path, ArchiveEngine::Deadline) {
         return path == "f.bin" && bytes == "part" ? Outcome::infected("Part", "yara") : Outcome::clean();
     };
-    EXPECT_EQ(words(scan(form_of("name=f; filename=f.bin", "part"), "", {}, {looks}, "b").outcome), "infected Part");
+    EXPECT_EQ(words(scan(form_of("name=f; filename=f.bin", "part"), "", {}, {looks}, form_type).outcome), "infected Part");
 }
 
 TEST(Forms, transfer_codings_are_undone) {
@@ -402,7 +405,7 @@ TEST(Forms, transfer_codings_are_undone) {
         return "--b\r\nContent-Disposition: form-data; name=f; filename=f\r\nContent-Transfer-Encoding: " + std::string(coding) +
                "\r\n\r\n" + std::string(data) + "\r\n--b--\r\n";
     };
-    const auto says = [&](const std::string& form) { return words(scan(form, "", {}, {}, "b").outcome); };
+    const auto says = [&](const std::string& form) { return words(scan(form, "", {}, {}, form_type).outcome); };
     EXPECT_EQ(says(coded("base64", "aGVsbG8=")), "clean ");
     EXPECT_EQ(says(coded("BASE64", "WDVPIVAlQEFQWzRcUFpYNTQoUF4pN0NDKTd9JEVJQ0FSLVNUQU5EQVJELUFOVElW\r\nSVJVUy1URVNULUZJTEUhJEgrSCo=")),
               infected);
@@ -411,30 +414,64 @@ TEST(Forms, transfer_codings_are_undone) {
     EXPECT_EQ(says(coded("quoted-printable", quoted)), infected);
     EXPECT_EQ(says(coded("binary", "x")), "clean ");
     EXPECT_EQ(says(coded("x-uuencode", "x")), "unscannable undecodable");
-    // As it came it may be an archive all the same.
+    // As it came it may be a program or an archive all the same: then it is two members.
+    const std::string plain = "MZ, and what is no base64";
+    const Scan both = scan(coded("base64", plain), "", {}, {}, form_type);
+    ASSERT_EQ(both.members.size(), 2U);
+    EXPECT_EQ(both.members[0].first_bytes, plain);
+    EXPECT_NE(both.members[1].first_bytes, plain);
+    const auto looks = [&](std::string_view bytes, std::string_view path, ArchiveEngine::Deadline) {
+        return path == "f" && bytes == plain ? Outcome::infected("Raw", "yara") : Outcome::clean();
+    };
+    EXPECT_EQ(words(scan(coded("base64", plain), "", {}, {looks}, form_type).outcome), "infected Raw");
     EXPECT_EQ(says(coded("base64", archive_of("zip", "", {{"e", eicar()}}))), infected);
 }
 
 TEST(Forms, what_cannot_be_taken_apart_is_not_clean) {
-    const auto says = [](std::string_view form, ScanLimits limits = {}) { return words(scan(form, "", limits, {}, "b").outcome); };
+    const auto says = [](std::string_view form, ScanLimits limits = {}) { return words(scan(form, "", limits, {}, form_type).outcome); };
     const std::string good = part("name=a", "x");
     EXPECT_EQ(says(good + "--b--"), "clean ");
     EXPECT_EQ(says("--b--"), "clean ");
-    EXPECT_EQ(says(""), "unscannable corrupt");
-    EXPECT_EQ(says("no form at all"), "unscannable corrupt");
-    EXPECT_EQ(says(good), "unscannable corrupt");
-    EXPECT_EQ(says(good + "--b-"), "unscannable corrupt");
-    EXPECT_EQ(says("--b\r\n\r\nx\r\n--b--"), "unscannable corrupt");  // a part without a name
+    EXPECT_EQ(says(""), "clean ");
+    EXPECT_EQ(says("no form at all"), "unscannable undecodable");
+    EXPECT_EQ(says(good), "unscannable undecodable");
+    EXPECT_EQ(says(good + "--b-"), "unscannable undecodable");
+    EXPECT_EQ(says("--b\r\n\r\nx\r\n--b--"), "unscannable undecodable");  // a part without a name
     EXPECT_EQ(says(part("name=a", std::string(100, 'x')) + "--b--", {.member_bytes = 50}), "unscannable too-large");
+    EXPECT_EQ(scan(good, "", {}, {}, form_type).outcome.engine, multipart_engine);
+    // Whatever else is wrong with what could be read: nobody knows what is in the rest.
+    EXPECT_EQ(says(part("name=a; filename=z.zip", archive_of("zip", "", {{"e", "x"}}).substr(0, 60)) + good), "unscannable undecodable");
+    // What is too large is left out wholly.
+    const Scan large = scan(part("name=a", std::string(100, 'x')) + good + "--b--", "", {.member_bytes = 50}, {}, form_type);
+    ASSERT_EQ(large.members.size(), 2U);
+    EXPECT_EQ(words(large.members[0].outcome), "unscannable too-large");
     std::string many;
     for (int i = 0; i < 20; ++i) many += good;
     EXPECT_NE(says(many + "--b--", {.members = 10}), "clean ");
-    for (std::size_t size = 0; size < good.size(); ++size) EXPECT_NE(says(good.substr(0, size)), "clean ") << size;
+    for (std::size_t size = 1; size < good.size(); ++size) EXPECT_NE(says(good.substr(0, size)), "clean ") << size;
+}
+
+TEST(Multiparts, parts_may_be_multiparts) {
+    const mime::MultipartType mixed{mime::MultipartKind::other, "b"};
+    const auto says = [&](const std::string& object, ScanLimits limits = {}) { return words(scan(object, "", limits, {}, mixed).outcome); };
+    const std::string zip = archive_of("zip", "", {{"e", eicar()}});
+    const auto inner = [&](std::string_view type, std::string_view data) {
+        return "--b\r\nContent-Type: " + std::string(type) + "\r\n\r\n--c\r\nContent-Disposition: attachment; filename=z\r\n\r\n" +
+               std::string(data) + "\r\n--c--\r\n\r\n--b--\r\n";
+    };
+    EXPECT_EQ(says("--b\r\n\r\n" + zip + "\r\n--b--"), infected);
+    EXPECT_EQ(says(inner("multipart/mixed; boundary=c", zip)), infected);
+    EXPECT_EQ(says(inner("multipart/mixed; boundary=c", "x")), "clean ");
+    EXPECT_EQ(paths(scan(inner("multipart/mixed; boundary=c", "x"), "", {}, {}, mixed)), (std::vector<std::string>{"", "/z"}));
+    EXPECT_EQ(says(inner("multipart/mixed; boundary=c", "x"), {.depth = 1}), "unscannable too-deep");
+    for (const char* unread : {"multipart/mixed", "multipart/mixed; boundary=a; boundary=c"})
+        EXPECT_EQ(says(inner(unread, "x")), "unscannable undecodable") << unread;
+    EXPECT_EQ(says(inner("multipart/mixed; boundary=d", "x")), "unscannable undecodable") << "without a first boundary";
 }
 
 // Whoever does not take it for a form takes the whole.
 TEST(Forms, the_whole_may_be_an_archive) {
-    const auto says = [](const std::string& form) { return words(scan(form, "", {}, {}, "b").outcome); };
+    const auto says = [](const std::string& form) { return words(scan(form, "", {}, {}, form_type).outcome); };
     const std::string zip = archive_of("zip", "", {{"e", eicar()}});
     const std::string good = part("name=a", "x") + "--b--\r\n";
     EXPECT_EQ(says(zip), infected) << "no form at all";
@@ -447,7 +484,7 @@ TEST(Forms, the_whole_may_be_an_archive) {
 }
 
 TEST(Forms, both_names_are_told) {
-    const Scan got = scan(part("name=f; filename=\"a.txt\"; filename*=UTF-8''b.exe", "x") + "--b--", "", {}, {}, "b");
+    const Scan got = scan(part("name=f; filename=\"a.txt\"; filename*=UTF-8''b.exe", "x") + "--b--", "", {}, {}, form_type);
     EXPECT_EQ(paths(got), (std::vector<std::string>{"b.exe", "a.txt"}));
 }
 

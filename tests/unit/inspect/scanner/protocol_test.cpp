@@ -18,7 +18,7 @@ Job a_job() {
             .wants_digests = true,
             .limits = {.depth = 3, .members = 4, .member_bytes = 5, .total_bytes = 6, .ratio = 7, .ratio_floor = 8},
             .rules_generation = 77,
-            .form_boundary = std::string(70, 'b'),
+            .multipart = {mime::MultipartKind::other, std::string(70, 'b')},
             .name = "a.zip"};
 }
 BodyFound a_body() {

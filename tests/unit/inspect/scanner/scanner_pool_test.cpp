@@ -318,7 +318,7 @@ TEST_F(ScannerPoolTest, forms_are_taken_apart) {
     start();
     auto form = job_of("--b\r\nContent-Disposition: form-data; name=f; filename=z.zip\r\n\r\n" + archive_of("zip", "", {{"x", eicar()}}) +
                        "\r\n--b--");
-    form.form_boundary = "b";
+    form.multipart = {mime::MultipartKind::form, "b"};
     EXPECT_EQ(words(scan(std::move(form))), "infected EICAR-Test-File");
 }
 

@@ -37,7 +37,7 @@ void add_data(std::vector<std::string>& details, const std::string& kind, std::s
 }
 
 Outcome parse(std::span<const std::string_view> pieces, std::string_view boundary = "b", const Limits& limits = {}) {
-    MultipartParser parser(boundary, limits);
+    MultipartParser parser({MultipartKind::form, std::string(boundary)}, limits);
     Outcome out;
     for (const std::string_view piece : pieces) {
         const std::string copy(piece);
@@ -154,10 +154,11 @@ TEST(LineBreak, is_found_wherever_it_is) {
             }
 }
 
-TEST(FormBoundary, of_a_content_type) {
+TEST(MultipartType, of_a_content_type) {
     const auto boundary = [](std::string_view type) {
-        const auto got = form_boundary(type, Limits());
-        return got ? *got : render(got.error());
+        const auto got = multipart_type(type, Limits());
+        if (got) EXPECT_EQ(got->kind, MultipartKind::form);
+        return got ? got->boundary : render(got.error());
     };
     EXPECT_EQ(boundary("multipart/form-data; boundary=----WebKitFormBoundaryABC"), "----WebKitFormBoundaryABC");
     EXPECT_EQ(boundary(" Multipart/Form-Data ;charset=utf-8; Boundary=\"a b'()+_,-./:=?\""), "a b'()+_,-./:=?");
@@ -167,11 +168,38 @@ TEST(FormBoundary, of_a_content_type) {
     EXPECT_EQ(boundary("multipart/form-data; boundary=\"a \""), "error malformed \"bad boundary\"");
     EXPECT_EQ(boundary("multipart/form-data; boundary=\"a\\\"\""), "error malformed \"bad boundary\"");
     EXPECT_EQ(boundary("multipart/form-data; boundary=a; boundary=b"), "error malformed \"two parameters of one name\"");
-    EXPECT_EQ(boundary("multipart/form-data; boundary=a; boundary*=utf-8''b"), "error malformed \"form without a boundary\"");
+    EXPECT_EQ(boundary("multipart/form-data; boundary=a; boundary*=utf-8''b"), "error malformed \"multipart type without a boundary\"");
     EXPECT_EQ(boundary("multipart/form-data; boundary=a,b"), "error malformed \"unexpected octets between parameters\"");
-    EXPECT_EQ(boundary("multipart/form-data"), "error malformed \"form without a boundary\"");
-    EXPECT_EQ(boundary("multipart/mixed; boundary=a"), "error unsupported \"not a form\"");
-    EXPECT_EQ(boundary(""), "error malformed \"no value before the parameters\"");
+    EXPECT_EQ(boundary("multipart/form-data"), "error malformed \"multipart type without a boundary\"");
+    EXPECT_EQ(boundary("multipart/form-data; boundary=----=_Part_1_2.3"), "----=_Part_1_2.3");
+    EXPECT_EQ(boundary("multipart/form-data; boundary=a/b:c?d; charset=x"), "a/b:c?d");
+    EXPECT_EQ(boundary("multipart/form-data; boundary=a b"), "error malformed \"unexpected octets between parameters\"");
+    EXPECT_EQ(boundary("text/plain; boundary=a"), "error unsupported \"no multipart type\"");
+    EXPECT_EQ(boundary(""), "error unsupported \"no multipart type\"");
+    for (const char* other :
+         {"multipart/mixed; boundary=a", "Multipart/Related; type=\"a/b\"; boundary=a", "multipart/x-y; boundary=\"a\""})
+        EXPECT_EQ(multipart_type(other, Limits()), (MultipartType{MultipartKind::other, "a"})) << other;
+    EXPECT_TRUE(is_multipart(" MULTIPART/x"));
+    EXPECT_FALSE(is_multipart("multipart"));
+    EXPECT_FALSE(is_multipart("text/multipart/"));
+}
+
+TEST(Multipart, parts_of_another_type_need_no_name) {
+    const auto outcome = [](std::string_view text) {
+        std::string out;
+        MultipartParser parser({MultipartKind::other, "b"}, Limits());
+        for (auto kind = MultipartParser::Piece::Kind::part; kind != MultipartParser::Piece::Kind::need_more;) {
+            const auto got = parser.next(text);
+            if (!got) return render(got.error());
+            kind = got->kind;
+            if (kind == MultipartParser::Piece::Kind::part) out += '[' + parser.part().file_name + '|' + parser.part().content_type + ']';
+            if (kind == MultipartParser::Piece::Kind::data) out += got->data;
+        }
+        return parser.finish() ? out : std::string("no end");
+    };
+    EXPECT_EQ(outcome("--b\r\n\r\none\r\n--b\r\nContent-Disposition: attachment; filename=f\r\n\r\ntwo\r\n--b--"), "[|]one[f|]two");
+    EXPECT_EQ(outcome("--b\r\nContent-Type: multipart/mixed; boundary=c\r\n\r\n--c--\r\n--b--\r\n"), "[|multipart/mixed; boundary=c]--c--");
+    EXPECT_EQ(outcome("--b \r\n\r\n--b--").substr(0, 5), "error") << "as strict as a form otherwise";
 }
 
 }  // namespace

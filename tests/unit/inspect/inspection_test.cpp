@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "inspect/inspection.h"
+
+#include "inspect/setup.h"
+#include "inspect/signatures/pattern_set.h"
+#include "unit/inspect/content/encoders.h"
+
+#include <gtest/gtest.h>
+
+#include <string>
+#include <string_view>
+
+namespace sluice::inspect {
+namespace {
+
+class InspectionTest : public testing::Test {
+protected:
+    InspectionTest() {
+        Diagnostics faults;
+        setup_.patterns = PatternSet::compile({}, {}, setup_.limits, faults);
+        setup_.max_size = 1'000'000;
+        setup_.wants_sha256 = true;
+    }
+
+    const Inspection& look_at(std::string_view bytes, std::size_t piece, std::string_view coding) {
+        inspection_.begin(setup_, {.coding = coding});
+        for (std::size_t at = 0; at < bytes.size(); at += piece) inspection_.feed(bytes.substr(at, piece));
+        inspection_.finish(true);
+        return inspection_;
+    }
+    std::string verdict_of(std::string_view bytes, std::string_view coding) {
+        const Outcome& outcome = look_at(bytes, 10, coding).outcome();
+        return std::string(to_string(outcome.verdict)) + ' ' + std::string(to_string(outcome.reason));
+    }
+
+private:
+    inspect::Setup setup_;
+    Bench bench_{setup_.limits};
+    Inspection inspection_{bench_};
+};
+
+const std::string program =
+    "MZ" + std::string(58, '\0') + std::string("\x80\0\0\0", 4) + std::string(64, '\0') + "PE" + std::string(20'000, 'x');
+constexpr std::string_view program_type = "application/vnd.microsoft.portable-executable";
+
+// Who takes no heed of the coding has what came.
+TEST_F(InspectionTest, what_comes_under_a_false_coding_is_what_it_is_without) {
+    const std::string sha256(look_at(program, 1'000, "").sha256());
+    for (const std::size_t piece : {1U, 7U, 10'000U, 100'000U})
+        for (const std::string_view coding : {"gzip", "zstd"}) {
+            const Inspection& got = look_at(program, piece, coding);
+            EXPECT_EQ(got.outcome().verdict, Verdict::unscannable);
+            EXPECT_EQ(got.type().mime, program_type) << piece << ' ' << coding;
+            EXPECT_EQ(got.sha256(), sha256) << piece << ' ' << coding;
+            EXPECT_FALSE(got.has_coding());
+        }
+    for (const std::string_view coding : {"deflate", "br"}) {  // where some of it may be decoded first
+        EXPECT_EQ(look_at(program, 7, coding).type().mime, program_type) << coding;
+        EXPECT_NE(verdict_of(program, coding), "clean ");
+    }
+    const std::string short_one(look_at("MZ", 2, "").sha256());
+    EXPECT_EQ(look_at("MZ", 1, "gzip").sha256(), short_one);
+}
+
+// A coding itself looks like an archive; that it breaks does not make the content one.
+TEST_F(InspectionTest, what_is_coded_and_breaks_is_of_the_type_that_could_be_seen) {
+    std::string broken = test::gzip("<!doctype html><html>" + std::string(1'000, 'x'));
+    broken.resize(broken.size() - 4);
+    EXPECT_EQ(look_at(broken, 10, "gzip").type().mime, "text/html");
+    EXPECT_NE(verdict_of(broken, "gzip"), "clean ");
+}
+
+// The coding is sound, and holds something harmless; what stands in its own header is an archive.
+TEST_F(InspectionTest, an_archive_that_only_a_reader_without_the_coding_sees) {
+    const auto gzip_with = [](std::string_view extra) {
+        std::string out = test::gzip("harmless");
+        out[3] = 4;                                          // RFC 1952 2.3.1: FEXTRA
+        out.insert(10, std::string{static_cast<char>(extra.size() & 0xff), static_cast<char>(extra.size() >> 8)} + std::string(extra));
+        return out;
+    };
+    EXPECT_EQ(verdict_of(gzip_with("nothing"), "gzip"), "clean ");
+    const std::string zip = "PK\x03\x04\x0a" + std::string(21, '\0') + std::string("\1\0\0\0x", 5) + "stored";
+    EXPECT_EQ(verdict_of(gzip_with(zip), "gzip"), "unscannable undecodable");
+    EXPECT_EQ(verdict_of(test::gzip(zip), "gzip"), "clean ") << "which is looked at";
+}
+
+}  // namespace
+}  // namespace sluice::inspect
