@@ -280,7 +280,7 @@ net::Task<void> Payload::scan_object(Findings& findings) {
     const bool is_copied = copy_.size() > 0 || keeps_copy_ || inspection_.has_coding();
     if (!is_copied) held_.append(std::exchange(behind_, {}));
     // Nobody opens its parts: what hides in an archive among them must not be called clean.
-    if (examination_.hides_parts) findings.outcome.add(Outcome::unscannable(Reason::undecodable, multipart_engine));
+    if (examination_.hides_parts && size_ > 0) findings.outcome.add(Outcome::unscannable(Reason::undecodable, structure_engine));
     else if (examination_.has_parts() && !shared_.scanners) findings.outcome.add(Outcome::unscannable(Reason::undecodable));
     Holding& content = is_copied ? copy_ : held_;
     auto object = co_await content.to_object();

@@ -5,6 +5,17 @@
 
 namespace sluice::inspect {
 
+namespace {
+
+// Of what cannot be scanned: the built-in rules refuse the first two for every payload.
+int gravity(const Outcome& outcome) {
+    if (outcome.reason == Reason::too_large || outcome.reason == Reason::too_deep) return 1;
+    if (is_failure(outcome.reason)) return 3;
+    return outcome.engine == structure_engine ? 2 : 0;
+}
+
+}  // namespace
+
 std::string_view to_string(Verdict verdict) {
     switch (verdict) {
         case Verdict::skipped: return "skipped";
@@ -42,7 +53,6 @@ bool is_failure(Reason reason) { return reason >= Reason::timeout && reason <= R
 void Outcome::add(const Outcome& other) {
     for (const std::string& match : other.matches)
         if (std::ranges::find(matches, match) == matches.end()) matches.push_back(match);
-    const auto gravity = [](const Outcome& each) { return is_failure(each.reason) ? 2 : each.engine == multipart_engine ? 1 : 0; };
     const bool is_graver = verdict == Verdict::unscannable && other.verdict == verdict && gravity(other) > gravity(*this);
     if (other.verdict <= verdict && !is_graver) return;
     verdict = other.verdict;

@@ -43,7 +43,7 @@ Rule unscanned_rule() {
     return payload_rule(
         "unscanned",
         "scan.verdict == \"unscannable\", because of timeout, crashed, overloaded, no-space, engine-down or bomb; of programs "
-        "and scripts also encrypted, corrupt, undecodable or truncated",
+        "and scripts, and what nobody can tell, also encrypted, corrupt, undecodable or truncated",
         "This file could not be checked for malware.");
 }
 

@@ -86,7 +86,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     limits.form_part_header_fields = 6;
     const std::size_t line = text.find('\n');
     if (line == std::string_view::npos) return 0;
-    const auto type = multipart_type(text.substr(0, line), limits);
+    const auto type = multipart_type(text.substr(0, line));
     if (!type) return 0;
     const std::string_view body = text.substr(line + 1);
     const Outcome whole = parse(*type, body, std::max<std::size_t>(body.size(), 1), limits);

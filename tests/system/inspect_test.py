@@ -135,7 +135,10 @@ class Verdicts(WithFiles):
         zip_part = b'--%s\r\nContent-Disposition: form-data; name=f; filename="z.zip"\r\n\r\n%s\r\n--%s--\r\n'
         bad, good = zipped(("e", EICAR)), zipped(("e", b"nothing"))
         for path, kind, boundary, status, verdict in (
-                ("/parts-java", "form-data; boundary=----=_Part_1_2.3", b"----=_Part_1_2.3", 200, "clean"),
+                ("/parts-java", 'form-data; boundary="----=_Part_1_2.3"', b"----=_Part_1_2.3", 200, "clean"),
+                ("/parts-bare", "form-data; boundary=----=_Part_1_2.3", b"----=_Part_1_2.3", 403, "unscannable"),
+                ("/parts-x-boundary", "form-data; xboundary=evil; boundary=b", b"b", 403, "unscannable"),
+                ("/parts-replace", "x-mixed-replace; boundary=b", b"b", 200, "clean"),
                 ("/parts-mixed", "mixed; boundary=b", b"b", 200, "clean"),
                 ("/parts-related", 'related; type="application/json"; boundary="b"', b"b", 200, "clean"),
                 ("/parts-comma", "form-data; boundary=a,b", b"a,b", 403, "unscannable"),
@@ -148,14 +151,17 @@ class Verdicts(WithFiles):
                     event = self.proxy.event(url__path=path + end)
                     self.assertEqual((head.status, event["scan.verdict"]), wanted)
                     self.assertEqual(path + end in self.origin.uploads, wanted[0] == 200)
-        self.assertEqual(event["rule.name"], "unscanned")
-        # A coding that a server may take no heed of.
-        body = zip_part % (b"b", good, b"b")
-        head, _ = self.fetch(self.origin.url("/parts-coded"), "Content-Type: multipart/form-data; boundary=b", "Content-Encoding: gzip", method="POST", body=gzip.compress(body))
-        self.assertEqual((head.status, self.proxy.event(url__path="/parts-coded")["scan.reason"]), (403, "undecodable"))
+        self.assertEqual((event["rule.name"], event["scan.reason"]), ("unscanned", "undecodable"))
+        for name, content, codings, status, verdict in (("good", good, "gzip", 200, "clean"), ("bad", bad, "gzip", 403, "infected"), ("deep", good, "gzip, " * 9 + "gzip", 403, "unscannable")):
+            body = zip_part % (b"b", content, b"b")
+            kind = "multipart/form-data; boundary=b" + ("; boundary=c" if name == "deep" else "")
+            head, _ = self.fetch(self.origin.url("/parts-coded-" + name), "Content-Type: " + kind, "Content-Encoding: " + codings, method="POST", body=gzip.compress(body))
+            event = self.proxy.event(url__path="/parts-coded-" + name)
+            self.assertEqual((head.status, event["scan.verdict"]), (status, verdict), name)
         # No form at all, but an empty one.
-        head, _ = self.fetch(self.origin.url("/parts-empty"), "Content-Type: multipart/form-data; boundary=b", method="POST", body=b"")
-        self.assertEqual(head.status, 200)
+        for number, kind in enumerate(("multipart/form-data; boundary=b", "multipart/form-data")):
+            head, _ = self.fetch(self.origin.url(f"/parts-empty-{number}"), "Content-Type: " + kind, method="POST", body=b"")
+            self.assertEqual(head.status, 200)
 
     def test_a_false_coding(self):
         for coding in ("gzip", "br", "deflate", "zstd"):
@@ -207,7 +213,8 @@ class Rules(WithFiles):
         self.assertEqual(self.proxy.event(url__path="/harmless.txt")["rule.name"], "no-programs")
         self.assert_refusal(self.fetch(self.serve("/a", b"text", 'Content-Disposition: attachment; filename="b.scr"'))[0], 403)
         for number, disposition in enumerate(("filename=setup(1).scr", 'filename="b.scr. ."', "filename = b.scr", "filename*=windows-1252''b%2Escr", 'filename="b.scr',
-                                              "filename=b.scr; filename*=utf-8''b.txt", "filename=b.txt; filename*=utf-8''b.scr")):
+                                              "filename=b.scr; filename*=utf-8''b.txt", "filename=b.txt; filename*=utf-8''b.scr",
+                                              "filename=\"b.txt\"; filename*=windows-1252''b.scr", 'filename="b%2Escr"', "filename*0=b.; filename*1=scr")):
             with self.subTest(disposition):
                 head, _ = self.fetch(self.serve(f"/named-{number}", b"text", f"Content-Disposition: attachment; {disposition}"))
                 self.assert_refusal(head, 403)

@@ -9,7 +9,6 @@
 #include <openssl/evp.h>
 
 #include <algorithm>
-#include <array>
 #include <string>
 
 namespace sluice::inspect {
@@ -210,11 +209,11 @@ void ArchiveEngine::open(std::string_view bytes, std::string_view path, std::uin
     if (place->container != Container::zip && !is_over() && has_zip_directory(bytes)) layer.read({.container = Container::zip});
 }
 
-void ArchiveEngine::stop(Reason reason, std::string_view engine) {
+void ArchiveEngine::stop(Reason reason) {
     is_stopped_ = true;
     // What stops the scan is told, not what was found wrong on the way.
     if (outcome_.verdict == Verdict::unscannable) outcome_.verdict = Verdict::clean;
-    add(Outcome::unscannable(reason, engine));
+    add(Outcome::unscannable(reason, engine_name));
 }
 
 bool ArchiveEngine::is_late() {

@@ -61,12 +61,13 @@ private:
     void look_at_member(std::string_view bytes, Member& member);
     void open(std::string_view bytes, std::string_view path, std::uint32_t depth, Layer* outer);
     void open_multipart(std::string_view bytes, const mime::MultipartType& type, std::string_view path, std::uint32_t depth);
-    void open_part(const mime::FormPart& part, const std::string& data, std::string_view path, Outcome read, std::uint32_t depth);
+    void open_part(const mime::FormPart& part, std::string_view data, std::string_view path, const Outcome& read, std::uint32_t depth);
     void open_inside(std::string_view data, const mime::FormPart& part, std::string_view path, std::uint32_t depth);
+    void hide_parts();
     bool count_member();
     void add(Outcome outcome) { outcome_.add(outcome); }
     bool is_over() const { return is_stopped_ || outcome_.verdict == Verdict::infected; }
-    void stop(Reason reason, std::string_view engine = "archive");
+    void stop(Reason reason);
     bool is_late();
 
     std::vector<Engine> engines_;

@@ -12,10 +12,47 @@ namespace sluice::inspect {
 namespace {
 
 constexpr std::string_view engine_name = "archive";
+// Mail has three: mixed, related, alternative.
+constexpr std::uint32_t nested_most = 4;
 
-// The data with its coding undone; nullopt: nobody here knows it.
-std::optional<std::string> without_coding(std::string_view coding, const std::string& data) {
-    if (coding.empty() || coding == "7bit" || coding == "8bit" || coding == "binary") return data;
+std::size_t count_of(std::string_view text, std::string_view wanted) {
+    std::size_t count = 0;
+    for (std::size_t at = text.find(wanted); at != std::string_view::npos; at = text.find(wanted, at + wanted.size())) ++count;
+    return count;
+}
+
+// Programs that have a mail library write their multiparts end lines with a bare LF, as Google's client for Python does. The same with CR LF where
+// the boundaries and header sections are; nullopt: it is none of those.
+std::optional<std::string> with_line_breaks(std::string_view object, std::string_view delimiter) {
+    if (!object.starts_with(delimiter) || !object.substr(delimiter.size()).starts_with('\n')) return std::nullopt;
+    const std::string next = '\n' + std::string(delimiter);
+    std::string out;
+    out.reserve(object.size() + object.size() / 16);
+    while (!object.substr(delimiter.size()).starts_with("--")) {
+        const std::size_t head = object.find("\n\n", delimiter.size());
+        if (head == std::string_view::npos) break;
+        for (const char c : object.substr(0, head + 2)) out.append(c == '\n' ? "\r\n" : std::string_view(&c, 1));
+        object.remove_prefix(head + 2);
+        const std::string_view data = object.substr(0, object.find(next));
+        out.append(data);
+        object.remove_prefix(data.size());
+        if (object.empty()) break;
+        out.append("\r\n");
+        object.remove_prefix(1);
+    }
+    if (object.ends_with("--\n")) return out.append(object.substr(0, object.size() - 1)).append("\r\n");
+    return out.append(object);
+}
+
+// Some clients say the charset here, which is no coding. What is not the first word some readers pass over.
+std::string_view name_of_coding(std::string_view field) { return trim(field.substr(0, field.find_first_of("; \t"))); }
+
+bool is_coded(std::string_view coding) {
+    return !coding.empty() && coding != "7bit" && coding != "8bit" && coding != "binary" && coding != "utf-8";
+}
+
+// nullopt: nobody here knows the coding.
+std::optional<std::string> decoded(std::string_view coding, std::string_view data) {
     if (coding == "base64") return mime::decode_base64(data);
     if (coding == "quoted-printable") return mime::decode_quoted_printable(data);
     return std::nullopt;
@@ -26,34 +63,26 @@ std::optional<std::string> without_coding(std::string_view coding, const std::st
 void ArchiveEngine::open_multipart(std::string_view object, const mime::MultipartType& type, std::string_view path, std::uint32_t depth) {
     using Kind = mime::MultipartParser::Piece::Kind;
     if (object.empty()) return;
-    if (depth > plan_->limits.depth) return add(Outcome::unscannable(Reason::too_deep, engine_name));
+    // Who does not take it for a multipart takes the whole, which may be an archive with parts for its filling.
+    open(object, path, depth, nullptr);
+    if (depth > nested_most) return hide_parts();
+    const std::string delimiter = "--" + type.boundary;
+    const std::optional<std::string> rewritten =
+        type.kind == mime::MultipartKind::other ? with_line_breaks(object, delimiter) : std::nullopt;
     Limits limits;
     limits.form_parts = plan_->limits.members;
     mime::MultipartParser parser(type, limits);
-    std::string_view bytes = object;
+    std::string_view bytes = rewritten ? std::string_view(*rewritten) : object;
     std::string data;
     Outcome read = Outcome::clean();
-    bool has_margin = false;
-    // What stands before or behind the parts is read by no server that takes this for a form; one that does not takes the whole, and so does one for
-    // which the form is none. The whole may be an archive then, with parts for its filling.
-    const auto open_whole = [&] {
-        if (!is_over() && !is_late()) open(object, path, depth, nullptr);
-    };
-    // Another reader may see parts that we do not.
-    const auto refuse = [&] {
-        open_whole();
-        if (!is_over()) stop(Reason::undecodable, multipart_engine);
-    };
     while (!is_over() && !is_late()) {
         const auto piece = parser.next(bytes);
-        if (!piece) return refuse();
+        if (!piece) return hide_parts();
         switch (piece->kind) {
-            case Kind::need_more: {
-                const auto last = parser.finish();
-                if (!last) return refuse();
-                if (!last->empty() || has_margin) open_whole();
+            case Kind::need_more:
+                // A delimiter that is none to us is one to readers that do not ask what stands around it.
+                if (!parser.finish() || count_of(object, delimiter) != parser.parts() + 1) hide_parts();
                 return;
-            }
             case Kind::part:
                 if (!count_member()) return;
                 data.clear();
@@ -66,27 +95,31 @@ void ArchiveEngine::open_multipart(std::string_view object, const mime::Multipar
                 break;
             case Kind::part_end: open_part(parser.part(), data, path, read, depth); break;
             case Kind::preamble:
-            case Kind::epilogue: has_margin = true; break;
+            case Kind::epilogue: break;
         }
     }
 }
 
 // Most servers take the data as they came, and some undo the coding: where these differ they are two members.
-void ArchiveEngine::open_part(const mime::FormPart& part, const std::string& data, std::string_view path, Outcome read,
+void ArchiveEngine::open_part(const mime::FormPart& part, std::string_view data, std::string_view path, const Outcome& read,
                               std::uint32_t depth) {
     Member member;
     member.depth = static_cast<std::uint16_t>(std::min<std::uint32_t>(depth, 0xffff));
     if (depth > 1) member.path.append(path).append("/");
     member.path += part.file_name.empty() ? part.name : part.file_name;
-    const std::optional<std::string> decoded = without_coding(part.transfer_encoding, data);
-    if (!decoded) read.add(Outcome::unscannable(Reason::undecodable, engine_name));
     member.outcome = read;
     look_at_member(data, member);
     open_inside(data, part, member.path, depth + 1);
-    if (decoded && *decoded != data && !is_over() && !is_late() && count_member()) {
-        member.outcome = read;
-        look_at_member(*decoded, member);
-        open_inside(*decoded, part, member.path, depth + 1);
+    const std::string_view coding = name_of_coding(part.transfer_encoding);
+    if (is_coded(coding) && !is_over()) {
+        const std::optional<std::string> other = decoded(coding, data);
+        if (!other) hide_parts();
+        if (other && *other != data && !is_late() && count_member()) {
+            member.outcome = read;
+            member.body = {};
+            look_at_member(*other, member);
+            open_inside(*other, part, member.path, depth + 1);
+        }
     }
     // Some servers will take this name instead.
     if (part.other_file_name.empty() || !plan_->on_member || is_over() || !count_member()) return;
@@ -97,10 +130,13 @@ void ArchiveEngine::open_part(const mime::FormPart& part, const std::string& dat
 void ArchiveEngine::open_inside(std::string_view data, const mime::FormPart& part, std::string_view path, std::uint32_t depth) {
     if (is_over() || is_late()) return;
     if (!mime::is_multipart(part.content_type)) return open(data, path, depth, nullptr);
-    const auto type = mime::multipart_type(part.content_type, Limits());
+    const auto type = mime::multipart_type(part.content_type);
     if (type) return open_multipart(data, *type, path, depth);
+    hide_parts();
     open(data, path, depth, nullptr);
-    if (!is_over()) stop(Reason::undecodable, multipart_engine);
 }
+
+// Another reader may see what we do not.
+void ArchiveEngine::hide_parts() { add(Outcome::unscannable(Reason::undecodable, structure_engine)); }
 
 }  // namespace sluice::inspect

@@ -17,7 +17,7 @@ static_assert(std::endian::native == std::endian::little, "packets never leave t
 constexpr std::uint32_t version = 0x5c4e0002;
 
 // Who may say so: a scanner has no others to blame than the engines that run in it.
-constexpr std::array<std::string_view, 5> engine_names{"", "signatures", "yara", "archive", multipart_engine};
+constexpr std::array<std::string_view, 5> engine_names{"", "signatures", "yara", "archive", structure_engine};
 
 // Fields are described once (`fields`), and written or read by one of these.
 class Writer {

@@ -25,7 +25,6 @@
 #include <string>
 #include <string_view>
 #include <variant>
-#include <vector>
 
 namespace sluice::inspect::protocol {
 

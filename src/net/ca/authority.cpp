@@ -11,7 +11,6 @@
 #include <algorithm>
 #include <array>
 #include <ctime>
-#include <limits>
 #include <string>
 
 #include "base/ip.h"

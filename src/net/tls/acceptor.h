@@ -7,7 +7,6 @@
 #include <memory>
 #include <string>
 #include <string_view>
-#include <vector>
 
 #include "net/tls/openssl.h"
 #include "net/tls/tls_stream.h"

@@ -4,8 +4,6 @@
 #include "base/text.h"
 
 #include <algorithm>
-#include <array>
-#include <limits>
 
 namespace sluice::icap {
 

@@ -11,14 +11,12 @@ namespace sluice::mime {
 namespace {
 
 constexpr std::string_view family = "multipart/";
+constexpr std::string_view boundary_word = "boundary";
 constexpr std::size_t longest_boundary = 70;                   // RFC 2046 5.1.1
 
 std::unexpected<Error> malformed(std::string_view what) { return fail(Errc::malformed, Side::client, what); }
 
 bool is_boundary_octet(char c) { return is_alpha(c) || is_digit(c) || (c != '\0' && std::string_view("'()+_,-./:=? ").contains(c)); }
-
-// What a boundary without quotes is taken to consist of.
-bool is_bare_boundary_octet(char c) { return is_token_octet(c) || (is_boundary_octet(c) && c != ' ' && c != ','); }
 
 std::size_t line_break_of(std::string_view text) { return text.starts_with("\r\n") ? 2 : 1; }
 
@@ -26,15 +24,32 @@ std::size_t line_break_of(std::string_view text) { return text.starts_with("\r\n
 
 bool is_multipart(std::string_view content_type) { return lower(trim(content_type).substr(0, family.size())) == family; }
 
-Result<MultipartType> multipart_type(std::string_view content_type, const Limits& limits) {
+Result<MultipartType> multipart_type(std::string_view content_type) {
     if (!is_multipart(content_type)) return fail(Errc::unsupported, Side::client, "no multipart type");
-    const ValueWithParameters type = TRY(parse_with_parameters(content_type, Quoting::http, limits, is_bare_boundary_octet));
-    const Parameter* boundary = type.find("boundary");
-    if (boundary == nullptr || type.find("boundary", true) != nullptr) return malformed("multipart type without a boundary");
-    const std::string& value = boundary->value;
+    const std::string small = lower(content_type);
+    const std::size_t at = small.find(boundary_word);
+    if (at == std::string::npos) return malformed("multipart type without a boundary");
+    std::string_view in = content_type.substr(at + boundary_word.size());
+    if (!trim(content_type.substr(0, at)).ends_with(';') || !in.starts_with('=')) return malformed("boundary that may be another");
+    in.remove_prefix(1);
+    const bool is_quoted = in.starts_with('"');
+    if (is_quoted) in.remove_prefix(1);
+    const auto end = is_quoted ? std::ranges::find(in, '"') : std::ranges::find_if_not(in, is_token_octet);
+    const std::string_view value(in.begin(), end);
+    if (is_quoted && end == in.end()) return malformed("boundary without an end");
+    in.remove_prefix(value.size() + (is_quoted ? 1 : 0));
+    const std::string_view rest = trim(in);
+    if (!rest.empty() && !rest.starts_with(';')) return malformed("boundary that may be longer");
     if (value.empty() || value.size() > longest_boundary || value.ends_with(' ') || !std::ranges::all_of(value, is_boundary_octet))
         return malformed("bad boundary");
-    return MultipartType{type.value == "multipart/form-data" ? MultipartKind::form : MultipartKind::other, value};
+    // Who looks for the word alone finds this one: the first in any case, the first in small letters, and the last before a "=".
+    std::string value_small = lower(value);
+    std::erase(value_small, ' ');
+    const bool is_small = content_type.substr(at, boundary_word.size()) == boundary_word;
+    if (lower(rest).contains(boundary_word) || value_small.contains("boundary=") || (!is_small && value.contains(boundary_word)))
+        return malformed("boundary that may be another");
+    const std::string_view type = std::string_view(small).substr(0, small.find(';'));
+    return MultipartType{trim(type) == "multipart/form-data" ? MultipartKind::form : MultipartKind::other, std::string(value)};
 }
 
 MultipartParser::MultipartParser(const MultipartType& type, const Limits& limits) : kind_(type.kind), limits_(limits), delimiter_("--") {
@@ -241,7 +256,7 @@ Result<void> MultipartParser::read_disposition(std::string_view value) {
     const ValueWithParameters disposition = TRY(parse_with_parameters(value, is_form ? Quoting::form : Quoting::http, limits_));
     if (is_form && disposition.value != "form-data") return malformed("a part's disposition is not form-data");
     const Parameter* name = disposition.find("name");
-    if (is_form && (name == nullptr || disposition.find("name", true) != nullptr)) return malformed("a part has no name");
+    if (is_form && disposition.find("name", true) != nullptr) return malformed("a part's name is extended");
     const Parameter* plain = disposition.find("filename");
     const Parameter* extended = disposition.find("filename", true);
     if (name != nullptr) part_.name = name->value;

@@ -27,9 +27,10 @@ struct MultipartType {
 // Whether it says that it is of a multipart type, however wrongly.
 bool is_multipart(std::string_view content_type);
 
-// What a Content-Type says of its parts. Without quotes the boundary may be any of RFC 2046's bchars but blanks and commas: Java's has a "=".
-// `unsupported`: no multipart type; `malformed`: no boundary, two of them, or not 1 to 70 octets of bchars.
-Result<MultipartType> multipart_type(std::string_view content_type, const Limits& limits);
+// What a Content-Type says of its parts. Servers find the boundary in many ways, by looking for the word alone too; whatever else the field says,
+// there is one that all of them find. `unsupported`: no multipart type; `malformed`: no boundary, or one that readers may read in two ways, or not 1
+// to 70 octets of RFC 2046's bchars.
+Result<MultipartType> multipart_type(std::string_view content_type);
 
 // What a part's header section says.
 struct FormPart {

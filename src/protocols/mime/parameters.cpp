@@ -18,8 +18,8 @@ void skip_blanks(std::string_view& in) {
     while (!in.empty() && is_blank(in.front())) in.remove_prefix(1);
 }
 
-std::string_view take_token(std::string_view& in, bool (*is_part)(char) = is_token_octet) {
-    const auto end = std::ranges::find_if_not(in, is_part);
+std::string_view take_token(std::string_view& in) {
+    const auto end = std::ranges::find_if_not(in, is_token_octet);
     const std::string_view token = in.substr(0, static_cast<std::size_t>(end - in.begin()));
     in.remove_prefix(token.size());
     return token;
@@ -106,7 +106,7 @@ Result<std::string> take_extended(std::string_view& in) {
 }
 
 // `in` begins with the parameter's name, and is left behind its value.
-Result<Parameter> take_parameter(std::string_view& in, Quoting quoting, bool (*is_bare)(char)) {
+Result<Parameter> take_parameter(std::string_view& in, Quoting quoting) {
     std::string_view name = take_token(in);
     if (name.empty()) return malformed("parameter without a name");
     if (!in.starts_with('=')) return malformed("parameter without a value");
@@ -125,7 +125,7 @@ Result<Parameter> take_parameter(std::string_view& in, Quoting quoting, bool (*i
         in.remove_prefix(1);
         out.value = TRY(take_quoted(in, quoting));
     } else {
-        out.value = take_token(in, is_bare);
+        out.value = take_token(in);
         if (out.value.empty()) return malformed("parameter without a value");
     }
     return out;
@@ -141,7 +141,7 @@ const Parameter* ValueWithParameters::find(std::string_view name, bool is_extend
     return at == parameters.end() ? nullptr : &*at;
 }
 
-Result<ValueWithParameters> parse_with_parameters(std::string_view text, Quoting quoting, const Limits& limits, bool (*is_bare)(char)) {
+Result<ValueWithParameters> parse_with_parameters(std::string_view text, Quoting quoting, const Limits& limits) {
     std::string_view in = trim(text);
     ValueWithParameters out;
     out.value = lower(take_token(in));
@@ -158,38 +158,11 @@ Result<ValueWithParameters> parse_with_parameters(std::string_view text, Quoting
         skip_blanks(in);
         if (in.empty() || in.front() == ';') continue;         // an empty one (RFC 9110 5.6.6)
         if (out.parameters.size() == limits.header_parameters) return fail(Errc::too_large, Side::client, "too many parameters");
-        Parameter parameter = TRY(take_parameter(in, quoting, is_bare));
+        Parameter parameter = TRY(take_parameter(in, quoting));
         if (out.find(parameter.name, parameter.is_extended) != nullptr) return malformed("two parameters of one name");
         out.parameters.push_back(std::move(parameter));
     }
     return out;
-}
-
-std::string lenient_parameter(std::string_view text, std::string_view name) {
-    const std::string small = lower(text);
-    for (std::size_t at = small.find(name); at != std::string::npos; at = small.find(name, at + 1)) {
-        if (at > 0 && is_token_octet(small[at - 1])) continue;
-        std::string_view in = text.substr(at + name.size());
-        const bool is_extended = in.starts_with('*');
-        if (is_extended) in.remove_prefix(1);
-        skip_blanks(in);
-        if (!in.starts_with('=')) continue;
-        in.remove_prefix(1);
-        skip_blanks(in);
-        const bool is_quoted = in.starts_with('"');
-        if (is_quoted) in.remove_prefix(1);
-        std::string_view value = trim(in.substr(0, in.find(is_quoted ? '"' : ';')));
-        if (!is_extended) return std::string(value);
-        value.remove_prefix(value.rfind('\'') + 1);          // npos + 1: nothing
-        std::string out;
-        for (std::size_t i = 0; i < value.size(); ++i) {
-            const bool is_escape = value[i] == '%' && i + 2 < value.size() && hex_value(value[i + 1]) >= 0 && hex_value(value[i + 2]) >= 0;
-            out += is_escape ? static_cast<char>(hex_value(value[i + 1]) * 16 + hex_value(value[i + 2])) : value[i];
-            if (is_escape) i += 2;
-        }
-        return out;
-    }
-    return {};
 }
 
 }  // namespace sluice::mime

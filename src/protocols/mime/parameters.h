@@ -38,13 +38,7 @@ struct ValueWithParameters {
 
 // `text`: a field's value, white space around it allowed. Errors: no value, a parameter without a value, white space around "=", an unfinished quote,
 // controls, octets that need quotes, two parameters of one name; RFC 2231 continuations (name*0), which HTTP does not have; charsets other
-// than UTF-8 and ISO-8859-1 (`unsupported`); more than Limits::header_parameters (`too_large`). `is_bare`: what needs no quotes, for fields whose
-// senders leave out those that it should have.
-Result<ValueWithParameters> parse_with_parameters(std::string_view text, Quoting quoting, const Limits& limits,
-                                                  bool (*is_bare)(char) = is_token_octet);
-
-// What a reader that forgives everything would take a parameter for, where `parse_with_parameters` refuses: the first `name=` or `name*=`, up to
-// the next semicolon or the quote's end, without charset, escapes and blanks. Empty: there is none.
-std::string lenient_parameter(std::string_view text, std::string_view name);
+// than UTF-8 and ISO-8859-1 (`unsupported`); more than Limits::header_parameters (`too_large`).
+Result<ValueWithParameters> parse_with_parameters(std::string_view text, Quoting quoting, const Limits& limits);
 
 }  // namespace sluice::mime

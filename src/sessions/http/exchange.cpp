@@ -2,8 +2,6 @@
 // The request's head, and what it asks for.
 #include "sessions/http/exchange.h"
 
-#include <algorithm>
-
 #include "base/text.h"
 #include "sessions/http/alarm.h"
 #include "sessions/http/authority_page.h"

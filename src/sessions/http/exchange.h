@@ -13,7 +13,6 @@
 // Borrowed from the service for one transaction and given back: what it has allocated serves the next one.
 #pragma once
 
-#include <array>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -189,7 +188,7 @@ private:
         std::vector<std::string_view> released;
         std::string name;                                // file.name
         std::string extension;
-        std::string other_name;                          // that some receivers take instead; else empty
+        std::vector<std::string> other_names;            // that some receivers take instead
         std::string_view planned_type;                   // by which phase `payload` was judged
         std::string_view skipped_by;                     // the rule that left out all engines
     };
@@ -207,7 +206,7 @@ private:
     static bool is_done(const Inspected& way, const Body& body) { return body.ended && (!way.is_on || way.payload->is_over()); }
     Refused plan_payload(Inspected& way, const Body& body);
     Refused judge_members(const Inspected& way);
-    Refused judge_other_name(const Inspected& way, policy::Phase phase, std::string_view threat);
+    Refused judge_other_names(const Inspected& way, policy::Phase phase, std::string_view threat);
     void fill_name_facts(std::string_view name, std::string_view extension);
     Refused refuse_payload(const Inspected& way, policy::Phase phase, std::string_view threat);
     inspect::Examination examination_of(const Inspected& way, const policy::InspectOptions& options) const;
@@ -251,6 +250,8 @@ private:
     net::Task<Refused> judge_hello();
     net::Task<bool> intercept();
     net::Task<bool> leave_encrypted();
+    Session::Inside inside_of_connect() const;
+    void refuse_inside(Session::Inside& inside, const Refusal& refusal) const;
     net::Task<bool> begin_inside(Session::Inside inside, X509* server);
     std::string_view tls_name() const;
     void fill_tls_facts(policy::Facts& facts) const;

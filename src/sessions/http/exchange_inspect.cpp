@@ -10,8 +10,8 @@
 #include "inspect/quarantine/quarantine.h"
 #include "net/timer.h"
 #include "protocols/http1/head.h"
+#include "protocols/mime/file_names.h"
 #include "protocols/mime/multipart.h"
-#include "protocols/mime/parameters.h"
 #include "sessions/http/exchange.h"
 #include "sessions/http/service.h"
 #include "sessions/http/session.h"
@@ -94,20 +94,14 @@ void Exchange::begin_inspection(Inspected& way, const http1::Fields& fields, boo
 
 // By what the sender calls it, else by the end of the path.
 void Exchange::name_file(Inspected& way, const http1::Fields& fields) {
-    const auto without_folders = [](std::string_view path) { return std::string(path.substr(path.find_last_of("/\\") + 1)); };
     way.name.clear();
-    way.other_name.clear();
-    if (const auto disposition = fields.find(KnownField::content_disposition)) {
-        if (const auto parsed = mime::parse_with_parameters(*disposition, mime::Quoting::http, limits())) {
-            const mime::Parameter* extended = parsed->find("filename", true);
-            const mime::Parameter* plain = parsed->find("filename");
-            if (extended || plain) way.name = without_folders(extended ? extended->value : plain->value);
-            if (extended && plain && plain->value != extended->value) way.other_name = without_folders(plain->value);
-        } else {
-            way.name = without_folders(mime::lenient_parameter(*disposition, "filename"));
-        }
+    way.other_names.clear();
+    if (const auto disposition = fields.find(KnownField::content_disposition)) way.other_names = mime::file_names(*disposition, limits());
+    if (way.other_names.empty() && !is_connect()) way.other_names = mime::file_names_of_path(url_.path);
+    if (!way.other_names.empty()) {
+        way.name = std::move(way.other_names.front());
+        way.other_names.erase(way.other_names.begin());
     }
-    if (way.name.empty() && !is_connect()) way.name = url_.path.substr(url_.path.rfind('/') + 1);
     way.extension = file_extension(way.name);
 }
 
@@ -203,11 +197,10 @@ inspect::Examination Exchange::examination_of(const Inspected& way, const policy
     }
     out.name = way.name;
     const auto type = way.direction == Direction::upload ? head_.fields.find(KnownField::content_type) : std::nullopt;
-    if (!type || !mime::is_multipart(*type) || inspect::is_event_stream(*type)) return out;
-    auto parts = mime::multipart_type(*type, limits());
+    if (!type || !mime::is_multipart(*type)) return out;
+    auto parts = mime::multipart_type(*type);
     if (parts) out.multipart = std::move(*parts);
-    // Few servers undo a request's coding: what is a form to one may be another form to the next.
-    out.hides_parts = !parts || head_.fields.has(KnownField::content_encoding);
+    out.hides_parts = !parts;
     return out;
 }
 
@@ -225,7 +218,7 @@ Exchange::Refused Exchange::plan_payload(Inspected& way, const Body& body) {
             refused->what = what_is_refused(way.direction);
             return refused;
         }
-        if (Refused refused = judge_other_name(way, Phase::payload, {})) return refused;
+        if (Refused refused = judge_other_names(way, Phase::payload, {})) return refused;
     }
     const auto options = policy::inspect_options(effects_, way.direction);
     if (trusted_ || (options.engines && options.engines->empty())) {
@@ -259,13 +252,13 @@ Exchange::Refused Exchange::judge_payload(Inspected& way) {
         if (payload.type().mime != way.planned_type && generation_->policy->has_rules(Phase::payload, policy::Protocol::http)) {
             fill_file_facts(way, way.name, way.extension, payload.type());
             if (Refused refused = refuse_payload(way, Phase::payload, {})) return refused;
-            if (Refused refused = judge_other_name(way, Phase::payload, {})) return refused;
+            if (Refused refused = judge_other_names(way, Phase::payload, {})) return refused;
         }
         const inspect::Outcome& outcome = payload.outcome();
         fill_file_facts(way, way.name, way.extension, payload.type());
         fill_scan_facts(outcome, payload.sha256(), payload.size());
-        // Among parts that nobody can tell apart may be one.
-        if (outcome.engine == inspect::multipart_engine) facts_.set_program(true);
+        // What nobody can tell may be one.
+        if (outcome.engine == inspect::structure_engine) facts_.set_program(true);
         facts_.set(way.direction == Direction::upload ? Field::request_body_bytes : Field::response_body_bytes, payload.size());
         facts_.set(Field::client_bytes, client_bytes_);
         facts_.set(Field::server_bytes, server_bytes_);
@@ -274,7 +267,7 @@ Exchange::Refused Exchange::judge_payload(Inspected& way) {
         const inspect::BodyFound found = payload.body_found();
         set_body_found(found);
         Refused refused = refuse_payload(way, Phase::verdict, outcome.threat);
-        if (!refused) refused = judge_other_name(way, Phase::verdict, outcome.threat);
+        if (!refused) refused = judge_other_names(way, Phase::verdict, outcome.threat);
         facts_.clear(Field::scan_match);  // views of what ends here
         facts_.clear(Field::body);
         if (refused) return refused;
@@ -283,14 +276,16 @@ Exchange::Refused Exchange::judge_payload(Inspected& way) {
     return std::nullopt;
 }
 
-// As if it came under the other name.
-Exchange::Refused Exchange::judge_other_name(const Inspected& way, Phase phase, std::string_view threat) {
-    if (way.other_name.empty()) return std::nullopt;
-    const std::string extension = file_extension(way.other_name);
-    fill_name_facts(way.other_name, extension);
-    Refused refused = refuse_payload(way, phase, threat);
-    fill_name_facts(way.name, way.extension);
-    return refused;
+// As if it came under each of its other names.
+Exchange::Refused Exchange::judge_other_names(const Inspected& way, Phase phase, std::string_view threat) {
+    for (const std::string& name : way.other_names) {
+        const std::string extension = file_extension(name);
+        fill_name_facts(name, extension);
+        Refused refused = refuse_payload(way, phase, threat);
+        fill_name_facts(way.name, way.extension);
+        if (refused) return refused;
+    }
+    return std::nullopt;
 }
 
 void Exchange::fill_name_facts(std::string_view name, std::string_view extension) {

@@ -2,8 +2,6 @@
 // TLS inside a CONNECT: whether it is decrypted, and if so the two handshakes. What follows are requests like any others.
 #include <fmt/format.h>
 
-#include <array>
-
 #include "net/ca/leaves.h"
 #include "net/pool.h"
 #include "net/tls/trust.h"
@@ -82,6 +80,21 @@ bool Exchange::may_show_inside(const Refusal& refusal) const {
     return wants_decryption() && refusal.status >= 400 && refusal.status != 400 && refusal.status != 407 && head_complete_;
 }
 
+// What is asked inside is asked of the CONNECT's server.
+Session::Inside Exchange::inside_of_connect() const {
+    Session::Inside inside;
+    inside.host = url_.authority.host;
+    inside.port = url_.port;
+    inside.authority = host_key_;
+    return inside;
+}
+
+void Exchange::refuse_inside(Session::Inside& inside, const Refusal& refusal) const {
+    inside.refusal = refusal;
+    inside.refusal->close = true;
+    inside.refused_by = generation_;
+}
+
 // The CONNECT is refused, and its client will read why from the answer to its first request inside.
 net::Task<bool> Exchange::show_inside(Refusal refusal) {
     drop_upstream();
@@ -94,13 +107,8 @@ net::Task<bool> Exchange::show_inside(Refusal refusal) {
         record(refusal.action);
         co_return false;
     }
-    refusal.close = true;
-    Session::Inside inside;
-    inside.host = url_.authority.host;
-    inside.port = url_.port;
-    inside.authority = host_key_;
-    inside.refusal = refusal;
-    inside.refused_by = generation_;
+    Session::Inside inside = inside_of_connect();
+    refuse_inside(inside, refusal);
     if (what == Inside::http) {
         session_->inside() = std::move(inside);
         session_->push_back(first_bytes_);
@@ -154,13 +162,8 @@ net::Task<bool> Exchange::run_tls() {
         }
         drop_upstream();
         note(*no);
-        Session::Inside inside;
-        inside.host = url_.authority.host;
-        inside.port = url_.port;
-        inside.authority = host_key_;
-        inside.refusal = *no;
-        inside.refusal->close = true;
-        inside.refused_by = generation_;
+        Session::Inside inside = inside_of_connect();
+        refuse_inside(inside, *no);
         co_return co_await begin_inside(std::move(inside), nullptr);
     }
     if (!wants_decryption()) co_return co_await leave_encrypted();
@@ -245,10 +248,7 @@ net::Task<Exchange::Refused> Exchange::judge_hello() {
 
 // Both handshakes, the server's first: its certificate says what ours has to say.
 net::Task<bool> Exchange::intercept() {
-    Session::Inside inside;
-    inside.host = url_.authority.host;
-    inside.port = url_.port;
-    inside.authority = host_key_;
+    Session::Inside inside = inside_of_connect();
     inside.trusted = before_dial_ ? before_dial_->trusted : trusted_;
     inside.trusted_by = generation_;
     inside.tls.emplace();
@@ -272,9 +272,7 @@ net::Task<bool> Exchange::intercept() {
     X509* server = nullptr;
     if (no) {
         note(*no);
-        inside.refusal = *no;
-        inside.refusal->close = true;
-        inside.refused_by = generation_;
+        refuse_inside(inside, *no);
     } else {
         const auto& stream = static_cast<const net::tls::TlsStream&>(*upstream_);
         server = net::tls::peer_certificate(stream);

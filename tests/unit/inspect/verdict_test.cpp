@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include <vector>
+
 namespace sluice::inspect {
 namespace {
 
@@ -36,14 +38,19 @@ TEST(Outcome, a_failure_is_worse_than_what_ordinary_files_have) {
     }
 }
 
-TEST(Outcome, hidden_parts_are_worse_than_what_ordinary_files_have) {
-    Outcome outcome = Outcome::unscannable(Reason::corrupt, "archive");
-    outcome.add(Outcome::unscannable(Reason::undecodable, multipart_engine));
-    outcome.add(Outcome::unscannable(Reason::encrypted, "archive"));
-    EXPECT_EQ(outcome.engine, multipart_engine);
-    outcome.add(Outcome::unscannable(Reason::bomb, "archive"));
-    outcome.add(Outcome::unscannable(Reason::undecodable, multipart_engine));
-    EXPECT_EQ(outcome.reason, Reason::bomb);
+// The built-in rules refuse all payloads for the first two, and let others pass for the rest.
+TEST(Outcome, of_what_cannot_be_scanned_the_gravest_stands) {
+    const std::vector<Outcome> by_gravity{Outcome::unscannable(Reason::bomb, "archive"),
+                                          Outcome::unscannable(Reason::undecodable, structure_engine),
+                                          Outcome::unscannable(Reason::too_deep), Outcome::unscannable(Reason::encrypted, "archive")};
+    for (std::size_t graver = 0; graver < by_gravity.size(); ++graver)
+        for (std::size_t lesser = graver + 1; lesser < by_gravity.size(); ++lesser) {
+            Outcome outcome = by_gravity[lesser];
+            outcome.add(by_gravity[graver]);
+            EXPECT_EQ(outcome, by_gravity[graver]);
+            outcome.add(by_gravity[lesser]);
+            EXPECT_EQ(outcome, by_gravity[graver]);
+        }
 }
 
 TEST(Outcome, matches_of_both_are_kept_each_once) {

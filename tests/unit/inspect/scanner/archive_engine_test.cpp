@@ -438,7 +438,7 @@ TEST(Forms, what_cannot_be_taken_apart_is_not_clean) {
     EXPECT_EQ(says(good + "--b-"), "unscannable undecodable");
     EXPECT_EQ(says("--b\r\n\r\nx\r\n--b--"), "unscannable undecodable");  // a part without a name
     EXPECT_EQ(says(part("name=a", std::string(100, 'x')) + "--b--", {.member_bytes = 50}), "unscannable too-large");
-    EXPECT_EQ(scan(good, "", {}, {}, form_type).outcome.engine, multipart_engine);
+    EXPECT_EQ(scan(good, "", {}, {}, form_type).outcome.engine, structure_engine);
     // Whatever else is wrong with what could be read: nobody knows what is in the rest.
     EXPECT_EQ(says(part("name=a; filename=z.zip", archive_of("zip", "", {{"e", "x"}}).substr(0, 60)) + good), "unscannable undecodable");
     // What is too large is left out wholly.
@@ -449,6 +449,55 @@ TEST(Forms, what_cannot_be_taken_apart_is_not_clean) {
     for (int i = 0; i < 20; ++i) many += good;
     EXPECT_NE(says(many + "--b--", {.members = 10}), "clean ");
     for (std::size_t size = 1; size < good.size(); ++size) EXPECT_NE(says(good.substr(0, size)), "clean ") << size;
+}
+
+// What other readers would see elsewhere is not taken for data.
+TEST(Forms, a_delimiter_that_is_none_to_us) {
+    const auto says = [](const std::string& form) { return words(scan(form, "", {}, {}, form_type).outcome); };
+    EXPECT_EQ(says(part("name=a", "x --c") + "--b--"), "clean ");
+    for (const char* data : {"x--b", "x\r\n --b\r\ny", "--b"})
+        EXPECT_EQ(says(part("name=a", data) + "--b--"), "unscannable undecodable") << data;
+    EXPECT_EQ(says("x--b\r\n" + part("name=a", "x") + "--b--"), "unscannable undecodable");
+    EXPECT_EQ(says(part("name=a", "x") + "--b--\r\n--b"), "unscannable undecodable");
+}
+
+TEST(Forms, a_coding_by_any_name) {
+    const auto says = [](std::string_view coding, std::string_view data) {
+        return words(scan("--b\r\nContent-Disposition: form-data; name=f\r\nContent-Transfer-Encoding: " + std::string(coding) +
+                              "\r\n\r\n" + std::string(data) + "\r\n--b--",
+                          "", {}, {}, form_type)
+                         .outcome);
+    };
+    const std::string bad = "WDVPIVAlQEFQWzRcUFpYNTQoUF4pN0NDKTd9JEVJQ0FSLVNUQU5EQVJELUFOVElWSVJVUy1URVNULUZJTEUhJEgrSCo=";
+    for (const char* base64 : {"base64", "Base64; x=1", "base64 (mime)"}) EXPECT_EQ(says(base64, bad), infected) << base64;
+    for (const char* none : {"", "binary", "8BIT", "utf-8"}) EXPECT_EQ(says(none, "x"), "clean ") << none;
+    EXPECT_EQ(says("x-uuencode", "x"), "unscannable undecodable");
+}
+
+// Bare LFs, as Google's client for Python sends them.
+TEST(Multiparts, of_a_mail_library) {
+    const mime::MultipartType related{mime::MultipartKind::other, "===1=="};
+    const auto says = [&](const std::string& object) { return words(scan(object, "", {}, {}, related).outcome); };
+    const std::string zip = archive_of("zip", "", {{"e", eicar()}});
+    const auto body = [](std::string_view data) {
+        return "--===1==\nContent-Type: application/json\nMIME-Version: 1.0\n\n{}\n--===1==\nContent-Type: a/b\nContent-Transfer-Encoding: "
+               "binary\n\n" +
+               std::string(data) + "\n--===1==--";
+    };
+    for (const char* end : {"", "\n"}) {
+        EXPECT_EQ(says(body("x\ny\r\nz") + end), "clean ");
+        EXPECT_EQ(says(body(zip) + end), infected);
+    }
+    const Scan got = scan(body("x\ny\r\n"), "", {}, {}, related);
+    ASSERT_EQ(got.members.size(), 2U);
+    EXPECT_EQ(got.members[0].first_bytes, "{}");
+    EXPECT_EQ(got.members[1].first_bytes, "x\ny\r\n");
+    EXPECT_EQ(says(body("x\r\n--===1==\r\n\r\ny")), "unscannable undecodable") << "both";
+    for (const char* broken : {"--===1==\n", "--===1==\n\n", "--===1==\nA: b\n", "--===1==\nA: b\n\nx",
+                               "--===1==\nA: b\n\nx\n--===1==", "--===1==\nA\n\nx\n--===1==--"})
+        EXPECT_EQ(says(broken), "unscannable undecodable") << broken;
+    EXPECT_EQ(words(scan(body("x"), "", {}, {}, {mime::MultipartKind::form, "===1=="}).outcome), "unscannable undecodable")
+        << "no form has them";
 }
 
 TEST(Multiparts, parts_may_be_multiparts) {
@@ -463,7 +512,13 @@ TEST(Multiparts, parts_may_be_multiparts) {
     EXPECT_EQ(says(inner("multipart/mixed; boundary=c", zip)), infected);
     EXPECT_EQ(says(inner("multipart/mixed; boundary=c", "x")), "clean ");
     EXPECT_EQ(paths(scan(inner("multipart/mixed; boundary=c", "x"), "", {}, {}, mixed)), (std::vector<std::string>{"", "/z"}));
-    EXPECT_EQ(says(inner("multipart/mixed; boundary=c", "x"), {.depth = 1}), "unscannable too-deep");
+    std::string deep = "x";
+    for (const char c : {'g', 'f', 'e', 'd'})
+        deep = "--" + std::string(1, c) + "\r\nContent-Type: multipart/mixed; boundary=" + static_cast<char>(c + 1) + "\r\n\r\n" + deep +
+               "\r\n--" + c + "--";
+    EXPECT_EQ(says(inner("multipart/mixed; boundary=c", deep)), "clean ") << "no multipart: text";
+    EXPECT_EQ(says("--b\r\nContent-Type: multipart/mixed; boundary=d\r\n\r\n" + deep + "\r\n--b--"), "unscannable undecodable")
+        << "too many of them";
     for (const char* unread : {"multipart/mixed", "multipart/mixed; boundary=a; boundary=c"})
         EXPECT_EQ(says(inner(unread, "x")), "unscannable undecodable") << unread;
     EXPECT_EQ(says(inner("multipart/mixed; boundary=d", "x")), "unscannable undecodable") << "without a first boundary";
@@ -478,6 +533,10 @@ TEST(Forms, the_whole_may_be_an_archive) {
     EXPECT_EQ(says(zip + "\r\n" + good), infected) << "before the parts";
     EXPECT_EQ(says(good + zip), infected) << "behind them";
     EXPECT_EQ(says("x\r\n" + good), "clean ");
+    // All of it a part: a zip whose comment is the form's end.
+    std::string commented = "--b\r\nContent-Disposition: form-data; name=a\r\n\r\nx" + zip;
+    commented[commented.size() - 2] = 7;
+    EXPECT_EQ(says(commented + "\r\n--b--"), infected);
     // In pieces: its end behind the last part.
     const std::size_t half = zip.size() / 2;
     EXPECT_EQ(says(part("name=a", "x") + "--b--\r\n" + zip.substr(0, half) + zip.substr(half)), infected);

@@ -92,19 +92,5 @@ TEST(Parameters, are_found_by_name_and_form) {
     EXPECT_EQ(got->find("g"), nullptr);
 }
 
-TEST(Parameters, as_lenient_readers_take_them) {
-    const auto name = [](std::string_view text) { return lenient_parameter(text, "filename"); };
-    EXPECT_EQ(name("attachment; filename=setup(1).exe"), "setup(1).exe");
-    EXPECT_EQ(name("attachment; FileName = a b.exe ; x=y"), "a b.exe");
-    EXPECT_EQ(name("attachment; filename=\"a;b.exe"), "a;b.exe");
-    EXPECT_EQ(name("attachment; filename=\"a.exe\"x"), "a.exe");
-    EXPECT_EQ(name("attachment; filename=a.exe; filename=b.txt"), "a.exe");
-    EXPECT_EQ(name("attachment; filename*=windows-1252'en'a%2Eexe"), "a.exe");
-    EXPECT_EQ(name("attachment; filename*=a%2eexe%4"), "a.exe%4");
-    EXPECT_EQ(name("attachment; xfilename=a; filename; filenames=b; filename="), "");
-    EXPECT_EQ(name("filename"), "");
-    EXPECT_EQ(name(""), "");
-}
-
 }  // namespace
 }  // namespace sluice::mime
