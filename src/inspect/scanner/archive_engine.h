@@ -7,13 +7,16 @@
 // The first infection ends the scan, as nothing can be worse; so does a bomb, and the deadline.
 #pragma once
 
+#include "inspect/scanner/container.h"
 #include "inspect/scanner/member.h"
 #include "inspect/scanner/scan_limits.h"
+#include "inspect/scanner/zip_directory.h"
 #include "inspect/verdict.h"
 
 #include <chrono>
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string_view>
 #include <utility>
 #include <vector>
@@ -60,6 +63,7 @@ private:
     void look_at_member(std::string_view bytes, Member& member);
     void open(std::string_view bytes, std::string_view path, std::uint32_t depth, Layer* outer);
     void open_form(std::string_view bytes);
+    void read_zips(Layer& layer, const ContainerPlace& place, std::string_view bytes, std::optional<ZipPlace> zip);
     bool count_member();
     void add(Outcome outcome) { outcome_.add(outcome); }
     bool is_over() const { return is_stopped_ || outcome_.verdict == Verdict::infected; }

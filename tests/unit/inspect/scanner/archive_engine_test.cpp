@@ -291,7 +291,7 @@ TEST(ArchiveEngine, what_is_no_plain_file_is_looked_at) {
         }
     }
     // A tar's links, devices and folders have no content for libarchive: it takes that for the next header, and finds none.
-    const std::string tar = archive_of("ustar", "", {{"e.zip", zip}, {"z.txt", "hello"}});
+    const std::string tar = archive_of("ustar", "", {{"e.tgz", archive_of("ustar", "gzip", {{"e", "hello"}})}, {"z.txt", "hello"}});
     for (char kind = '1'; kind <= '6'; ++kind) {
         std::string changed = tar;
         changed[156] = kind;
