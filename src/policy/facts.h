@@ -49,7 +49,7 @@ public:
     // Which of `Policy::body_patterns` were found: a bit for each, by its number. Without it, or where nothing was looked at, `body` is not
     // known.
     void set_body_found(std::span<const std::uint64_t> bits) { put(Field::body, bits.data(), bits.size(), true); }
-    // Whether the payload is a program or a script, by its content or name: what `unscanned` asks and no rule can.
+    // Whether the payload is a program or a script, by its content, or may hold one for all that is known: what `unscanned` asks and no rule can.
     void set_program(bool is_program) { is_program_ = is_program; }
     void clear() {
         known_.reset();

@@ -182,6 +182,24 @@ class Verdicts(WithFiles):
             head, _ = self.fetch(self.serve(path + "-good", front + zipped(("e", b"nothing"))))
             self.assertEqual((head.status, self.proxy.event(url__path=path + "-good")["scan.verdict"]), (200, "clean"))
 
+    def test_an_archive_between_other_octets(self):
+        """Unzippers find the end of a zip wherever it is, and take it for one."""
+        picture, bad, good = b"GIF89a" + noise(2000), zipped(("e", EICAR)), zipped(("e", b"nothing"))
+        for number, tail in enumerate((b"x", noise(20_000), noise(100_000), b"PK\5\6", b"PK\5\6" + b"\xff" * 18)):
+            for front in (picture, b""):
+                path = f"/between-{number}-{len(front)}"
+                self.check(path, front + bad + tail)
+                self.check(path + "-good", front + good + tail, infected=False, scan__verdict="clean")
+            head, event = self.post_form(f"/form-between-{number}", (b"a.txt", b"hello"), (b"a.gif", picture + bad + tail))
+            self.assert_refusal(head, 403)
+            self.assertEqual((event["scan.verdict"], event["scan.threat"]), ("infected", "EICAR-Test-File"))
+        longer = [zipped(("e", data))[:-2] + b"\x01\0" for data in (EICAR, b"nothing")]
+        self.check("/long-comment", picture + longer[0])
+        self.check("/long-comment-good", picture + longer[1], infected=False, scan__verdict="clean")
+        head, _ = self.post_form("/form-long-comment", (b"a.gif", picture + longer[0]))
+        self.assert_refusal(head, 403)
+        self.check("/mark", b"a plain file " + noise(2000) + b"PK\5\6" + noise(100), infected=False, scan__verdict="clean")
+
     def test_the_connection_lives_on(self):
         with Peer.connect(self.proxy.port) as peer:
             for number in range(3):

@@ -57,9 +57,10 @@ public:
           depth_(depth) {}
 
     void read(const ContainerPlace& place) {
-        if (place.container == Container::zip) check_directory();
+        const std::string_view object = object_.substr(0, place.end);
+        if (place.container == Container::zip) is_good_zip_ = check_directory(object);
         if (engine_.is_over()) return;
-        ArchiveReader reader(place.container, object_.substr(place.offset));
+        ArchiveReader reader(place.container, object.substr(place.offset));
         bool has_begun = place.is_certain;
         while (!engine_.is_over() && !engine_.is_late()) {
             const ArchiveReader::Status status = reader.next();
@@ -73,16 +74,24 @@ public:
         }
     }
 
+    // The last one that was read.
+    bool is_good_zip() const { return is_good_zip_; }
+
+    // A zip in the object: whether that is one of its members, and was looked at as such.
+    void expect(std::string_view zip) { expected_ = zip; }
+    bool has_read_expected() const { return has_read_expected_; }
+
 private:
-    void check_directory() {
-        switch (check_zip(object_, limits_.members)) {
-            case ZipFault::none: return;
-            case ZipFault::too_many: return engine_.stop(Reason::bomb);
+    bool check_directory(std::string_view object) {
+        switch (check_zip(object, limits_.members)) {
+            case ZipFault::none: return true;
+            case ZipFault::too_many: engine_.stop(Reason::bomb); return false;
             case ZipFault::no_directory:
-            case ZipFault::disagreement: return engine_.add(Outcome::unscannable(Reason::corrupt, engine_name));
+            case ZipFault::disagreement: engine_.add(Outcome::unscannable(Reason::corrupt, engine_name)); return false;
             // Nobody makes that by mistake: it is how a few octets are unpacked over and over.
-            case ZipFault::overlap: return engine_.add(Outcome::unscannable(Reason::bomb, engine_name));
+            case ZipFault::overlap: engine_.add(Outcome::unscannable(Reason::bomb, engine_name)); return false;
         }
+        return false;
     }
 
     static Outcome outcome_of(ArchiveReader::Status status) {
@@ -118,6 +127,7 @@ private:
         if (engine_.is_over()) return false;
 
         member.outcome = outcome_of(status);
+        if (!expected_.empty() && bytes.starts_with(expected_)) has_read_expected_ = true;
         engine_.look_at_member(bytes, member);
         if (!engine_.is_over() && !engine_.is_late()) engine_.open(bytes, member.path, depth_ + 1, this);
         return status != ArchiveReader::Status::broken_for_good;
@@ -151,6 +161,9 @@ private:
     Layer* outer_;
     std::uint32_t depth_;
     std::uint64_t unpacked_ = 0;
+    std::string_view expected_;
+    bool has_read_expected_ = false;
+    bool is_good_zip_ = false;
 };
 
 Outcome ArchiveEngine::scan(std::string_view object, std::string_view path, const Plan& plan) {
@@ -197,7 +210,9 @@ void ArchiveEngine::open(std::string_view bytes, std::string_view path, std::uin
     const std::optional<ContainerPlace> place = find_container(bytes);
     if (!place) return;
     if (depth > plan_->limits.depth) return add(Outcome::unscannable(Reason::too_deep, engine_name));
+    const std::optional<ZipPlace> zip = find_zip(bytes);
     Layer layer(*this, bytes, path, depth, outer);
+    if (zip && place->container != Container::zip) layer.expect(bytes.substr(zip->begin, zip->end - zip->begin));
     layer.read(*place);
     if (place->container == Container::iso && !is_over()) {
         const DiscTrees trees = disc_trees(bytes);
@@ -205,8 +220,22 @@ void ArchiveEngine::open(std::string_view bytes, std::string_view path, std::uin
         // Nobody here reads it: what stands only there was not looked into.
         if (trees.has_udf && !is_over()) add(Outcome::unscannable(Reason::undecodable, engine_name));
     }
-    // A zip is found from its end: whatever stands in front of it, there are programs that open that one.
-    if (place->container != Container::zip && !is_over() && has_zip_directory(bytes)) layer.read({.container = Container::zip});
+    read_zips(layer, *place, bytes, zip);
+}
+
+// A zip is found from its end: whatever stands in front of it, there are programs that open that one. Others look for its beginning, or do not agree
+// that this one is good, and open one that stands in front of it.
+void ArchiveEngine::read_zips(Layer& layer, const ContainerPlace& place, std::string_view bytes, std::optional<ZipPlace> zip) {
+    for (std::size_t end = bytes.size(); zip && !is_over() && !is_late(); zip = find_zip(bytes.substr(0, end))) {
+        const bool is_last = end == bytes.size();
+        if (!is_last && !count_member()) return;
+        const bool was_read = is_last && (place.container == Container::zip || layer.has_read_expected());
+        if (!was_read) layer.read({.container = Container::zip, .end = end});
+        // The zips in a tar, say, were looked at as its members.
+        if (place.container != Container::zip && place.is_certain && zip->is_sure) return;
+        // What stands between the members of a good one is in no other.
+        end = layer.is_good_zip() ? zip->begin : zip->directory;
+    }
 }
 
 void ArchiveEngine::stop(Reason reason) {

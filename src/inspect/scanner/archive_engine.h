@@ -7,14 +7,17 @@
 // The first infection ends the scan, as nothing can be worse; so does a bomb, and the deadline.
 #pragma once
 
+#include "inspect/scanner/container.h"
 #include "inspect/scanner/member.h"
 #include "inspect/scanner/scan_limits.h"
+#include "inspect/scanner/zip_directory.h"
 #include "inspect/verdict.h"
 #include "protocols/mime/multipart.h"
 
 #include <chrono>
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string_view>
 #include <utility>
 #include <vector>
@@ -61,9 +64,12 @@ private:
     void look_at_member(std::string_view bytes, Member& member);
     void open(std::string_view bytes, std::string_view path, std::uint32_t depth, Layer* outer);
     void open_multipart(std::string_view bytes, const mime::MultipartType& type, std::string_view path, std::uint32_t depth);
+    void open_whole(std::string_view bytes, std::string_view path, std::uint32_t depth);
+    void open_parts(std::string_view bytes, const mime::MultipartType& type, std::string_view path, std::uint32_t depth);
     void open_part(const mime::FormPart& part, std::string_view data, std::string_view path, const Outcome& read, std::uint32_t depth);
     void open_inside(std::string_view data, const mime::FormPart& part, std::string_view path, std::uint32_t depth);
     void hide_parts();
+    void read_zips(Layer& layer, const ContainerPlace& place, std::string_view bytes, std::optional<ZipPlace> zip);
     bool count_member();
     void add(Outcome outcome) { outcome_.add(outcome); }
     bool is_over() const { return is_stopped_ || outcome_.verdict == Verdict::infected; }

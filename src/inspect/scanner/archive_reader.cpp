@@ -58,13 +58,14 @@ bool is_about_spelling(archive* reader) { return text_of(archive_error_string(re
 
 }  // namespace
 
-// A zip as libarchive is to see it: with another directory. The callbacks of archive_read_open(3).
+// A zip as libarchive is to see it: with another directory, and ending behind it, because libarchive looks for an end near the object's end alone.
+// The callbacks of archive_read_open(3).
 class ArchiveReader::Source {
 public:
     Source(std::string_view object, PlainDirectory directory)
         : directory_(std::move(directory)),
-          pieces_{object.substr(0, directory_.at), directory_.bytes, object.substr(directory_.at + directory_.bytes.size())},
-          size_(object.size()) {}
+          pieces_{object.substr(0, directory_.at), directory_.bytes},
+          size_(directory_.at + directory_.bytes.size()) {}
 
     int open(archive* reader) {
         archive_read_set_read_callback(reader, [](archive*, void* self, const void** bytes) -> la_ssize_t {
@@ -102,7 +103,7 @@ private:
     }
 
     PlainDirectory directory_;
-    std::array<std::string_view, 3> pieces_;
+    std::array<std::string_view, 2> pieces_;
     std::size_t size_;
     std::size_t position_ = 0;
 };

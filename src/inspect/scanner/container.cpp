@@ -113,7 +113,8 @@ std::optional<ContainerPlace> find_behind_program(std::string_view object) {
             magic.container != Container::cab)
             continue;
         const std::size_t at = stub.find(magic.bytes);
-        if (at != std::string_view::npos && (!first || at < first->offset)) first = ContainerPlace{magic.container, at, false};
+        if (at != std::string_view::npos && (!first || at < first->offset))
+            first = ContainerPlace{.container = magic.container, .offset = at, .is_certain = false};
     }
     return first;
 }
@@ -141,8 +142,9 @@ std::optional<ContainerPlace> find_container(std::string_view object) {
     if (is_binary_cpio(object)) return ContainerPlace{.container = Container::cpio};
     if (is_old_tar(object)) return ContainerPlace{.container = Container::tar};
     if (is_lzma(object)) return ContainerPlace{.container = Container::lzma};
-    if (has_zip_directory(object)) return ContainerPlace{.container = Container::zip};
-    if (is_program(object)) return find_behind_program(object);
+    if (is_program(object))
+        if (const auto place = find_behind_program(object)) return place;
+    if (find_zip(object)) return ContainerPlace{.container = Container::zip};
     return std::nullopt;
 }
 

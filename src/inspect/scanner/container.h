@@ -35,6 +35,7 @@ enum class Container : std::uint8_t {
 struct ContainerPlace {
     Container container{};
     std::size_t offset = 0;  // where it begins; not 0: behind a program that unpacks itself
+    std::size_t end = std::string_view::npos;  // what is behind it is left; npos: that is for its reader to say
     bool is_certain = true;  // false: other things begin like that, so what cannot be opened may be none
 };
 
@@ -45,8 +46,8 @@ struct DiscTrees {
 };
 DiscTrees disc_trees(std::string_view image);
 
-// nullopt: none that is opened. What merely looks like one further in than its beginning is found for zip (by its directory at the end),
-// 7z, rar and cab (behind a program's first bytes).
+// nullopt: none that is opened. What merely looks like one further in than its beginning is found for 7z, rar and cab (behind a
+// program's first bytes), then for zip (by its directory, wherever that is).
 std::optional<ContainerPlace> find_container(std::string_view object);
 
 constexpr bool is_stream(Container container) { return container >= Container::gzip; }

@@ -61,10 +61,33 @@ std::optional<std::string> decoded(std::string_view coding, std::string_view dat
 }  // namespace
 
 void ArchiveEngine::open_multipart(std::string_view object, const mime::MultipartType& type, std::string_view path, std::uint32_t depth) {
-    using Kind = mime::MultipartParser::Piece::Kind;
     if (object.empty()) return;
-    // Who does not take it for a multipart takes the whole, which may be an archive with parts for its filling.
+    open_parts(object, type, path, depth);
+    if (!is_over() && !is_late()) open_whole(object, path, depth);
+}
+
+// Who does not take it for a multipart takes the whole, which may be an archive with parts for its filling. It is one for such readers alone, and what is
+// in a part is found in the whole once more: only what is infected counts.
+void ArchiveEngine::open_whole(std::string_view object, std::string_view path, std::uint32_t depth) {
+    const Plan* const plan = plan_;
+    Plan quiet = *plan;
+    quiet.on_member = nullptr;
+    const Outcome before = outcome_;
+    const std::uint32_t members = members_;
+    const std::uint64_t unpacked = unpacked_;
+    plan_ = &quiet;
     open(object, path, depth, nullptr);
+    plan_ = plan;
+    if (outcome_.verdict == Verdict::infected) return;
+    outcome_ = before;
+    is_stopped_ = false;
+    members_ = members;
+    unpacked_ = unpacked;
+    is_late();
+}
+
+void ArchiveEngine::open_parts(std::string_view object, const mime::MultipartType& type, std::string_view path, std::uint32_t depth) {
+    using Kind = mime::MultipartParser::Piece::Kind;
     if (depth > nested_most) return hide_parts();
     const std::string delimiter = "--" + type.boundary;
     const std::optional<std::string> rewritten =
