@@ -43,7 +43,7 @@ Result<std::unique_ptr<LeafMaker>> LeafMaker::start(std::unique_ptr<Signer> sign
 
 Result<tls::CertificatePtr> LeafMaker::make(LeafRequest request, KeyKind kind) {
     request.public_key = public_keys_[static_cast<std::size_t>(kind)];
-    return signer_->sign(request);
+    return signer_->sign_and_read(request);
 }
 
 std::shared_ptr<const Leaf> LeafCache::find(const std::string& key, std::string_view of) {
