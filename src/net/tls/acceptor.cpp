@@ -9,6 +9,8 @@
 #include <new>
 #include <utility>
 
+#include "net/tls/suites.h"
+
 namespace sluice::net::tls {
 
 namespace {
@@ -62,6 +64,7 @@ std::expected<std::shared_ptr<const Acceptor>, std::string> Acceptor::make(const
     SSL_CTX* const context = acceptor->context_.get();
     if (context == nullptr) throw std::bad_alloc();
     SSL_CTX_set_min_proto_version(context, TLS1_2_VERSION);
+    if (SSL_CTX_set_ciphersuites(context, suites) != 1) throw std::bad_alloc();
     SSL_CTX_set_options(context,
                         SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION | SSL_OP_PRIORITIZE_CHACHA | SSL_OP_CIPHER_SERVER_PREFERENCE);
     SSL_CTX_set_mode(context, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);

@@ -153,6 +153,24 @@ TEST_F(AcceptorTest, sessions_are_resumed_for_their_name_and_by_who_began_them) 
     }
 }
 
+TEST_F(AcceptorTest, each_suite_is_spoken_and_the_cheapest_preferred) {
+    const auto chosen = [&](const char* offered) {
+        const auto client = client_context();
+        SSL_CTX_set_ciphersuites(client.get(), offered);
+        const Visit visited = visit(*client, *acceptor_, &a_, "a.test");
+        EXPECT_FALSE(visited.client || visited.server) << offered;
+        return visited.session ? std::string(SSL_CIPHER_standard_name(SSL_SESSION_get0_cipher(visited.session.get()))) : std::string();
+    };
+    constexpr auto aes_128 = "TLS_AES_128_GCM_SHA256";
+    constexpr auto aes_256 = "TLS_AES_256_GCM_SHA384";
+    constexpr auto chacha = "TLS_CHACHA20_POLY1305_SHA256";
+    EXPECT_EQ(chosen(aes_128), aes_128);
+    EXPECT_EQ(chosen(aes_256), aes_256);
+    EXPECT_EQ(chosen(chacha), chacha);
+    EXPECT_EQ(chosen("TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256:TLS_AES_128_GCM_SHA256"), aes_128);
+    EXPECT_EQ(chosen("TLS_CHACHA20_POLY1305_SHA256:TLS_AES_128_GCM_SHA256"), chacha) << "whoever has it first has no AES in hardware";
+}
+
 TEST_F(AcceptorTest, old_versions_are_refused) {
     SslContextPtr old(SSL_CTX_new(TLS_client_method()));
     SSL_CTX_set_security_level(old.get(), 0);
