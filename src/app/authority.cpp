@@ -164,7 +164,7 @@ std::expected<std::unique_ptr<ca::Signer>, std::string> start_signer(const Confi
     const auto own_key = net::tls::KeyPtr(EVP_EC_gen("P-256"));
     ca::LeafRequest trial = ca::request_for("trial.invalid");
     if (own_key) trial.public_key = ca::public_key_of(*own_key).value_or("");
-    if (const auto signed_leaf = signer->sign(trial); !signed_leaf) {
+    if (const auto signed_leaf = signer->sign_and_read(trial); !signed_leaf) {
         ::kill(pid, SIGKILL);
         ::waitpid(pid, nullptr, 0);
         return std::unexpected(error_text(

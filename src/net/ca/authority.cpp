@@ -36,10 +36,16 @@ constexpr std::int64_t authority_days = 3650;
 constexpr std::size_t most_names = 1000;
 constexpr std::size_t common_name_most = 64;             // RFC 5280, ub-common-name
 constexpr int serial_bits = 127;                         // positive, and 16 octets
+constexpr std::size_t most_begun = 4;                    // the two kinds' keys, and two more
 
 std::unexpected<Error> failed(std::string_view what) {
     ERR_clear_error();
     return fail(Errc::io_failed, Side::self, what);
+}
+
+std::unexpected<Error> malformed(std::string_view what) {
+    ERR_clear_error();
+    return fail(Errc::malformed, Side::self, what);
 }
 
 template <class T, class Encode>
@@ -87,6 +93,11 @@ bool is_good_key(const EVP_PKEY& key) {
     std::size_t size = 0;
     return EVP_PKEY_is_a(&key, "EC") == 1 && EVP_PKEY_get_group_name(&key, group.data(), group.size(), &size) == 1 &&
            std::string_view(group.data(), size) == SN_X9_62_prime256v1;
+}
+
+// Whether all of the text was read.
+bool is_end_of(const std::string& der, const unsigned char* at) {
+    return at == reinterpret_cast<const unsigned char*>(der.data()) + der.size();
 }
 
 bool is_host_or_address(const GENERAL_NAME& name) { return name.type == GEN_DNS || name.type == GEN_IPADD; }
@@ -214,48 +225,63 @@ Result<std::string> public_key_of(const EVP_PKEY& key) {
     return der;
 }
 
-Result<CertificatePtr> sign_leaf(const Authority& authority, const LeafRequest& request) {
-    const auto malformed = [](std::string_view what) {
-        ERR_clear_error();
-        return fail(Errc::malformed, Side::self, what);
-    };
-    const auto* at = reinterpret_cast<const unsigned char*>(request.public_key.data());
-    const auto is_whole = [&](const std::string& der) { return at == reinterpret_cast<const unsigned char*>(der.data()) + der.size(); };
-    const KeyPtr key(d2i_PUBKEY(nullptr, &at, static_cast<long>(request.public_key.size())));
-    if (!key || !is_whole(request.public_key) || !is_good_key(*key))
-        return malformed("a leaf's key is P-256, or RSA of 2048 bits and more");
-    at = reinterpret_cast<const unsigned char*>(request.subject.data());
+LeafSigner::LeafSigner(const Authority& authority)
+    : authority_(authority),
+      last_(unix_of(X509_get0_notAfter(authority.certificate.get()))) {}
+
+Result<LeafSigner::Begun> LeafSigner::begin(const std::string& public_key) const {
+    const auto* at = reinterpret_cast<const unsigned char*>(public_key.data());
+    const KeyPtr key(d2i_PUBKEY(nullptr, &at, static_cast<long>(public_key.size())));
+    if (!key || !is_end_of(public_key, at) || !is_good_key(*key)) return malformed("a leaf's key is P-256, or RSA of 2048 bits and more");
+    Begun begun{public_key, CertificatePtr(X509_new())};
+    if (!begun.leaf) return failed("no memory for a certificate");
+    X509& leaf = *begun.leaf;
+    X509& issuer = *authority_.certificate;
+    const bool is_rsa = EVP_PKEY_is_a(key.get(), "RSA") == 1;
+    const bool is_made =
+        X509_set_version(&leaf, X509_VERSION_3) == 1 && X509_set_issuer_name(&leaf, X509_get_subject_name(&issuer)) == 1 &&
+        X509_set_pubkey(&leaf, key.get()) == 1 && add(leaf, issuer, NID_basic_constraints, "critical,CA:FALSE") &&
+        add(leaf, issuer, NID_key_usage, is_rsa ? "critical,digitalSignature,keyEncipherment" : "critical,digitalSignature") &&
+        add(leaf, issuer, NID_ext_key_usage, "serverAuth") && add(leaf, issuer, NID_authority_key_identifier, "keyid");
+    if (!is_made) return failed("a leaf cannot be made");
+    return begun;
+}
+
+Result<std::string> LeafSigner::sign(const LeafRequest& request) {
+    const auto* at = reinterpret_cast<const unsigned char*>(request.subject.data());
     const NamePtr subject(request.subject.empty() ? X509_NAME_new()
                                                   : d2i_X509_NAME(nullptr, &at, static_cast<long>(request.subject.size())));
-    if (!subject || !is_whole(request.subject)) return malformed("a leaf's subject is a Name");
+    if (!subject || !is_end_of(request.subject, at)) return malformed("a leaf's subject is a Name");
     at = reinterpret_cast<const unsigned char*>(request.names.data());
     const GeneralNamesPtr names(d2i_GENERAL_NAMES(nullptr, &at, static_cast<long>(request.names.size())));
-    if (!names || !is_whole(request.names) || sk_GENERAL_NAME_num(names.get()) == 0) return malformed("a leaf has a name");
+    if (!names || !is_end_of(request.names, at) || sk_GENERAL_NAME_num(names.get()) == 0) return malformed("a leaf has a name");
     for (int i = 0; i < sk_GENERAL_NAME_num(names.get()); ++i)
         if (!is_host_or_address(*sk_GENERAL_NAME_value(names.get(), i))) return malformed("a leaf's names are hosts and addresses");
-
     const std::int64_t now = std::time(nullptr);
-    const std::int64_t last =
-        std::min({request.not_after, now + (leaf_days - 1) * day, unix_of(X509_get0_notAfter(authority.certificate.get()))});
+    const std::int64_t last = std::min({request.not_after, now + (leaf_days - 1) * day, last_});
     if (last <= now) return malformed("a leaf ends in the future");
-    CertificatePtr leaf(X509_new());
-    if (!leaf) return failed("no memory for a certificate");
+
+    // Out of the list while it is worked on: what fails halfway is of no use to another.
+    const auto kept = std::ranges::find(begun_, request.public_key, &Begun::public_key);
+    Begun begun = kept == begun_.end() ? TRY(begin(request.public_key)) : std::move(*kept);
+    if (kept != begun_.end()) begun_.erase(kept);
+    X509& leaf = *begun.leaf;
     const bool has_subject = X509_NAME_entry_count(subject.get()) > 0;
-    const bool is_rsa = EVP_PKEY_is_a(key.get(), "RSA") == 1;
-    const bool is_made = X509_set_version(leaf.get(), X509_VERSION_3) == 1 && set_serial(*leaf) &&
-                         X509_set_subject_name(leaf.get(), subject.get()) == 1 &&
-                         X509_set_issuer_name(leaf.get(), X509_get_subject_name(authority.certificate.get())) == 1 &&
-                         ASN1_TIME_set(X509_getm_notBefore(leaf.get()), now - day) != nullptr &&
-                         ASN1_TIME_set(X509_getm_notAfter(leaf.get()), last) != nullptr && X509_set_pubkey(leaf.get(), key.get()) == 1 &&
-                         add(*leaf, *authority.certificate, NID_basic_constraints, "critical,CA:FALSE") &&
-                         add(*leaf, *authority.certificate, NID_key_usage,
-                             is_rsa ? "critical,digitalSignature,keyEncipherment" : "critical,digitalSignature") &&
-                         add(*leaf, *authority.certificate, NID_ext_key_usage, "serverAuth") &&
-                         add(*leaf, *authority.certificate, NID_authority_key_identifier, "keyid") &&
-                         X509_add1_ext_i2d(leaf.get(), NID_subject_alt_name, names.get(), has_subject ? 0 : 1, X509V3_ADD_DEFAULT) == 1 &&
-                         X509_sign(leaf.get(), authority.key.get(), EVP_sha256()) > 0;
-    if (!is_made) return failed("a leaf cannot be made");
-    return leaf;
+    const bool is_made = set_serial(leaf) && X509_set_subject_name(&leaf, subject.get()) == 1 &&
+                         ASN1_TIME_set(X509_getm_notBefore(&leaf), now - day) != nullptr &&
+                         ASN1_TIME_set(X509_getm_notAfter(&leaf), last) != nullptr &&
+                         X509_add1_ext_i2d(&leaf, NID_subject_alt_name, names.get(), has_subject ? 0 : 1, X509V3_ADD_DEFAULT) == 1 &&
+                         X509_sign(&leaf, authority_.key.get(), EVP_sha256()) > 0;
+    std::string der = is_made ? to_der(leaf) : std::string();
+    if (der.empty()) return failed("a leaf cannot be made");
+    const ExtensionPtr names_of_this(X509_delete_ext(&leaf, X509_get_ext_by_NID(&leaf, NID_subject_alt_name, -1)));
+    if (begun_.size() == most_begun) begun_.erase(begun_.begin());
+    begun_.push_back(std::move(begun));
+    return der;
+}
+
+Result<CertificatePtr> sign_leaf(const Authority& authority, const LeafRequest& request) {
+    return certificate_from_der(TRY(LeafSigner(authority).sign(request)));
 }
 
 }  // namespace sluice::net::ca

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/result.h"
 #include "net/tls/openssl.h"
@@ -50,8 +51,29 @@ LeafRequest request_like(X509& server);
 LeafRequest request_for(std::string_view host);
 Result<std::string> public_key_of(const EVP_PKEY& key);
 
-// Random serial number, server authentication alone, from yesterday (clocks differ). Errors: malformed, what the request says is not what a leaf
-// may be.
+// Signs leaves, one after another. What leaves of one key have in common is made once: decoding a public key takes ten times as long as signing.
+class LeafSigner {
+public:
+    explicit LeafSigner(const Authority& authority);  // which outlives it
+
+    // A leaf in DER: random serial number, server authentication alone, from yesterday (clocks differ). Errors: malformed, what the request says is
+    // not what a leaf may be.
+    Result<std::string> sign(const LeafRequest& request);
+
+private:
+    // All but serial number, subject, names and validity.
+    struct Begun {
+        std::string public_key;
+        tls::CertificatePtr leaf;
+    };
+    Result<Begun> begin(const std::string& public_key) const;
+
+    const Authority& authority_;
+    std::int64_t last_;  // Unix seconds: the authority's own end
+    std::vector<Begun> begun_;  // by key, the one used last at the end; few, because who asks chooses the keys
+};
+
+// One alone, decoded.
 Result<tls::CertificatePtr> sign_leaf(const Authority& authority, const LeafRequest& request);
 
 }  // namespace sluice::net::ca

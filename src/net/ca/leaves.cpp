@@ -3,6 +3,7 @@
 
 #include <openssl/rsa.h>
 
+#include <array>
 #include <ctime>
 #include <utility>
 
@@ -33,17 +34,19 @@ std::int64_t end_of(const X509& certificate) {
 
 Result<std::unique_ptr<LeafMaker>> LeafMaker::start(std::unique_ptr<Signer> signer) {
     std::unique_ptr<LeafMaker> maker(new LeafMaker(std::move(signer)));
-    maker->keys_ = {tls::KeyPtr(EVP_EC_gen("P-256")), tls::KeyPtr(EVP_RSA_gen(rsa_bits))};
-    for (std::size_t i = 0; i < maker->keys_.size(); ++i) {
-        if (!maker->keys_[i]) return fail(Errc::io_failed, Side::self, "a key for leaves cannot be made");
-        maker->public_keys_[i] = TRY(public_key_of(*maker->keys_[i]));
+    for (const KeyKind kind : {KeyKind::ecdsa, KeyKind::rsa}) {
+        tls::KeyPtr key(kind == KeyKind::ecdsa ? EVP_EC_gen("P-256") : EVP_RSA_gen(rsa_bits));
+        if (!key) return fail(Errc::io_failed, Side::self, "a key for leaves cannot be made");
+        KnownKey known = TRY(KnownKey::make(*key));
+        maker->keys_.push_back({std::move(key), std::move(known)});
     }
     return maker;
 }
 
 Result<tls::CertificatePtr> LeafMaker::make(LeafRequest request, KeyKind kind) {
-    request.public_key = public_keys_[static_cast<std::size_t>(kind)];
-    return signer_->sign(request);
+    const KnownKey& known = keys_[static_cast<std::size_t>(kind)].known;
+    request.public_key = known.der();
+    return known.read(TRY(signer_->sign(request)));
 }
 
 std::shared_ptr<const Leaf> LeafCache::find(const std::string& key, std::string_view of) {

@@ -2,15 +2,16 @@
 // Leaves for servers' names, made when they are first wanted and kept in memory.
 #pragma once
 
-#include <array>
 #include <cstdint>
 #include <list>
 #include <memory>
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <vector>
 
 #include "net/aside.h"
+#include "net/ca/known_key.h"
 #include "net/ca/signer.h"
 #include "net/gate.h"
 #include "net/task.h"
@@ -29,14 +30,17 @@ public:
 
     // Blocks, see Signer::sign. From any thread.
     Result<tls::CertificatePtr> make(LeafRequest request, KeyKind kind);
-    EVP_PKEY* key(KeyKind kind) const { return keys_[static_cast<std::size_t>(kind)].get(); }
+    EVP_PKEY* key(KeyKind kind) const { return keys_[static_cast<std::size_t>(kind)].key.get(); }
     Aside& aside() { return aside_; }
 
 private:
     explicit LeafMaker(std::unique_ptr<Signer> signer) : signer_(std::move(signer)) {}
     std::unique_ptr<Signer> signer_;
-    std::array<tls::KeyPtr, 2> keys_;
-    std::array<std::string, 2> public_keys_;
+    struct Key {
+        tls::KeyPtr key;
+        KnownKey known;
+    };
+    std::vector<Key> keys_;                              // by kind
     Aside aside_{1, 4096};
 };
 

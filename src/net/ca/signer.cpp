@@ -98,6 +98,7 @@ bool send(int socket, std::string& packet) {
 }  // namespace
 
 int run_signer(int socket, const Authority& authority) {
+    LeafSigner signer(authority);
     std::vector<char> buffer(most);
     for (;;) {
         const ssize_t got = receive(socket, buffer);
@@ -108,19 +109,24 @@ int run_signer(int socket, const Authority& authority) {
         const auto request = take_request(in);
         std::string answer;
         put(answer, number.value_or(0));
-        const auto leaf = request ? sign_leaf(authority, *request) : fail(Errc::malformed, Side::self, "the question is not one");
+        const auto leaf = request ? signer.sign(*request) : fail(Errc::malformed, Side::self, "the question is not one");
         answer += leaf ? is_signed : is_refused;
-        if (leaf) answer += to_der(**leaf);
+        if (leaf) answer += *leaf;
         if (!send(socket, answer)) return 1;
     }
 }
 
+Signer::Signer(int socket) : answer_(most), socket_(socket) {
+    ::setsockopt(socket_, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
+    ::setsockopt(socket_, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
+}
+
 Signer::~Signer() { ::close(socket_); }
 
-Result<tls::CertificatePtr> Signer::sign(const LeafRequest& request) {
+Result<std::string> Signer::sign(const LeafRequest& request) {
     const std::lock_guard lock(mutex_);
     static constexpr int tries = 2;                      // a signer that died has a successor at the same socket
-    Result<tls::CertificatePtr> leaf = fail(Errc::closed, Side::self, "the signer did not answer");
+    Result<std::string> leaf = fail(Errc::closed, Side::self, "the signer did not answer");
     for (int i = 0; i < tries; ++i) {
         leaf = ask(question_of(++last_, request));
         if (leaf || leaf.error().code != Errc::timed_out) break;
@@ -128,24 +134,23 @@ Result<tls::CertificatePtr> Signer::sign(const LeafRequest& request) {
     return leaf;
 }
 
-Result<tls::CertificatePtr> Signer::ask(std::string question) {
+Result<tls::CertificatePtr> Signer::sign_and_read(const LeafRequest& request) { return certificate_from_der(TRY(sign(request))); }
+
+Result<std::string> Signer::ask(std::string question) {
     if (question.size() > most) return fail(Errc::malformed, Side::self, "a leaf with too many names");
-    ::setsockopt(socket_, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
-    ::setsockopt(socket_, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
     if (!send(socket_, question)) return std::unexpected(error_from_errno(errno, Side::self, "the signer cannot be asked"));
-    std::vector<char> buffer(most);
     for (;;) {
-        const ssize_t got = receive(socket_, buffer);
+        const ssize_t got = receive(socket_, answer_);
         if (got < 0) {
             if (errno == EAGAIN || errno == EWOULDBLOCK) return fail(Errc::timed_out, Side::self, "the signer did not answer in time");
             return std::unexpected(error_from_errno(errno, Side::self, "the signer did not answer"));
         }
         if (got == 0) return fail(Errc::closed, Side::self, "the signer is gone");
-        std::string_view in(buffer.data(), static_cast<std::size_t>(got));
+        std::string_view in(answer_.data(), static_cast<std::size_t>(got));
         if (in.substr(0, sizeof(Number)) != std::string_view(question).substr(0, sizeof(Number))) continue;
         in.remove_prefix(sizeof(Number));
         if (in.empty() || in.front() != is_signed) return fail(Errc::malformed, Side::self, "the signer refused to sign a leaf");
-        return certificate_from_der(in.substr(1));
+        return std::string(in.substr(1));
     }
 }
 

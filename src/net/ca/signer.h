@@ -4,6 +4,8 @@
 #pragma once
 
 #include <mutex>
+#include <string>
+#include <vector>
 
 #include "net/ca/authority.h"
 
@@ -15,17 +17,19 @@ int run_signer(int socket, const Authority& authority);
 // The other end; from any thread, one call at a time.
 class Signer {
 public:
-    explicit Signer(int socket) : socket_(socket) {}  // takes it over
+    explicit Signer(int socket);  // takes it over
     ~Signer();
     Signer(const Signer&) = delete;
     Signer& operator=(const Signer&) = delete;
 
     // Blocks for a fraction of a millisecond, and at most for some seconds. Errors: malformed, it refused; timed_out, closed, io_failed.
-    Result<tls::CertificatePtr> sign(const LeafRequest& request);
+    Result<std::string> sign(const LeafRequest& request);  // in DER
+    Result<tls::CertificatePtr> sign_and_read(const LeafRequest& request);
 
 private:
-    Result<tls::CertificatePtr> ask(std::string question);
+    Result<std::string> ask(std::string question);
     std::mutex mutex_;
+    std::vector<char> answer_;
     std::uint64_t last_ = 0;  // question
     int socket_;
 };

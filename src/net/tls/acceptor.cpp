@@ -9,6 +9,8 @@
 #include <new>
 #include <utility>
 
+#include "net/tls/suites.h"
+
 namespace sluice::net::tls {
 
 namespace {
@@ -45,6 +47,22 @@ int shown_index() {
     return index;
 }
 
+// They live as long as the context, which a handshake keeps beyond its Acceptor.
+void free_ticket_keys(void*, void* keys, CRYPTO_EX_DATA*, int, long, void*) { delete static_cast<TicketKeys*>(keys); }
+
+int ticket_keys_index() {
+    static const int index = SSL_CTX_get_ex_new_index(0, nullptr, nullptr, nullptr, free_ticket_keys);
+    return index;
+}
+
+int prepare_ticket(SSL* ssl, unsigned char* name, unsigned char* iv, EVP_CIPHER_CTX* cipher, EVP_MAC_CTX* mac, int is_sealing) {
+    auto* keys = static_cast<TicketKeys*>(SSL_CTX_get_ex_data(SSL_get_SSL_CTX(ssl), ticket_keys_index()));
+    const auto now = TicketKeys::Clock::now();
+    if (is_sealing == 1) return keys->seal(name, iv, cipher, mac, now);
+    // Those of TLS 1.3 are used once (RFC 8446 C.4).
+    return keys->open(name, iv, cipher, mac, SSL_version(ssl) >= TLS1_3_VERSION, now);
+}
+
 // Asked for where a session is not resumed: else no certificate is wanted, and setting it is work.
 int show_identity(SSL* ssl, void*) {
     const auto* shown = static_cast<const Shown*>(SSL_get_ex_data(ssl, shown_index()));
@@ -62,6 +80,7 @@ std::expected<std::shared_ptr<const Acceptor>, std::string> Acceptor::make(const
     SSL_CTX* const context = acceptor->context_.get();
     if (context == nullptr) throw std::bad_alloc();
     SSL_CTX_set_min_proto_version(context, TLS1_2_VERSION);
+    if (SSL_CTX_set_ciphersuites(context, suites) != 1) throw std::bad_alloc();
     SSL_CTX_set_options(context,
                         SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION | SSL_OP_PRIORITIZE_CHACHA | SSL_OP_CIPHER_SERVER_PREFERENCE);
     SSL_CTX_set_mode(context, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
@@ -70,6 +89,10 @@ std::expected<std::shared_ptr<const Acceptor>, std::string> Acceptor::make(const
     SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);
     SSL_CTX_set_timeout(context, ticket_seconds);
     SSL_CTX_set_num_tickets(context, 1);
+    auto ticket_keys = std::make_unique<TicketKeys>(options.ticket_period);
+    if (SSL_CTX_set_ex_data(context, ticket_keys_index(), ticket_keys.get()) != 1) throw std::bad_alloc();
+    ticket_keys.release();
+    SSL_CTX_set_tlsext_ticket_key_evp_cb(context, prepare_ticket);
     SSL_CTX_set_max_early_data(context, 0);              // it could be replayed (RFC 8446 8)
     SSL_CTX_set_cert_cb(context, show_identity, nullptr);
     SSL_CTX_set_alpn_select_cb(context, choose_protocol, &acceptor->protocol_);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// TLS towards clients: one for all workers. Sessions are resumed by tickets alone (their keys are of this process), so nothing is kept here for a client.
+// TLS towards clients: one for all workers. Sessions are resumed by tickets alone (ticket_keys.h), so nothing is kept here for a client.
 #pragma once
 
 #include <expected>
@@ -9,6 +9,7 @@
 #include <string_view>
 
 #include "net/tls/openssl.h"
+#include "net/tls/ticket_keys.h"
 #include "net/tls/tls_stream.h"
 
 namespace sluice::net::tls {
@@ -26,6 +27,7 @@ public:
         std::filesystem::path certificate;  // our own, PEM with its chain; empty: each connection brings an Identity
         std::filesystem::path key;
         std::filesystem::path client_roots;  // PEM: clients must have a certificate of one of these; empty: they are not asked
+        TicketKeys::Clock::duration ticket_period = std::chrono::hours(1);  // of a ticket's key; it is taken for as long again
     };
     static std::expected<std::shared_ptr<const Acceptor>, std::string> make(const Options& options);
 

@@ -12,6 +12,7 @@
 #include <utility>
 
 #include "net/tls/session_cache.h"
+#include "net/tls/suites.h"
 
 namespace sluice::net::tls {
 
@@ -117,6 +118,7 @@ SslContextPtr new_context(const std::string& protocol) {
     if (!context) throw std::bad_alloc();
     SSL_CTX* const raw = context.get();
     SSL_CTX_set_min_proto_version(raw, TLS1_2_VERSION);
+    if (SSL_CTX_set_ciphersuites(raw, suites) != 1) throw std::bad_alloc();
     SSL_CTX_set_options(raw, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION);
     SSL_CTX_set_mode(raw, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
     SSL_CTX_set_read_ahead(raw, 1);

@@ -8,6 +8,7 @@
 #include <limits>
 #include <set>
 #include <string>
+#include <vector>
 
 namespace sluice::net::ca {
 namespace {
@@ -285,6 +286,65 @@ TEST_F(AuthorityTest, servers_with_no_names_and_with_many) {
     const auto leaf = sign(request_like(*crowded.certificate));
     const tls::GeneralNamesPtr got(static_cast<GENERAL_NAMES*>(X509_get_ext_d2i(leaf.get(), NID_subject_alt_name, nullptr, nullptr)));
     EXPECT_EQ(sk_GENERAL_NAME_num(got.get()), 1000);
+}
+
+// What leaves have in common is made once; nothing else of one may be found in the next.
+TEST_F(AuthorityTest, leaves_that_follow_one_another_have_nothing_of_each_other) {
+    LeafSigner signer(authority_);
+    const tls::KeyPtr rsa(EVP_RSA_gen(2048));
+    const auto next = [&](const LeafRequest& request, EVP_PKEY* key) {
+        const auto der = signer.sign(with_key(request, key));
+        EXPECT_TRUE(der);
+        return der ? std::move(*certificate_from_der(*der)) : nullptr;
+    };
+    LeafRequest unnamed = request_for("unnamed.test");
+    unnamed.subject.clear();
+    const std::int64_t now = std::time(nullptr);
+    std::set<std::string> serials;
+    for (int i = 0; i < 6; ++i) {
+        LeafRequest request = request_for("n" + std::to_string(i) + ".test");
+        request.not_after = now + (i % 2 == 0 ? 1000 : 2000);
+        EVP_PKEY* const key = i % 3 == 2 ? rsa.get() : key_.get();
+        const auto leaf = next(request, key);
+        ASSERT_TRUE(leaf);
+        EXPECT_EQ(subject_of(*leaf), "CN=n" + std::to_string(i) + ".test");
+        EXPECT_EQ(X509_get_ext_count(leaf.get()), 5);
+        const tls::GeneralNamesPtr names(static_cast<GENERAL_NAMES*>(X509_get_ext_d2i(leaf.get(), NID_subject_alt_name, nullptr, nullptr)));
+        EXPECT_EQ(sk_GENERAL_NAME_num(names.get()), 1);
+        EXPECT_EQ(verify(*leaf, ("n" + std::to_string(i) + ".test").c_str()), X509_V_OK);
+        EXPECT_EQ(X509_check_private_key(leaf.get(), key), 1);
+        EXPECT_EQ((X509_get_key_usage(leaf.get()) & KU_KEY_ENCIPHERMENT) != 0, key == rsa.get());
+        EXPECT_EQ(unix_of(X509_get0_notAfter(leaf.get())), request.not_after);
+        const ASN1_INTEGER* serial = X509_get0_serialNumber(leaf.get());
+        EXPECT_TRUE(serials.emplace(reinterpret_cast<const char*>(ASN1_STRING_get0_data(serial)), ASN1_STRING_length(serial)).second);
+        // What is refused, or has no subject, leaves nothing behind either.
+        LeafRequest nameless = request;
+        nameless.names = "garbage";
+        EXPECT_EQ(tls::code_of(signer.sign(with_key(nameless, key))), Errc::malformed);
+        LeafRequest over = request;
+        over.not_after = now - 1;
+        EXPECT_EQ(tls::code_of(signer.sign(with_key(over, key))), Errc::malformed);
+        EXPECT_EQ(X509_NAME_entry_count(X509_get_subject_name(next(unnamed, key).get())), 0);
+    }
+    EXPECT_EQ(ERR_peek_error(), 0U);
+}
+
+// Who asks chooses the keys: however many there are, each leaf is for its own.
+TEST_F(AuthorityTest, leaves_for_many_keys) {
+    LeafSigner signer(authority_);
+    std::vector<tls::KeyPtr> keys;
+    for (int i = 0; i < 7; ++i) keys.emplace_back(EVP_EC_gen("P-256"));
+    for (int round = 0; round < 2; ++round)
+        for (const tls::KeyPtr& key : keys) {
+            const auto der = signer.sign(with_key(request_for("a.test"), key.get()));
+            ASSERT_TRUE(der);
+            const auto leaf = certificate_from_der(*der);
+            EXPECT_EQ(X509_check_private_key(leaf->get(), key.get()), 1);
+            EXPECT_EQ(verify(**leaf, "a.test"), X509_V_OK);
+            LeafRequest weak = with_key(request_for("a.test"), key.get());
+            weak.public_key.pop_back();
+            EXPECT_EQ(tls::code_of(signer.sign(weak)), Errc::malformed);
+        }
 }
 
 }  // namespace

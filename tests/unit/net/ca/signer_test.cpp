@@ -11,29 +11,29 @@ namespace {
 
 TEST_F(SignerTest, signs_leaves) {
     for (const std::string_view host : {"a.test", "192.0.2.1"}) {
-        const auto leaf = signer_->sign(with_key(request_for(host), key_.get()));
+        const auto leaf = signer_->sign_and_read(with_key(request_for(host), key_.get()));
         ASSERT_TRUE(leaf);
         EXPECT_EQ(X509_verify(leaf->get(), authority_.key.get()), 1);
         EXPECT_EQ(X509_check_private_key(leaf->get(), key_.get()), 1);
     }
     const tls::Identity server = tls::make_certificate({.common_name = "server", .names = "DNS:a.test,DNS:*.b.test,IP:192.0.2.1"});
-    const auto leaf = signer_->sign(with_key(request_like(*server.certificate), key_.get()));
+    const auto leaf = signer_->sign_and_read(with_key(request_like(*server.certificate), key_.get()));
     ASSERT_TRUE(leaf);
     EXPECT_EQ(verify(**leaf, "x.b.test"), X509_V_OK);
     EXPECT_EQ(subject_of(**leaf), "CN=server");
 }
 
 TEST_F(SignerTest, refuses_and_goes_on) {
-    EXPECT_EQ(tls::code_of(signer_->sign(request_for("a.test"))), Errc::malformed) << "without a key";
-    EXPECT_EQ(tls::code_of(signer_->sign({})), Errc::malformed);
+    EXPECT_EQ(tls::code_of(signer_->sign_and_read(request_for("a.test"))), Errc::malformed) << "without a key";
+    EXPECT_EQ(tls::code_of(signer_->sign_and_read({})), Errc::malformed);
     const tls::KeyPtr weak(EVP_RSA_gen(1024));
-    EXPECT_EQ(tls::code_of(signer_->sign(with_key(request_for("a.test"), weak.get()))), Errc::malformed);
+    EXPECT_EQ(tls::code_of(signer_->sign_and_read(with_key(request_for("a.test"), weak.get()))), Errc::malformed);
     LeafRequest huge = with_key(request_for("a.test"), key_.get());
     huge.names.assign(200'000, 'x');
-    EXPECT_EQ(tls::code_of(signer_->sign(huge)), Errc::malformed);
+    EXPECT_EQ(tls::code_of(signer_->sign_and_read(huge)), Errc::malformed);
     huge.names.assign(100'000, 'x');
-    EXPECT_EQ(tls::code_of(signer_->sign(huge)), Errc::malformed);
-    EXPECT_TRUE(signer_->sign(with_key(request_for("a.test"), key_.get())));
+    EXPECT_EQ(tls::code_of(signer_->sign_and_read(huge)), Errc::malformed);
+    EXPECT_TRUE(signer_->sign_and_read(with_key(request_for("a.test"), key_.get())));
 }
 
 // Packets that are no questions, whole, cut and with more behind them: none ends it, and their answers are for nobody.
@@ -50,9 +50,10 @@ TEST_F(SignerTest, garbage_is_survived) {
     int unread = 0;
     for (const std::string& garbage : all) {
         ASSERT_EQ(::send(ours_, garbage.data(), garbage.size(), 0), static_cast<ssize_t>(garbage.size()));
-        if (++unread % 3 == 0) ASSERT_TRUE(signer_->sign(with_key(request_for("a.test"), key_.get()))) << "after " << garbage.size();
+        if (++unread % 3 == 0)
+            ASSERT_TRUE(signer_->sign_and_read(with_key(request_for("a.test"), key_.get()))) << "after " << garbage.size();
     }
-    EXPECT_TRUE(signer_->sign(with_key(request_for("b.test"), key_.get())));
+    EXPECT_TRUE(signer_->sign_and_read(with_key(request_for("b.test"), key_.get())));
 }
 
 TEST_F(SignerTest, many_threads_may_ask) {
@@ -61,7 +62,7 @@ TEST_F(SignerTest, many_threads_may_ask) {
         threads.emplace_back([this, host = "host" + std::to_string(i) + ".test"] {
             const tls::KeyPtr key(EVP_EC_gen("P-256"));
             for (int n = 0; n < 20; ++n) {
-                const auto leaf = signer_->sign(with_key(request_for(host), key.get()));
+                const auto leaf = signer_->sign_and_read(with_key(request_for(host), key.get()));
                 ASSERT_TRUE(leaf);
                 EXPECT_EQ(subject_of(**leaf), "CN=" + host);
                 EXPECT_EQ(X509_check_private_key(leaf->get(), key.get()), 1);
@@ -86,7 +87,7 @@ protected:
             EXPECT_GT(got, 8);
             for (const std::string& packet : answer(question.substr(0, 8))) ::send(socket, packet.data(), packet.size(), 0);
         });
-        auto leaf = signer_.sign(with_key(request_for("a.test"), key_.get()));
+        auto leaf = signer_.sign_and_read(with_key(request_for("a.test"), key_.get()));
         other.join();
         return leaf;
     }
@@ -120,7 +121,7 @@ TEST_F(SignersOtherEnd, an_answer_that_is_none_is_an_error) {
 
 TEST_F(SignersOtherEnd, a_signer_that_is_gone_is_told) {
     ::close(std::exchange(ends_.second, -1));
-    const auto leaf = signer_.sign(with_key(request_for("a.test"), key_.get()));
+    const auto leaf = signer_.sign_and_read(with_key(request_for("a.test"), key_.get()));
     ASSERT_FALSE(leaf);
     EXPECT_TRUE(leaf.error().code == Errc::closed || leaf.error().code == Errc::reset || leaf.error().code == Errc::io_failed)
         << to_string(leaf.error().code);

@@ -153,6 +153,62 @@ TEST_F(AcceptorTest, sessions_are_resumed_for_their_name_and_by_who_began_them) 
     }
 }
 
+// Those of 1.3 are used once: whoever resumes gets another, which is as good.
+TEST_F(AcceptorTest, who_resumes_gets_another_ticket) {
+    for (const int version : {TLS1_3_VERSION, TLS1_2_VERSION}) {
+        const auto client = client_context(version);
+        Visit last = visit(*client, *acceptor_, &a_, "a.test");
+        for (int i = 0; i < 3; ++i) {
+            const auto ticket_of = [](const SSL_SESSION& session) {
+                const unsigned char* ticket = nullptr;
+                std::size_t size = 0;
+                SSL_SESSION_get0_ticket(&session, &ticket, &size);
+                return std::string(reinterpret_cast<const char*>(ticket), size);
+            };
+            ASSERT_TRUE(last.session);
+            Visit next = visit(*client, *acceptor_, &a_, "a.test", last.session.get());
+            EXPECT_TRUE(next.is_resumed);
+            ASSERT_TRUE(next.session);
+            EXPECT_FALSE(ticket_of(*next.session).empty());
+            EXPECT_EQ(ticket_of(*next.session) == ticket_of(*last.session), version == TLS1_2_VERSION);
+            last = std::move(next);
+        }
+    }
+}
+
+// A ticket whose key is gone is no fault: the handshake is a full one.
+TEST_F(AcceptorTest, a_ticket_of_a_key_that_is_gone_resumes_nothing) {
+    const auto forgetful =
+        *Acceptor::make({.certificate = {}, .key = {}, .client_roots = {}, .ticket_period = TicketKeys::Clock::duration::zero()});
+    for (const int version : {TLS1_3_VERSION, TLS1_2_VERSION}) {
+        const auto client = client_context(version);
+        const Visit first = visit(*client, *forgetful, &a_, "a.test");
+        ASSERT_TRUE(first.session);
+        const Visit again = visit(*client, *forgetful, &a_, "a.test", first.session.get());
+        EXPECT_FALSE(again.client || again.server);
+        EXPECT_FALSE(again.is_resumed);
+        EXPECT_EQ(again.shown, "CN=a.test");
+    }
+}
+
+TEST_F(AcceptorTest, each_suite_is_spoken_and_the_cheapest_preferred) {
+    const auto chosen = [&](const char* offered) {
+        const auto client = client_context();
+        SSL_CTX_set_ciphersuites(client.get(), offered);
+        const Visit visited = visit(*client, *acceptor_, &a_, "a.test");
+        EXPECT_FALSE(visited.client || visited.server) << offered;
+        return visited.session ? std::string(SSL_CIPHER_standard_name(SSL_SESSION_get0_cipher(visited.session.get()))) : std::string();
+    };
+    constexpr auto aes_128 = "TLS_AES_128_GCM_SHA256";
+    constexpr auto aes_256 = "TLS_AES_256_GCM_SHA384";
+    constexpr auto chacha = "TLS_CHACHA20_POLY1305_SHA256";
+    EXPECT_EQ(chosen(aes_128), aes_128);
+    EXPECT_EQ(chosen(aes_256), aes_256);
+    EXPECT_EQ(chosen(chacha), chacha);
+    EXPECT_EQ(chosen("TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256:TLS_AES_128_GCM_SHA256"), aes_128);
+    EXPECT_EQ(chosen("TLS_CHACHA20_POLY1305_SHA256:TLS_AES_128_GCM_SHA256"), chacha) << "whoever has it first has no AES in hardware";
+}
+
 TEST_F(AcceptorTest, old_versions_are_refused) {
     SslContextPtr old(SSL_CTX_new(TLS_client_method()));
     SSL_CTX_set_security_level(old.get(), 0);
