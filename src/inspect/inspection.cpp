@@ -147,9 +147,7 @@ void Inspection::finish(bool whole) {
             outcome_.add(Outcome::unscannable(fault));
             take_as_it_came({});
         }
-    // Who takes it as it came has an archive that nobody has opened.
-    if (decoded_ && raw_ && raw_->has_archive() && !decoded_->has_archive())
-        outcome_.add(Outcome::unscannable(Reason::undecodable, structure_engine));
+    if (hides_archive()) outcome_.add(Outcome::unscannable(Reason::undecodable, structure_engine));
     end_search(raw_);
     end_search(decoded_);
     if (!whole || partial_) outcome_.add(Outcome::unscannable(Reason::truncated));

@@ -64,8 +64,9 @@ public:
     const MediaType& type() const { return type_; }
     // Whether it is of those that are held and opened: programs, scripts, archives, documents, and what holds a zip's member somewhere.
     bool is_risky() const {
-        const auto holds_archive = [](const std::optional<PatternStream>& stream) { return stream && stream->has_archive(); };
-        return inspect::is_risky(type_.kind) || holds_archive(raw_) || holds_archive(decoded_);
+        if (inspect::is_risky(type_.kind) || hides_archive()) return true;
+        const std::optional<PatternStream>& content = decoder_ ? decoded_ : raw_;
+        return content && content->has_archive();
     }
     std::uint64_t looked_at() const { return first_.size(); }  // bytes of the content that `type` was told from
     bool has_coding() const { return decoder_.has_value(); }
@@ -82,6 +83,8 @@ public:
     BodyFound body_found() const;
 
 private:
+    // Who takes it as it came has an archive that is not in the content.
+    bool hides_archive() const { return decoder_ && decoded_ && raw_ && raw_->has_whole_archive() && !decoded_->has_archive(); }
     void see_content(std::string_view bytes);
     void take_as_it_came(std::string_view bytes);
     void look_for_iso(std::string_view bytes);

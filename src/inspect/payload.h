@@ -146,6 +146,7 @@ private:
     net::Task<void> conclude();
     net::Task<void> scan(Findings& findings);
     net::Task<void> scan_object(Findings& findings);
+    net::Task<bool> came_with(std::string_view text);
     // An engine outside that was asked; without a call: it is known to be down.
     struct Asked {
         std::string_view engine;

@@ -209,6 +209,7 @@ std::optional<VerdictCache::Key> Payload::cache_key() {
     text.add(may_scan ? std::string_view(examination_.name) : std::string_view());
     text.add(static_cast<std::uint64_t>(examination_.multipart.kind));
     text.add(examination_.multipart.boundary);
+    text.add(examination_.multipart.is_bare ? 1 : 0);
     text.add(setup_->outside_generation);
     if (may_scan && setup_->icap && examination_.message) {  // its verdict may depend on all that it is told
         const icap::Message& message = *examination_.message;
@@ -280,7 +281,11 @@ net::Task<void> Payload::scan_object(Findings& findings) {
     const bool is_copied = copy_.size() > 0 || keeps_copy_ || inspection_.has_coding();
     if (!is_copied) held_.append(std::exchange(behind_, {}));
     // Nobody opens its parts: what hides in an archive among them must not be called clean.
-    if (examination_.hides_parts && size_ > 0) findings.outcome.add(Outcome::unscannable(Reason::undecodable, structure_engine));
+    // A server that takes no heed of a request's coding finds the parts that the coding's own fields may hold.
+    const bool is_coded_form = examination_.multipart.kind != mime::MultipartKind::none && inspection_.has_coding();
+    const bool has_other_parts = is_coded_form && co_await came_with("--" + examination_.multipart.boundary);
+    if ((examination_.hides_parts || has_other_parts) && size_ > 0)
+        findings.outcome.add(Outcome::unscannable(Reason::undecodable, structure_engine));
     else if (examination_.has_parts() && !shared_.scanners) findings.outcome.add(Outcome::unscannable(Reason::undecodable));
     Holding& content = is_copied ? copy_ : held_;
     auto object = co_await content.to_object();
@@ -296,6 +301,27 @@ net::Task<void> Payload::scan_object(Findings& findings) {
         const bool is_over = !each.call || co_await each.call->wait_unless_ending(worker_);
         findings.outcome.add(is_over ? *each.outcome : Outcome::unscannable(Reason::overloaded, each.engine));
     }
+}
+
+// Whether a line that is `text` begins in what came, before its coding is undone; true where that is not there any more.
+net::Task<bool> Payload::came_with(std::string_view text) {
+    if (!has_all_here()) co_return true;
+    held_.append(std::exchange(behind_, {}));
+    std::string seen;
+    for (std::uint64_t at = 0; at < size_;) {
+        const auto found = co_await held_.look_at(at);
+        if (!found || found->empty()) co_return true;
+        const std::string_view piece = found->substr(0, slice);
+        seen.append(piece);
+        for (std::size_t place = seen.find(text); place != std::string::npos; place = seen.find(text, place + 1)) {
+            const char next = place + text.size() < seen.size() ? seen[place + text.size()] : '\0';
+            if (next == '\r' || next == '\n') co_return true;
+        }
+        seen.erase(0, seen.size() - std::min(seen.size(), text.size()));
+        at += piece.size();
+        if (at < size_) co_await let_others_run(worker_);
+    }
+    co_return false;
 }
 
 net::Task<std::expected<Payload::Content, Reason>> Payload::content() {

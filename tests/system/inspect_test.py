@@ -136,7 +136,7 @@ class Verdicts(WithFiles):
         bad, good = zipped(("e", EICAR)), zipped(("e", b"nothing"))
         for path, kind, boundary, status, verdict in (
                 ("/parts-java", 'form-data; boundary="----=_Part_1_2.3"', b"----=_Part_1_2.3", 200, "clean"),
-                ("/parts-bare", "form-data; boundary=----=_Part_1_2.3", b"----=_Part_1_2.3", 403, "unscannable"),
+                ("/parts-bare", "form-data; boundary====1700===", b"===1700===", 200, "clean"),
                 ("/parts-x-boundary", "form-data; xboundary=evil; boundary=b", b"b", 403, "unscannable"),
                 ("/parts-replace", "x-mixed-replace; boundary=b", b"b", 200, "clean"),
                 ("/parts-mixed", "mixed; boundary=b", b"b", 200, "clean"),
@@ -158,6 +158,12 @@ class Verdicts(WithFiles):
             head, _ = self.fetch(self.origin.url("/parts-coded-" + name), "Content-Type: " + kind, "Content-Encoding: " + codings, method="POST", body=gzip.compress(body))
             event = self.proxy.event(url__path="/parts-coded-" + name)
             self.assertEqual((head.status, event["scan.verdict"]), (status, verdict), name)
+        # A form for who takes no heed of the coding, in the coding's own header (RFC 1952 2.3.1: FEXTRA).
+        coded = gzip.compress(zip_part % (b"b", good, b"b"))
+        extra = b"\r\n" + zip_part % (b"b", b"MZ", b"b")
+        coded = coded[:3] + b"\4" + coded[4:10] + len(extra).to_bytes(2, "little") + extra + coded[10:]
+        head, _ = self.fetch(self.origin.url("/parts-extra"), "Content-Type: multipart/form-data; boundary=b", "Content-Encoding: gzip", method="POST", body=coded)
+        self.assertEqual((head.status, self.proxy.event(url__path="/parts-extra").get("rule.name")), (403, "unscanned"))
         # No form at all, but an empty one.
         for number, kind in enumerate(("multipart/form-data; boundary=b", "multipart/form-data")):
             head, _ = self.fetch(self.origin.url(f"/parts-empty-{number}"), "Content-Type: " + kind, method="POST", body=b"")

@@ -233,8 +233,8 @@ void ArchiveEngine::read_zips(Layer& layer, const ContainerPlace& place, std::st
         if (!was_read) layer.read({.container = Container::zip, .end = end});
         // The zips in a tar, say, were looked at as its members.
         if (place.container != Container::zip && place.is_certain && zip->is_sure) return;
-        // What stands between the members of a good one is in no other.
-        end = layer.is_good_zip() ? zip->begin : zip->directory;
+        // What stands in a good one that all take is in no other.
+        end = layer.is_good_zip() && zip->is_sure ? zip->begin : zip->record;
     }
 }
 

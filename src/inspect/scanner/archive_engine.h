@@ -18,6 +18,7 @@
 #include <cstdint>
 #include <functional>
 #include <optional>
+#include <span>
 #include <string_view>
 #include <utility>
 #include <vector>
@@ -54,6 +55,8 @@ public:
     // The object is `path`: its member `a/b` has the path "a/b", and the member of an archive inside it "a/b.zip/c".
     Outcome scan(std::string_view object, std::string_view path, const Plan& plan);
 
+    // Of a scan that an exception has ended: what was found by then.
+    const Outcome& outcome() const { return outcome_; }
     // Of the last scan.
     std::uint32_t members() const { return members_; }
     std::uint64_t unpacked() const { return unpacked_; }
@@ -64,8 +67,12 @@ private:
     void look_at_member(std::string_view bytes, Member& member);
     void open(std::string_view bytes, std::string_view path, std::uint32_t depth, Layer* outer);
     void open_multipart(std::string_view bytes, const mime::MultipartType& type, std::string_view path, std::uint32_t depth);
-    void open_whole(std::string_view bytes, std::string_view path, std::uint32_t depth);
-    void open_parts(std::string_view bytes, const mime::MultipartType& type, std::string_view path, std::uint32_t depth);
+    struct Range {
+        std::size_t begin;
+        std::size_t end;
+    };
+    void open_whole(std::string_view bytes, std::span<const Range> parts, std::string_view path, std::uint32_t depth);
+    std::vector<Range> open_parts(std::string_view bytes, const mime::MultipartType& type, std::string_view path, std::uint32_t depth);
     void open_part(const mime::FormPart& part, std::string_view data, std::string_view path, const Outcome& read, std::uint32_t depth);
     void open_inside(std::string_view data, const mime::FormPart& part, std::string_view path, std::uint32_t depth);
     void hide_parts();

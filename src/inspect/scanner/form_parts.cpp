@@ -2,10 +2,15 @@
 // A multipart object (a form, as a rule) is opened like an archive: each part is a member, called by its file name or its field's.
 #include "base/text.h"
 #include "inspect/scanner/archive_engine.h"
+#include "inspect/scanner/container.h"
+#include "inspect/scanner/zip_directory.h"
 #include "protocols/mime/transfer_coding.h"
 
+#include <algorithm>
 #include <optional>
+#include <span>
 #include <string>
+#include <vector>
 
 namespace sluice::inspect {
 
@@ -62,19 +67,32 @@ std::optional<std::string> decoded(std::string_view coding, std::string_view dat
 
 void ArchiveEngine::open_multipart(std::string_view object, const mime::MultipartType& type, std::string_view path, std::uint32_t depth) {
     if (object.empty()) return;
-    open_parts(object, type, path, depth);
-    if (!is_over() && !is_late()) open_whole(object, path, depth);
+    const std::string delimiter = "--" + type.boundary;
+    const std::optional<std::string> rewritten =
+        type.kind == mime::MultipartKind::other ? with_line_breaks(object, delimiter) : std::nullopt;
+    const std::string_view text = rewritten ? std::string_view(*rewritten) : object;
+    const std::vector<Range> data = open_parts(text, type, path, depth);
+    // A delimiter that is none to us is one to readers that do not ask what stands around it.
+    const std::string_view shorter = type.is_bare ? mime::first_octets(type.boundary) : std::string_view();
+    const bool is_seen_by_all = count_of(object, delimiter) == data.size() + 1 &&
+                                (shorter.empty() || count_of(object, "--" + std::string(shorter)) == data.size() + 1);
+    if (!is_over() && !is_seen_by_all) hide_parts();
+    if (!is_over() && !is_late()) open_whole(object, rewritten ? std::span<const Range>() : data, path, depth);
 }
 
-// Who does not take it for a multipart takes the whole, which may be an archive with parts for its filling. It is one for such readers alone, and what is
-// in a part is found in the whole once more: only what is infected counts.
-void ArchiveEngine::open_whole(std::string_view object, std::string_view path, std::uint32_t depth) {
+// Who does not take it for a multipart takes the whole, which may be an archive with parts for its filling. A zip that stands in one part was opened with
+// it: then only what is infected counts, in another zip that some readers would find.
+void ArchiveEngine::open_whole(std::string_view object, std::span<const Range> parts, std::string_view path, std::uint32_t depth) {
+    const std::optional<ContainerPlace> place = find_container(object);
+    const std::optional<ZipPlace> zip = find_zip(object);
+    const bool is_in_part =
+        zip && std::ranges::any_of(parts, [&](const Range& part) { return part.begin <= zip->begin && zip->end <= part.end; });
+    if (!is_in_part || !place || place->container != Container::zip) return open(object, path, depth, nullptr);
     const Plan* const plan = plan_;
     Plan quiet = *plan;
     quiet.on_member = nullptr;
     const Outcome before = outcome_;
     const std::uint32_t members = members_;
-    const std::uint64_t unpacked = unpacked_;
     plan_ = &quiet;
     open(object, path, depth, nullptr);
     plan_ = plan;
@@ -82,32 +100,37 @@ void ArchiveEngine::open_whole(std::string_view object, std::string_view path, s
     outcome_ = before;
     is_stopped_ = false;
     members_ = members;
-    unpacked_ = unpacked;
+    if (unpacked_ > plan_->limits.total_bytes) return stop(Reason::bomb);
     is_late();
 }
 
-void ArchiveEngine::open_parts(std::string_view object, const mime::MultipartType& type, std::string_view path, std::uint32_t depth) {
+// Where each part's data stand. Where the object cannot be taken apart that is told, and the rest is left.
+std::vector<ArchiveEngine::Range> ArchiveEngine::open_parts(std::string_view object, const mime::MultipartType& type, std::string_view path,
+                                                            std::uint32_t depth) {
     using Kind = mime::MultipartParser::Piece::Kind;
-    if (depth > nested_most) return hide_parts();
-    const std::string delimiter = "--" + type.boundary;
-    const std::optional<std::string> rewritten =
-        type.kind == mime::MultipartKind::other ? with_line_breaks(object, delimiter) : std::nullopt;
+    std::vector<Range> found;
+    const auto hidden = [&] {
+        hide_parts();
+        return found;
+    };
+    if (depth > nested_most) return hidden();
     Limits limits;
     limits.form_parts = plan_->limits.members;
     mime::MultipartParser parser(type, limits);
-    std::string_view bytes = rewritten ? std::string_view(*rewritten) : object;
+    std::string_view bytes = object;
     std::string data;
     Outcome read = Outcome::clean();
     while (!is_over() && !is_late()) {
         const auto piece = parser.next(bytes);
-        if (!piece) return hide_parts();
+        if (!piece) return hidden();
+        const std::size_t at = object.size() - bytes.size();
         switch (piece->kind) {
             case Kind::need_more:
-                // A delimiter that is none to us is one to readers that do not ask what stands around it.
-                if (!parser.finish() || count_of(object, delimiter) != parser.parts() + 1) hide_parts();
-                return;
+                if (!parser.finish()) hide_parts();
+                return found;
             case Kind::part:
-                if (!count_member()) return;
+                if (!count_member()) return found;
+                found.push_back({.begin = at, .end = object.size()});
                 data.clear();
                 read = Outcome::clean();
                 break;
@@ -116,11 +139,15 @@ void ArchiveEngine::open_parts(std::string_view object, const mime::MultipartTyp
                 if (data.size() + piece->data.size() <= plan_->limits.member_bytes) data += piece->data;
                 else read = Outcome::unscannable(Reason::too_large, engine_name);
                 break;
-            case Kind::part_end: open_part(parser.part(), data, path, read, depth); break;
+            case Kind::part_end:
+                found.back().end = at;
+                open_part(parser.part(), data, path, read, depth);
+                break;
             case Kind::preamble:
             case Kind::epilogue: break;
         }
     }
+    return found;
 }
 
 // Most servers take the data as they came, and some undo the coding: where these differ they are two members.

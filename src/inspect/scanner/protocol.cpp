@@ -120,6 +120,7 @@ void fields(auto& io, auto& job)
     io.number(job.rules_generation);
     io.choice(job.multipart.kind, mime::MultipartKind::other);
     io.text(job.multipart.boundary, boundary_size);
+    io.flag(job.multipart.is_bare);
     if (job.multipart.boundary.empty() != (job.multipart.kind == mime::MultipartKind::none)) io.spoil();
     io.name(job.name, name_size);
 }

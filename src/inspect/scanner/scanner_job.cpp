@@ -128,7 +128,8 @@ private:
             outcome = mapping.is_good() ? engine.scan(mapping.bytes(), job.name, plan) : Outcome::unscannable(Reason::truncated);
         } catch (const std::bad_alloc&) {
             // RLIMIT_DATA: more than an engine may use.
-            outcome = Outcome::unscannable(Reason::too_large);
+            outcome = engine.outcome();
+            outcome.add(Outcome::unscannable(Reason::too_large));
         }
         return {.job = job.id, .outcome = std::move(outcome), .members = engine.members(), .unpacked = engine.unpacked()};
     }

@@ -304,7 +304,8 @@ std::optional<ZipPlace> find_zip(std::string_view object) {
     const std::size_t comment = two(object, directory->record + 20);
     const bool is_sure = comment == rest || (comment < rest && has(object, directory->prefix, local_signature));
     const std::size_t end = object.size() - rest + std::min(comment, rest);
-    return ZipPlace{.begin = first_member(object, *directory), .end = end, .directory = directory->begin, .is_sure = is_sure};
+    return ZipPlace{
+        .begin = first_member(object, *directory), .end = end, .record = static_cast<std::size_t>(directory->record), .is_sure = is_sure};
 }
 
 std::optional<PlainDirectory> plain_directory(std::string_view object) {

@@ -26,7 +26,7 @@ ZipFault check_zip(std::string_view object, std::size_t most_members);
 struct ZipPlace {
     std::size_t begin = 0;  // of its first member
     std::size_t end = 0;
-    std::size_t directory = 0;
+    std::size_t record = 0;  // its end record
     // False: there are readers that find no zip there, and take one that stands in front of it.
     bool is_sure = false;
 };

@@ -116,7 +116,7 @@ Result<std::shared_ptr<const PatternSet>> PatternSet::from_image(std::string_vie
         meaning.index = reader.number<std::uint32_t>();
         if (kind > static_cast<std::uint8_t>(Meaning::Kind::archive)) return malformed();
         const std::size_t most = meaning.kind == Meaning::Kind::rule      ? set->rules_
-                                 : meaning.kind == Meaning::Kind::archive ? 1
+                                 : meaning.kind == Meaning::Kind::archive ? PatternSet::archive_signatures
                                                                           : set->names_.size();
         if (meaning.index >= most) return malformed();
         set->meanings_.push_back(meaning);

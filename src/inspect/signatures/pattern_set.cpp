@@ -121,12 +121,15 @@ public:
         if (auto parsed = parse(rule.pattern, rule.ignoring_case)) add(std::move(parsed->vectorscan), rule.pattern, meaning);
     }
 
-    // A zip's member may stand behind anything: programs find it from the file's end.
+    // A zip may stand behind anything: programs find it from the file's end. What follows the signatures not all of them read.
     void add_archive() {
-        expressions_.emplace_back(R"(PK\x03\x04[\x00-\x3f][\x00-\x14][\x00-\xff][\x00-\x2f][\x00-\x15\x5d-\x63]\x00)");
-        flags_.push_back(HS_FLAG_SINGLEMATCH | HS_FLAG_DOTALL);
-        written_.push_back(&archive_);
-        set_->meanings_.push_back({.kind = Meaning::Kind::archive});
+        std::uint32_t index = 0;
+        for (const char* signature : {R"(PK\x03\x04)", R"(PK\x01\x02)", R"(PK\x05\x06)"}) {
+            set_->meanings_.push_back({.kind = Meaning::Kind::archive, .index = index++});
+            expressions_.emplace_back(signature);
+            flags_.push_back(HS_FLAG_SINGLEMATCH | HS_FLAG_DOTALL);
+            written_.push_back(&archive_);
+        }
     }
 
     std::shared_ptr<const PatternSet> compile() {

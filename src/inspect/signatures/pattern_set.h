@@ -66,8 +66,9 @@ private:
         Kind kind = Kind::infected;
         bool luhn = false;
         std::uint8_t fewest_digits = 0, most_digits = 0;
-        std::uint32_t index = 0;  // of the signature's name, or of the rule's pattern
+        std::uint32_t index = 0;  // of the signature's name, of the rule's pattern, or of what a zip has: member, directory, end
     };
+    static constexpr std::uint32_t archive_signatures = 3;
     struct Free {
         void operator()(hs_database* database) const;
     };

@@ -6,6 +6,7 @@
 #include <hs.h>
 
 #include <algorithm>
+#include <bitset>
 #include <limits>
 #include <string>
 #include <utility>
@@ -47,7 +48,7 @@ struct PatternStream::State {
     hs_stream_t* stream = nullptr;
     bool in_use = false;                                      // fed since it was reset
     bool broken = false;
-    bool has_archive = false;
+    std::bitset<PatternSet::archive_signatures> archive;      // signatures of a zip that were found
 
     std::uint64_t piece_start = 0;                            // the payload's bytes before `piece`
     std::string_view piece;                                   // being searched
@@ -65,7 +66,7 @@ void PatternStream::State::found(unsigned id, std::uint64_t end) {
     const PatternSet::Meaning& meaning = set->meanings_[id];
     if (meaning.luhn && !luhn_ends(before(end), meaning.fewest_digits, meaning.most_digits)) return;
     if (meaning.kind == Kind::archive) {
-        has_archive = true;
+        archive.set(meaning.index);
     } else if (meaning.kind == Kind::rule) {
         rules[meaning.index / 64] |= std::uint64_t{1} << (meaning.index % 64);
     } else if (meaning.kind == Kind::infected) {
@@ -109,7 +110,7 @@ void PatternStream::State::forget() {
     infected_end = std::numeric_limits<std::uint64_t>::max();
     infected = 0;
     matches.clear();
-    has_archive = false;
+    archive.reset();
     std::ranges::fill(rules, 0);
 }
 
@@ -151,7 +152,9 @@ std::vector<std::string_view> PatternStream::matches() const {
     return out;
 }
 
-bool PatternStream::has_archive() const { return state_->has_archive; }
+bool PatternStream::has_archive() const { return state_->archive.test(0); }
+
+bool PatternStream::has_whole_archive() const { return state_->archive.all(); }
 
 bool PatternStream::holds(std::size_t rule) const { return (state_->rules[rule / 64] >> (rule % 64) & 1) != 0; }
 

@@ -34,8 +34,10 @@ public:
     std::string_view infected() const;
     // Signatures with effect `match`, each once, in the set's order; not more than Limits::scan_matches. Live as long as the set.
     std::vector<std::string_view> matches() const;
-    // Whether a member of a zip seems to begin somewhere, so far.
+    // Whether a member of a zip seems to begin somewhere, so far: once in some gigabytes by chance.
     bool has_archive() const;
+    // And whether there is a directory and its end as well, which is no chance.
+    bool has_whole_archive() const;
     // Whether the rule's pattern was found. False is final only after `finish`.
     bool holds(std::size_t rule) const;
     const PatternSet& set() const;

@@ -58,7 +58,8 @@ public:
 private:
     void add_as_it_is(std::string_view name) {
         name = name.substr(name.find_last_of("/\\") + 1);
-        if (name.empty() || names_.size() == most_ || std::ranges::find(names_, name) != names_.end()) return;
+        if (name.empty() || std::ranges::find(names_, name) != names_.end()) return;
+        if (names_.size() == most_) names_.pop_back();  // some readers take the last of all
         names_.emplace_back(name);
     }
 

@@ -16,7 +16,10 @@ constexpr std::size_t longest_boundary = 70;                   // RFC 2046 5.1.1
 
 std::unexpected<Error> malformed(std::string_view what) { return fail(Errc::malformed, Side::client, what); }
 
-bool is_boundary_octet(char c) { return is_alpha(c) || is_digit(c) || (c != '\0' && std::string_view("'()+_,-./:=? ").contains(c)); }
+bool is_boundary_octet(char c) { return is_token_octet(c) || (c != '\0' && std::string_view("(),/:=? ").contains(c)); }
+
+// Without quotes it ends at a blank; at a comma, too, for some.
+bool is_bare_octet(char c) { return is_boundary_octet(c) && c != ' ' && c != ','; }
 
 std::size_t line_break_of(std::string_view text) { return text.starts_with("\r\n") ? 2 : 1; }
 
@@ -34,7 +37,7 @@ Result<MultipartType> multipart_type(std::string_view content_type) {
     in.remove_prefix(1);
     const bool is_quoted = in.starts_with('"');
     if (is_quoted) in.remove_prefix(1);
-    const auto end = is_quoted ? std::ranges::find(in, '"') : std::ranges::find_if_not(in, is_token_octet);
+    const auto end = is_quoted ? std::ranges::find(in, '"') : std::ranges::find_if_not(in, is_bare_octet);
     const std::string_view value(in.begin(), end);
     if (is_quoted && end == in.end()) return malformed("boundary without an end");
     in.remove_prefix(value.size() + (is_quoted ? 1 : 0));
@@ -49,7 +52,14 @@ Result<MultipartType> multipart_type(std::string_view content_type) {
     if (lower(rest).contains(boundary_word) || value_small.contains("boundary=") || (!is_small && value.contains(boundary_word)))
         return malformed("boundary that may be another");
     const std::string_view type = std::string_view(small).substr(0, small.find(';'));
-    return MultipartType{trim(type) == "multipart/form-data" ? MultipartKind::form : MultipartKind::other, std::string(value)};
+    return MultipartType{.kind = trim(type) == "multipart/form-data" ? MultipartKind::form : MultipartKind::other,
+                         .boundary = std::string(value),
+                         .is_bare = !is_quoted && !std::ranges::all_of(value, is_token_octet)};
+}
+
+std::string_view first_octets(std::string_view boundary) {
+    const auto end = std::ranges::find_if_not(boundary, is_token_octet);
+    return {boundary.begin(), end};
 }
 
 MultipartParser::MultipartParser(const MultipartType& type, const Limits& limits) : kind_(type.kind), limits_(limits), delimiter_("--") {

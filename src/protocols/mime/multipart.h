@@ -21,6 +21,7 @@ enum class MultipartKind : std::uint8_t { none, form, other };
 struct MultipartType {
     MultipartKind kind = MultipartKind::none;
     std::string boundary;  // empty: none
+    bool is_bare = false;  // it lacks the quotes that it should have: some readers take no more than its first octets (`first_octets`)
     bool operator==(const MultipartType&) const = default;
 };
 
@@ -29,8 +30,11 @@ bool is_multipart(std::string_view content_type);
 
 // What a Content-Type says of its parts. Servers find the boundary in many ways, by looking for the word alone too; whatever else the field says,
 // there is one that all of them find. `unsupported`: no multipart type; `malformed`: no boundary, or one that readers may read in two ways, or not 1
-// to 70 octets of RFC 2046's bchars.
+// to 70 octets of RFC 2046's bchars or a token.
 Result<MultipartType> multipart_type(std::string_view content_type);
+
+// Of a boundary without its quotes, those that are a token.
+std::string_view first_octets(std::string_view boundary);
 
 // What a part's header section says.
 struct FormPart {

@@ -79,7 +79,8 @@ TEST_F(InspectionTest, an_archive_that_only_a_reader_without_the_coding_sees) {
         return out;
     };
     EXPECT_EQ(verdict_of(gzip_with("nothing"), "gzip"), "clean ");
-    const std::string zip = "PK\x03\x04\x0a" + std::string(21, '\0') + std::string("\1\0\0\0x", 5) + "stored";
+    const std::string zip = "PK\x03\x04\x0a" + std::string(21, '\0') + std::string("\1\0\0\0x", 5) + "stored" + "PK\x01\x02" +
+                            std::string(42, '\0') + "PK\x05\x06" + std::string(18, '\0');
     EXPECT_EQ(verdict_of(gzip_with(zip), "gzip"), "unscannable undecodable");
     EXPECT_EQ(verdict_of(test::gzip(zip), "gzip"), "clean ") << "which is looked at";
 }

@@ -254,5 +254,26 @@ TEST(ZipDirectory, in_a_part_of_a_form) {
     EXPECT_EQ(verdict_of_form(form_of(picture + good_zip() + "x")), "clean ");
 }
 
+// In the comment of a directory's entry: a reader that does not take the outer zip, whose end says more than there is, finds the inner one.
+TEST(ZipDirectory, a_zip_in_the_directory_of_another) {
+    std::string outer = archive_of("zip", "", {{"decoy", "x"}});
+    const std::string inner = bad_zip();
+    const std::size_t entry = outer.find("PK\x01\x02");
+    const std::size_t end = outer.find("PK\x05\x06");
+    const auto add = [&](std::size_t at, std::size_t more, std::size_t octets) {
+        for (std::size_t i = 0; i < octets; ++i) {
+            const std::size_t sum = static_cast<unsigned char>(outer[at + i]) + (more >> (8 * i) & 0xff);
+            ASSERT_LT(sum, 256U) << "no carry here";
+            outer[at + i] = static_cast<char>(sum);
+        }
+    };
+    add(end + 20, 50, 2);
+    const std::string padded = inner + std::string(0x300 - inner.size() % 0x100, '\0');
+    add(end + 12, padded.size() & ~std::size_t{0xff}, 4);
+    add(entry + 32, padded.size() & ~std::size_t{0xff}, 2);
+    outer.insert(end, padded.substr(0, padded.size() & ~std::size_t{0xff}));
+    EXPECT_EQ(verdict_of(std::string(16, 'j') + outer + "four"), infected);
+}
+
 }  // namespace
 }  // namespace sluice::inspect

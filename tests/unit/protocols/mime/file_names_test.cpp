@@ -56,7 +56,7 @@ TEST(FileNames, are_bounded) {
     limits.header_parameters = 3;
     std::string many = "attachment";
     for (int i = 0; i < 10; ++i) many += "; filename=" + std::to_string(i);
-    EXPECT_THAT(file_names(many, limits), ElementsAre("0", "1", "2"));
+    EXPECT_THAT(file_names(many, limits), ElementsAre("0", "1", "9"));
 }
 
 }  // namespace

@@ -173,9 +173,18 @@ TEST(MultipartType, of_a_content_type) {
          {"boundary=a; boundary=b", "boundary=a; boundary*=utf-8''b", "xboundary=evil; boundary=b", "boundary=b; x-boundary=evil",
           "a=\"boundary\"; c=evil; boundary=b", "Boundary=xboundary", "boundary=\"xboundary =evil\"", "boundary =a"})
         EXPECT_EQ(boundary("multipart/form-data; " + std::string(other)), "error malformed \"boundary that may be another\"") << other;
-    for (const char* longer :
-         {"boundary=\"a\\\"\"", "a=\"; boundary=c\"; boundary=b", "boundary=a,b", "boundary=a=b", "boundary=a b", "boundary=\"a\"b"})
+    for (const char* longer : {"boundary=\"a\\\"\"", "a=\"; boundary=c\"; boundary=b", "boundary=a,b", "boundary=a b", "boundary=\"a\"b"})
         EXPECT_EQ(boundary("multipart/form-data; " + std::string(longer)), "error malformed \"boundary that may be longer\"") << longer;
+    for (const char* bare : {"===17000===", "----=_Part_1", "batch(1-2)", "a:b/c?d"}) {
+        const auto got = multipart_type("multipart/form-data; boundary=" + std::string(bare));
+        ASSERT_TRUE(got) << bare;
+        EXPECT_EQ(got->boundary, bare);
+        EXPECT_TRUE(got->is_bare);
+        EXPECT_FALSE(multipart_type("multipart/form-data; boundary=\"" + std::string(bare) + '"')->is_bare);
+    }
+    EXPECT_FALSE(multipart_type("multipart/form-data; boundary=*****")->is_bare);
+    EXPECT_EQ(first_octets("----=_Part_1"), "----");
+    EXPECT_EQ(first_octets("===1==="), "");
     EXPECT_EQ(boundary("multipart/form-data; boundary=\"a"), "error malformed \"boundary without an end\"");
     EXPECT_EQ(boundary("multipart/form-data boundary=a"), "error malformed \"boundary that may be another\"");
     EXPECT_EQ(boundary("multipart/form-data"), "error malformed \"multipart type without a boundary\"");
@@ -183,7 +192,7 @@ TEST(MultipartType, of_a_content_type) {
     EXPECT_EQ(boundary(""), "error unsupported \"no multipart type\"");
     for (const char* other :
          {"multipart/mixed; boundary=a", "Multipart/Related; type=\"a/b\"; boundary=a", "multipart/x-y; boundary=\"a\""})
-        EXPECT_EQ(multipart_type(other), (MultipartType{MultipartKind::other, "a"})) << other;
+        EXPECT_EQ(multipart_type(other), (MultipartType{.kind = MultipartKind::other, .boundary = "a"})) << other;
     EXPECT_TRUE(is_multipart(" MULTIPART/x"));
     EXPECT_FALSE(is_multipart("multipart"));
     EXPECT_FALSE(is_multipart("text/multipart/"));
