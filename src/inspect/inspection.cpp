@@ -83,9 +83,15 @@ void Inspection::feed(std::string_view bytes) {
 // What is not coded as its sender says is for many readers what it is without: a program under a false coding is still one. `bytes`: the last that
 // came; those before them are known where they were few.
 void Inspection::take_as_it_came(std::string_view bytes) {
-    // A coding looks like an archive itself.
-    if (const MediaType raw = sniff(first_raw_); raw.kind > type_.kind && raw.kind != MediaClass::archive) type_ = raw;
-    if (content_size_ > 0 || size_ > first_raw_.size() + bytes.size()) return;
+    if (content_size_ > 0 || size_ > first_raw_.size() + bytes.size()) {
+        // Of the content only a part is known, and of what came only the beginning: nobody can tell what it is for whom.
+        const MediaType raw = sniff(first_raw_);
+        const bool is_coding = raw.mime == "application/gzip" || raw.mime == "application/zstd";
+        if (raw.kind > type_.kind && !is_coding) type_ = raw;
+        if ((inspect::is_risky(raw.kind) && !is_coding) || content_size_ == 0)
+            outcome_.add(Outcome::unscannable(Reason::undecodable, structure_engine));
+        return;
+    }
     // Nothing was decoded: then this is the content.
     decoder_.reset();
     decoded_.reset();

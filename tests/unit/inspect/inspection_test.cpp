@@ -62,6 +62,18 @@ TEST_F(InspectionTest, what_comes_under_a_false_coding_is_what_it_is_without) {
     EXPECT_EQ(look_at("MZ", 1, "gzip").sha256(), short_one);
 }
 
+// Some octets of it can be decoded, as chance will have it; then neither account of it is whole.
+TEST_F(InspectionTest, what_breaks_and_is_risky_as_it_came_nobody_can_tell) {
+    const std::string broken = test::raw_deflate("some text").substr(0, 8) + std::string(20, '\xff');
+    EXPECT_NE(look_at(broken, 100, "deflate").outcome().engine, structure_engine);
+    // A RAR archive is three octets and a fault to an inflater.
+    const std::string rar = std::string("Rar!\x1a\x07\x01\0", 8) + std::string(5'000, '\x55');
+    const Inspection& got = look_at(rar, 100, "deflate");
+    EXPECT_EQ(got.outcome().engine, structure_engine);
+    EXPECT_EQ(got.type().kind, MediaClass::archive);
+    EXPECT_TRUE(got.is_risky());
+}
+
 // A coding itself looks like an archive; that it breaks does not make the content one.
 TEST_F(InspectionTest, what_is_coded_and_breaks_is_of_the_type_that_could_be_seen) {
     std::string broken = test::gzip("<!doctype html><html>" + std::string(1'000, 'x'));
