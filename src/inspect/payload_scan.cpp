@@ -280,12 +280,12 @@ net::Task<void> Payload::scan_object(Findings& findings) {
     }
     const bool is_copied = copy_.size() > 0 || keeps_copy_ || inspection_.has_coding();
     if (!is_copied) held_.append(std::exchange(behind_, {}));
-    // Nobody opens its parts: what hides in an archive among them must not be called clean.
     // A server that takes no heed of a request's coding finds the parts that the coding's own fields may hold.
     const bool is_coded_form = examination_.multipart.kind != mime::MultipartKind::none && inspection_.has_coding();
     const bool has_other_parts = is_coded_form && co_await came_with("--" + examination_.multipart.boundary);
     if ((examination_.hides_parts || has_other_parts) && size_ > 0)
         findings.outcome.add(Outcome::unscannable(Reason::undecodable, structure_engine));
+    // Nobody opens its parts: what hides in an archive among them must not be called clean.
     else if (examination_.has_parts() && !shared_.scanners) findings.outcome.add(Outcome::unscannable(Reason::undecodable));
     Holding& content = is_copied ? copy_ : held_;
     auto object = co_await content.to_object();

@@ -84,10 +84,11 @@ void ArchiveEngine::open_multipart(std::string_view object, const mime::Multipar
 // it: then only what is infected counts, in another zip that some readers would find.
 void ArchiveEngine::open_whole(std::string_view object, std::span<const Range> parts, std::string_view path, std::uint32_t depth) {
     const std::optional<ContainerPlace> place = find_container(object);
-    const std::optional<ZipPlace> zip = find_zip(object);
+    if (!place) return;
+    const std::optional<ZipPlace> zip = place->container == Container::zip ? find_zip(object) : std::nullopt;
     const bool is_in_part =
         zip && std::ranges::any_of(parts, [&](const Range& part) { return part.begin <= zip->begin && zip->end <= part.end; });
-    if (!is_in_part || !place || place->container != Container::zip) return open(object, path, depth, nullptr);
+    if (!is_in_part) return open(object, path, depth, nullptr);
     const Plan* const plan = plan_;
     Plan quiet = *plan;
     quiet.on_member = nullptr;

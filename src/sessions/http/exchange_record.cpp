@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 // The event: what happened, written once.
-
 #include "policy/registered_domain.h"
 #include "sessions/http/exchange.h"
 #include "sessions/http/service.h"
