@@ -230,7 +230,7 @@ void Instance::finish() {
     services_.clear();
     // Calls that are still running tell a worker when they are over. A scanner elsewhere may take its time, which nobody waits for any more.
     passwords_.reset();
-    if (inspection_->engines.is_idle()) return inspection_.reset();
+    if (inspection_->clamd_calls.is_idle() && inspection_->icap_calls.is_idle()) return inspection_.reset();
     spdlog::shutdown();
     std::_Exit(0);
 }

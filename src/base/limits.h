@@ -114,7 +114,7 @@ struct Limits {
     Duration whole_after_cut{3'600'000};  // how long no part is fetched of a URL whose transfer a verdict has cut
     std::size_t cut_urls = 64 * 1024;  // of those, kept
     std::size_t file_threads = 2;  // that write and read held payloads' files
-    std::size_t engine_threads = 16;  // that ask clamd and ICAP servers
+    std::size_t engine_threads = 16;  // that ask clamd, and as many that ask the ICAP server
     std::size_t aside_queue = 4096;  // calls that wait for one of those threads
 
     // Forms (RFC 7578).

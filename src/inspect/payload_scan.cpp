@@ -384,7 +384,7 @@ net::Task<Outcome> Payload::ask_scanners(const Descriptor& object, std::uint64_t
 // Engines that other programs are, each asked on a thread of its own.
 std::vector<Payload::Asked> Payload::ask_outside(const Descriptor& object, std::uint64_t size, Deadline deadline) {
     std::vector<Asked> out;
-    const auto add = [&](std::string_view engine, bool is_down, auto scan) {
+    const auto add = [&](std::string_view engine, net::Aside& threads, bool is_down, auto scan) {
         Asked asked{
             .engine = engine, .outcome = std::make_shared<Outcome>(Outcome::unscannable(Reason::engine_down, engine)), .call = nullptr};
         if (!is_down) {
@@ -395,18 +395,17 @@ std::vector<Payload::Asked> Payload::ask_outside(const Descriptor& object, std::
                 out.push_back(std::move(asked));
                 return;
             }
-            asked.call =
-                shared_.engines.begin(worker_, [copy, size, name = examination_.name, outcome = asked.outcome, scan = std::move(scan)] {
-                    *outcome = scan(Object{.descriptor = copy->get(), .size = size, .name = name});
-                });
+            asked.call = threads.begin(worker_, [copy, size, name = examination_.name, outcome = asked.outcome, scan = std::move(scan)] {
+                *outcome = scan(Object{.descriptor = copy->get(), .size = size, .name = name});
+            });
         }
         out.push_back(std::move(asked));
     };
     if (examination_.engines.has(Engine::clamav) && setup_->clamd)
-        add("clamav", shared_.faults.clamd_down,
+        add("clamav", shared_.clamd_calls, shared_.faults.clamd_down,
             [clamd = setup_->clamd, deadline](const Object& whole) { return clamd->scan(whole, deadline); });
     if (examination_.engines.has(Engine::icap) && setup_->icap)
-        add("icap", shared_.faults.icap_down,
+        add("icap", shared_.icap_calls, shared_.faults.icap_down,
             [icap = setup_->icap, deadline, message = examination_.message.value_or(icap::Message{})](const Object& whole) {
                 return icap->scan(whole, message, deadline);
             });

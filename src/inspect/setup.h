@@ -57,14 +57,16 @@ struct Shared {
         : cache(limits.verdict_cache_bytes),
           cut(limits),
           files(limits.file_threads, limits.aside_queue),
-          engines(limits.engine_threads, limits.aside_queue) {}
+          clamd_calls(limits.engine_threads, limits.aside_queue),
+          icap_calls(limits.engine_threads, limits.aside_queue) {}
 
     Storage storage;
     ContentHash::Key key{};                              // random: see ContentHash
     VerdictCache cache;
     CutUrls cut;
     net::Aside files;
-    net::Aside engines;
+    net::Aside clamd_calls;                              // apart, so that a slow one does not keep the other's scans waiting
+    net::Aside icap_calls;
     Quarantine* quarantine = nullptr;                    // null: nothing is kept
     ScannerPool* scanners = nullptr;                     // null: there are none, and no engine needs them
     Faults faults;
