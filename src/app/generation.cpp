@@ -52,7 +52,7 @@ http::Generation make_generation(const Config& config, std::shared_ptr<const pol
 
     std::vector<std::string_view> names;
     for (const policy::Rule& rule : policy->all_rules()) names.push_back(rule.name);
-    return {std::move(settings), std::move(policy), metrics.rule_slots(names)};
+    return {std::move(settings), {std::move(policy), metrics.rule_slots(names)}};
 }
 
 }  // namespace sluice::app

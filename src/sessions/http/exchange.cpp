@@ -11,12 +11,15 @@
 
 namespace sluice::http {
 
-Exchange::Exchange(net::Worker& worker) : worker_(worker), alarm_(std::make_unique<Alarm>(worker.wheel(), [this] { on_alarm(); })) {}
+Exchange::Exchange(Service& service)
+    : worker_(service.worker()),
+      service_(&service),
+      judgement_(policy::Protocol::http, service.judging()),
+      alarm_(std::make_unique<Alarm>(worker_.wheel(), [this] { on_alarm(); })) {}
 
 Exchange::~Exchange() = default;
 
 void Exchange::begin(Session& session) {
-    service_ = &session.service();
     session_ = &session;
     if (generation_ != service_->generation()) {
         generation_ = service_->generation();
@@ -33,17 +36,14 @@ void Exchange::begin(Session& session) {
     upload_taken_ = doubt_ = false;
     upload_error_.reset();
     upload_done_.shut();
-    facts_.clear();
-    effects_.clear();
+    judgement_.begin(*generation_->settings, generation_->rules);
     user_.clear();
-    trusted_ = session.inside() && session.inside()->trusted && session.inside()->trusted_by.lock() == generation_;
-    allowed_ = has_hello_ = is_unreadable_ = excuses_server_ = is_cut_ = false;
+    judgement_.trusted = session.inside() && session.inside()->trusted && session.inside()->trusted_by.lock() == generation_;
+    has_hello_ = is_unreadable_ = is_cut_ = false;
     plan_ = TlsPlan::none;
     counted_tags_ = counted_shadows_ = 0;
     request_type_.clear();
     response_type_.clear();
-    dial_refusal_.reset();
-    before_dial_.reset();
     upstream_.reset();
     reused_ = false;
     server_.reset();
@@ -61,7 +61,7 @@ void Exchange::begin(Session& session) {
     policy_ns_ = upstream_ns_ = 0;
     client_bytes_ = server_bytes_ = client_sent_ = server_sent_ = 0;
     status_ = 0;
-    error_type_ = reason_ = rule_ = scan_reason_ = {};
+    error_type_ = reason_ = scan_reason_ = {};
     outcome_.reset();
 }
 
@@ -132,7 +132,7 @@ net::Task<bool> Exchange::route() {
         co_return co_await answer_trace();
 
     const std::int64_t before = Service::now_ns();
-    fill_client_facts(facts_, *generation_);
+    fill_client_facts(judgement_);
     fill_request_facts();
     Refused no = judge_accept();
     if (!no) no = co_await judge(policy::Phase::request);

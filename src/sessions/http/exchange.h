@@ -2,7 +2,7 @@
 // One transaction: a request, judged, forwarded and answered, or refused. A linear walk, one file a stage:
 //   exchange.cpp           the request's head; what it asks for
 //   exchange_judge.cpp     facts, phases, credentials
-//   exchange_upstream.cpp  a connection to the server: pool, addresses, phase `dial`
+//   exchange_upstream.cpp  a connection to the server: from the pool, or a new one
 //   exchange_forward.cpp   the request out, the response's head back
 //   exchange_body.cpp      bodies, both ways
 //   exchange_inspect.cpp   payloads, looked at as they pass
@@ -10,6 +10,7 @@
 //   exchange_intercept.cpp TLS inside a CONNECT
 //   exchange_answer.cpp    answers of our own
 //   exchange_record.cpp    the event
+// What other protocols have as well (the walk through the rules, addresses, payloads) is in sessions/transaction.
 // Borrowed from the service for one transaction and given back: what it has allocated serves the next one.
 #pragma once
 
@@ -22,11 +23,9 @@
 
 #include "audit/event.h"
 #include "base/url.h"
-#include "inspect/payload.h"
 #include "net/gate.h"
 #include "net/relay.h"
 #include "net/stream.h"
-#include "policy/policy.h"
 #include "protocols/http1/chunked.h"
 #include "protocols/http1/encoder.h"
 #include "protocols/http1/head.h"
@@ -35,6 +34,8 @@
 #include "sessions/http/refusal.h"
 #include "sessions/http/session.h"
 #include "sessions/http/settings.h"
+#include "sessions/transaction/inspected.h"
+#include "sessions/transaction/judgement.h"
 
 namespace sluice::http {
 
@@ -42,7 +43,7 @@ class Service;
 
 class Exchange {
 public:
-    Exchange(net::Worker& worker);
+    explicit Exchange(Service& service);
     ~Exchange();
     Exchange(const Exchange&) = delete;
     Exchange& operator=(const Exchange&) = delete;
@@ -69,48 +70,16 @@ private:
     net::Task<bool> route();
 
     // exchange_judge.cpp
-    void fill_client_facts(policy::Facts& facts, const Generation& generation) const;
-    static void set_server(policy::Facts& facts, const IpAddress& address, const Generation& generation);
+    void fill_client_facts(sessions::Judgement& judgement) const;
     void fill_request_facts();
-    void fill_request_facts(policy::Facts& facts, const policy::Policy& policy);
+    void fill_request_facts(sessions::Judgement& judgement);
     void fill_response_facts();
     Refused judge_accept();
     net::Task<Refused> judge(policy::Phase phase);
-    policy::Decision evaluate(policy::Phase phase, std::uint32_t from = 0);
     net::Task<Refused> authenticate(const policy::Decision& decision);
     Refused settle(const policy::Decision& decision, policy::Phase phase);
-    // What the rules of `dial` did for one address.
-    struct DialEffects {
-        policy::Effects rules;
-        std::vector<std::string_view> tags;
-    };
-    // An address that may be dialled, and what a rule of `dial` says if that one is taken.
-    struct Candidate {
-        IpPort address;
-        bool trusted = false;
-        const policy::Rule* rule = nullptr;
-        DialEffects effects{};
-    };
-    // How far effects_ and the tags had come when the first address was judged.
-    struct BeforeDial {
-        std::size_t edits = 0;
-        std::size_t shadows = 0;
-        std::size_t tag_rules = 0;
-        std::size_t tags = 0;
-        std::size_t tokens = 0;
-        std::size_t inspections = 0;
-        bool trusted = false;
-        std::string_view rule;
-    };
-    std::optional<Candidate> may_dial(const IpPort& address);
-    void forget_dial_effects();
-    void keep_dial_effects(const DialEffects& effects);
-    void settle_tokens(const Candidate& candidate);
-    void take_candidate(const Candidate& candidate);
-    void count_rule(const policy::Rule& rule);
 
     // exchange_upstream.cpp
-    void begin_dial();
     net::Task<Refused> connect();
     bool take_pooled();
     void drop_upstream();
@@ -178,20 +147,7 @@ private:
     net::Task<Result<void>> finish_send_download(std::size_t sent);
 
     // exchange_inspect.cpp
-    // The payload that goes one way, under inspection.
-    struct Inspected {
-        explicit Inspected(policy::Direction where) : direction(where) {}
-
-        policy::Direction direction;
-        std::optional<inspect::Payload> payload;
-        bool is_on = false;
-        std::vector<std::string_view> released;
-        std::string name;                                // file.name
-        std::string extension;
-        std::vector<std::string> other_names;            // that some receivers take instead
-        std::string_view planned_type;                   // by which phase `payload` was judged
-        std::string_view skipped_by;                     // the rule that left out all engines
-    };
+    using Inspected = sessions::Inspected;
     void begin_inspection(Inspected& way, const http1::Fields& fields, bool partial);
     // What may go on of body.content, framed, into body.pieces. A refusal: nothing more goes on.
     Refused pass(Inspected& way, Body& body);
@@ -205,23 +161,16 @@ private:
     bool has_work(const Inspected& way) const { return way.is_on && way.payload->has_work(); }
     static bool is_done(const Inspected& way, const Body& body) { return body.ended && (!way.is_on || way.payload->is_over()); }
     Refused plan_payload(Inspected& way, const Body& body);
-    Refused judge_members(const Inspected& way);
-    Refused judge_other_names(const Inspected& way, policy::Phase phase, std::string_view threat);
-    void fill_name_facts(std::string_view name, std::string_view extension);
-    Refused refuse_payload(const Inspected& way, policy::Phase phase, std::string_view threat);
+    Refusal refuse_payload(const Inspected& way, const sessions::Denial& denial);
+    void note_cut(const Inspected& way);
     inspect::Examination examination_of(const Inspected& way, const policy::InspectOptions& options) const;
     Refused judge_payload(Inspected& way);
-    void fill_file_facts(const Inspected& way, std::string_view name, std::string_view extension, const inspect::MediaType& type);
-    void fill_scan_facts(const inspect::Outcome& outcome, std::string_view sha256, std::uint64_t size);
-    void set_body_found(const inspect::BodyFound& found);
     void name_file(Inspected& way, const http1::Fields& fields);
     // nullopt: nothing came for a moment.
     net::Task<Result<std::optional<std::size_t>>> read_or_pause(net::Stream& stream, std::span<char> into);
     bool refuses(Refused refused);
     net::Task<void> keep_sample(Refusal& refusal);
-    const Inspected* recorded_payload() const;
-    inspect::Outcome outcome_of(const Inspected& way) const;
-    void record_payload(const Inspected& way, audit::Event& event);
+    Inspected* recorded_payload();
     void count_payloads();
     bool will_be_inspected() const;
     bool asks_for_the_whole() const;
@@ -278,7 +227,7 @@ private:
     bool is_connect() const { return head_.method == "CONNECT"; }
 
     net::Worker& worker_;
-    Service* service_ = nullptr;
+    Service* const service_;
     Session* session_ = nullptr;
     std::shared_ptr<const Generation> generation_;
     EventId id_{};
@@ -309,31 +258,20 @@ private:
     Refused payload_refusal_;                            // of the payload that was refused first, whichever way it went
     std::optional<policy::Direction> quarantined_;       // of which payload a rule wants a copy
     std::string event_reason_;                           // event.reason, where the page says less
-    std::string payload_reason_;                         // its words
-    std::vector<std::uint64_t> body_found_;
     bool answers_expectation_ = false;                   // the 100 comes from us
     bool upload_pauses_ = false;
 
     // The policy.
-    policy::Facts facts_;
-    policy::Effects effects_;
+    sessions::Judgement judgement_;
     std::string user_;
-    bool trusted_ = false;
     TlsPlan plan_ = TlsPlan::none;
-    bool excuses_server_ = false;                        // a rule that reads tls.server.verified lets it through
-    bool allowed_ = false;                               // by a rule: the default does not count
-    std::size_t counted_tags_ = 0;                       // of effects_, those that were counted at accept
+    std::size_t counted_tags_ = 0;                       // of its effects, those that were counted at accept
     std::size_t counted_shadows_ = 0;
-    Refused dial_refusal_;                               // why the last address may not be dialled
-    DialEffects dial_refusal_effects_;
-    std::optional<BeforeDial> before_dial_;
 
     // The server.
     std::unique_ptr<net::Stream> upstream_;
     bool reused_ = false;
     std::optional<IpPort> server_;
-    std::vector<Candidate> candidates_;
-    std::vector<IpPort> judged_;                         // their addresses
     bool doubt_ = false;                                 // an interim response after which the connection must not be used again
     http1::ResponseHead response_;
     std::optional<http1::ResponseParser> response_parser_;
@@ -389,12 +327,9 @@ private:
     int status_ = 0;                                     // as the client got it
     std::string_view error_type_;
     std::string_view reason_;
-    std::string_view rule_;
     std::string_view scan_reason_;
     std::optional<audit::Action> outcome_;
     std::vector<std::string_view> shadows_;
-    std::vector<std::string_view> scan_matches_;
-    inspect::Outcome recorded_outcome_;                  // what the event has views of
 };
 
 }  // namespace sluice::http

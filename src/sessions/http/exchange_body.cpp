@@ -145,7 +145,7 @@ net::Task<Exchange::Refused> Exchange::receive_upload() {
         upload_body_.pieces.clear();
         co_return std::nullopt;
     }
-    const auto options = policy::inspect_options(effects_, policy::Direction::upload);
+    const auto options = policy::inspect_options(judgement_.effects, policy::Direction::upload);
     const bool is_always_held = options.deliver.value_or(generation_->settings->deliver) == policy::Deliver::hold;
     if (head_.expects_continue && upload_ != Upload::complete && upload_body_.bytes == 0) {
         // Only the server knows whether it wants the body; but where nothing reaches it before the body is judged, it cannot be asked.

@@ -72,7 +72,7 @@ net::Task<bool> Exchange::forward() {
     }
     bind_if_authenticated();
     fill_response_facts();
-    if (!trusted_ && generation_->policy->has_rules(policy::Phase::response, policy::Protocol::http)) {
+    if (!judgement_.trusted && judgement_.has_rules(policy::Phase::response)) {
         const std::int64_t before = Service::now_ns();
         const Refused refused = co_await judge(policy::Phase::response);
         policy_ns_ += Service::now_ns() - before;
@@ -97,7 +97,7 @@ bool Exchange::may_retry(const Error& error) const {
 void Exchange::write_request_head() {
     out_.clear();
     http1::HeadWriter writer(out_);
-    const HeaderEdits edits(effects_.header_edits, policy::Action::set_request_header, policy::Action::remove_request_header);
+    const HeaderEdits edits(judgement_.effects.header_edits, policy::Action::set_request_header, policy::Action::remove_request_header);
     writer.request_line(head_.method, url_.raw_target);
     const bool inspects = will_be_inspected();
     const bool wants_whole = inspects && head_.fields.has(KnownField::range) && asks_for_the_whole();
@@ -262,7 +262,7 @@ void Exchange::write_response_head() {
 
     out_.clear();
     http1::HeadWriter writer(out_);
-    const HeaderEdits edits(effects_.header_edits, policy::Action::set_response_header, policy::Action::remove_response_header);
+    const HeaderEdits edits(judgement_.effects.header_edits, policy::Action::set_response_header, policy::Action::remove_response_header);
     writer.status_line(response_.status, response_.reason);
     // What is said inside TLS of other ways to the server (RFC 7838) would lead past us.
     const bool leads_past_us = session_->inside() && session_->inside()->tls;

@@ -71,7 +71,7 @@ Refusal unverified(std::string_view problem) {
 }  // namespace
 
 bool Exchange::wants_decryption() const {
-    if (trusted_ || service_->interception() == nullptr || !generation_->settings->trust) return false;
+    if (judgement_.trusted || service_->interception() == nullptr || !generation_->settings->trust) return false;
     return plan_ == TlsPlan::none ? generation_->settings->intercept : plan_ == TlsPlan::intercept;
 }
 
@@ -124,7 +124,7 @@ net::Task<bool> Exchange::show_inside(Refusal refusal) {
 // A ClientHello that we cannot read, or that does not come, may be one that a server reads: whose name it has nobody has judged.
 bool Exchange::hides_its_name() const {
     if (first_bytes_.empty() || !is_unreadable_) return false;
-    return generation_->settings->intercept || generation_->policy->has_own_rules(Phase::tls, policy::Protocol::http);
+    return generation_->settings->intercept || judgement_.policy().has_own_rules(Phase::tls, policy::Protocol::http);
 }
 
 // Where everything is to be decrypted, what cannot be is blocked.
@@ -201,18 +201,18 @@ bool Exchange::end_tunnel(const Refusal& refusal) {
 // Phase `tls`. Where the ClientHello names another server than the CONNECT, both are judged: refused if either is; allowed, trusted and left as it is
 // only if both are.
 net::Task<Exchange::Refused> Exchange::judge_hello() {
-    const policy::Policy& policy = *generation_->policy;
-    if (hello_.server_name) facts_.set(Field::tls_server_name, std::string_view(*hello_.server_name));
-    if (policy.reads(Field::tls_client_ja4)) facts_.set(Field::tls_client_ja4, std::string_view(ja4_));
+    const policy::Policy& policy = judgement_.policy();
+    if (hello_.server_name) judgement_.facts.set(Field::tls_server_name, std::string_view(*hello_.server_name));
+    if (policy.reads(Field::tls_client_ja4)) judgement_.facts.set(Field::tls_client_ja4, std::string_view(ja4_));
     if (!hello_.server_name || *hello_.server_name == url_.authority.host) {
         const Refused no = co_await judge(Phase::tls);
         co_return no;
     }
 
-    const bool is_trusted = trusted_;
-    const bool is_allowed = allowed_;
-    const TlsPlan plan = trusted_ ? TlsPlan::tunnel : plan_;
-    trusted_ = allowed_ = false;
+    const bool is_trusted = judgement_.trusted;
+    const bool is_allowed = judgement_.allowed;
+    const TlsPlan plan = judgement_.trusted ? TlsPlan::tunnel : plan_;
+    judgement_.trusted = judgement_.allowed = false;
     plan_ = TlsPlan::none;
     const std::string name = *hello_.server_name;
     const std::string connect_key = host_key_;
@@ -230,17 +230,17 @@ net::Task<Exchange::Refused> Exchange::judge_hello() {
     if (!no) no = co_await judge(Phase::tls);
     std::swap(url_.authority, authority);
     host_key_ = connect_key;
-    const TlsPlan plan_of_name = trusted_ ? TlsPlan::tunnel : plan_;
-    const bool name_is_trusted = trusted_;
+    const TlsPlan plan_of_name = judgement_.trusted ? TlsPlan::tunnel : plan_;
+    const bool name_is_trusted = judgement_.trusted;
     if (no) co_return no;
 
-    trusted_ = is_trusted && name_is_trusted;
-    allowed_ = is_allowed && allowed_;
-    plan_ = is_trusted && !trusted_ ? TlsPlan::none : plan;
+    judgement_.trusted = is_trusted && name_is_trusted;
+    judgement_.allowed = is_allowed && judgement_.allowed;
+    plan_ = is_trusted && !judgement_.trusted ? TlsPlan::none : plan;
     fill_request_facts();
     no = co_await judge(Phase::tls);
     if (no) co_return no;
-    const TlsPlan plan_of_connect = trusted_ || is_trusted ? TlsPlan::tunnel : plan_;
+    const TlsPlan plan_of_connect = judgement_.trusted || is_trusted ? TlsPlan::tunnel : plan_;
     if (plan_of_connect == plan_of_name) plan_ = plan_of_name;
     else plan_ = plan_of_connect == TlsPlan::intercept || plan_of_name == TlsPlan::intercept ? TlsPlan::intercept : TlsPlan::none;
     co_return std::nullopt;
@@ -249,7 +249,7 @@ net::Task<Exchange::Refused> Exchange::judge_hello() {
 // Both handshakes, the server's first: its certificate says what ours has to say.
 net::Task<bool> Exchange::intercept() {
     Session::Inside inside = inside_of_connect();
-    inside.trusted = before_dial_ ? before_dial_->trusted : trusted_;
+    inside.trusted = judgement_.was_trusted_before_dial();
     inside.trusted_by = generation_;
     inside.tls.emplace();
     inside.tls->server_name = hello_.server_name.value_or("");
@@ -259,10 +259,10 @@ net::Task<bool> Exchange::intercept() {
     else if (!take_pooled()) no = co_await connect();  // which begins TLS, too
     session_->inside().reset();
     // A rule of `dial` trusts the address: then it is left as it is.
-    if (!no && trusted_) {
+    if (!no && judgement_.trusted) {
         drop_upstream();
         Refused still = co_await connect();
-        if (!still && !trusted_) {  // another address this time
+        if (!still && !judgement_.trusted) {  // another address this time
             still = refused(403, "http_request_denied", "Only what can be decrypted passes here.");
             still->reason = "the address that a rule trusts was not reached again";
         }
@@ -394,7 +394,7 @@ Exchange::Refused Exchange::check_verification() const {
     if (!session_->inside() || !session_->inside()->tls) return std::nullopt;
     const std::string_view problem = net::tls::verification(static_cast<const net::tls::TlsStream&>(*upstream_));
     // What a rule has excused is what was known when it was asked.
-    if (problem.empty() || (excuses_server_ && problem == session_->inside()->tls->unverified)) return std::nullopt;
+    if (problem.empty() || (judgement_.excuses_server && problem == session_->inside()->tls->unverified)) return std::nullopt;
     return unverified(problem);
 }
 

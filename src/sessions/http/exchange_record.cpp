@@ -13,7 +13,7 @@ void Exchange::note(const Refusal& refusal) {
     status_ = refusal.status;
     error_type_ = refusal.error;
     reason_ = refusal.reason.empty() ? refusal.what : refusal.reason;
-    if (!refusal.rule.empty()) rule_ = refusal.rule;
+    if (!refusal.rule.empty()) judgement_.rule = refusal.rule;
 }
 
 void Exchange::note_error(const Error& error, http::Stage stage) {
@@ -32,12 +32,12 @@ audit::Event Exchange::describe(audit::Action action, audit::Stage stage) {
     event.stage = stage;
     event.action = action;
     event.reason = reason_;
-    event.rule_name = rule_;
+    event.rule_name = judgement_.rule;
     event.error_type = error_type_;
     shadows_.clear();
-    for (const policy::Rule* rule : effects_.shadows) shadows_.push_back(rule->name);
+    for (const policy::Rule* rule : judgement_.effects.shadows) shadows_.push_back(rule->name);
     event.shadow_rules = shadows_;
-    event.tags = facts_.tags();
+    event.tags = judgement_.facts.tags();
 
     event.listener = session_->listener();
     event.client = session_->peer();
@@ -70,7 +70,7 @@ audit::Event Exchange::describe(audit::Action action, audit::Stage stage) {
             event.query = url_.query;
             event.extension = extension_;
         }
-        if (generation_->policy->reads(policy::Field::url_registered_domain))
+        if (judgement_.policy().reads(policy::Field::url_registered_domain))
             event.registered_domain = policy::registered_domain(url_.authority.host);
     }
     if (const auto& inside = session_->inside(); inside && inside->tls) {
@@ -93,8 +93,8 @@ audit::Event Exchange::describe(audit::Action action, audit::Stage stage) {
     event.response_body_bytes = download_body_.bytes;
     event.response_content_type = response_type_;
     // No payload ends without a verdict, and the log has it.
-    if (const Inspected* way = recorded_payload()) {
-        record_payload(*way, event);
+    if (Inspected* way = recorded_payload()) {
+        way->record(event, is_cut_);
     } else if (!scan_reason_.empty() || response_started_) {
         event.scan_verdict = "skipped";
         event.scan_reason = scan_reason_.empty() ? "no-engine" : scan_reason_;
@@ -112,8 +112,9 @@ void Exchange::record(audit::Action action, audit::Stage stage) {
     metrics.count(event);
     if (stage == audit::Stage::start) return;
     count_payloads();
-    for (std::size_t i = counted_tags_; i < effects_.tags.size(); ++i) count_rule(*effects_.tags[i]);
-    for (std::size_t i = counted_shadows_; i < effects_.shadows.size(); ++i) count_rule(*effects_.shadows[i]);
+    const policy::Effects& effects = judgement_.effects;
+    for (std::size_t i = counted_tags_; i < effects.tags.size(); ++i) judgement_.count_rule(*effects.tags[i]);
+    for (std::size_t i = counted_shadows_; i < effects.shadows.size(); ++i) judgement_.count_rule(*effects.shadows[i]);
     metrics.add(audit::Counter::bytes_client_received, event.client_bytes);
     metrics.add(audit::Counter::bytes_server_received, event.server_bytes);
     metrics.add(audit::Counter::bytes_client_sent, client_sent_);

@@ -46,7 +46,7 @@ net::Task<bool> Exchange::run_connect() {
     url_.authority.append_to(host_key_, url_.port);
 
     const std::int64_t before = Service::now_ns();
-    fill_client_facts(facts_, *generation_);
+    fill_client_facts(judgement_);
     fill_request_facts();
     Refused no = judge_accept();
     if (!no) no = co_await judge(policy::Phase::connect);
@@ -67,8 +67,8 @@ net::Task<bool> Exchange::run_connect() {
         case Inside::http:
             // Not a blind tunnel: what is asked inside is judged and recorded like any other request.
             // What a rule of `dial` trusts is an address: the next request may go to another one.
-            session_->inside() = Session::Inside{url_.authority.host, url_.port, host_key_, before_dial_ ? before_dial_->trusted : trusted_,
-                                                 generation_,         {},        {},        {}};
+            session_->inside() =
+                Session::Inside{url_.authority.host, url_.port, host_key_, judgement_.was_trusted_before_dial(), generation_, {}, {}, {}};
             if (!user_.empty()) session_->user() = user_;
             session_->push_back(first_bytes_);
             if (upstream_) keep_upstream();
@@ -87,7 +87,7 @@ net::Task<bool> Exchange::say_connected() {
     http1::HeadWriter writer(out_);
     writer.status_line(200, "Connection established");
     writer.field("Proxy-Status", "sluice");
-    const HeaderEdits edits(effects_.header_edits, policy::Action::set_response_header, policy::Action::remove_response_header);
+    const HeaderEdits edits(judgement_.effects.header_edits, policy::Action::set_response_header, policy::Action::remove_response_header);
     edits.write(writer);
     writer.end();
     std::array<std::string_view, 1> pieces{out_};
@@ -225,7 +225,7 @@ net::Task<bool> Exchange::upgrade() {
     out_.clear();
     http1::HeadWriter writer(out_);
     writer.status_line(101, response_.reason);
-    const HeaderEdits edits(effects_.header_edits, policy::Action::set_response_header, policy::Action::remove_response_header);
+    const HeaderEdits edits(judgement_.effects.header_edits, policy::Action::set_response_header, policy::Action::remove_response_header);
     const auto fields = response_.fields.all();
     for (std::size_t i = 0; i < fields.size(); ++i)
         if (!response_.is_for_this_hop(i) && !edits.touches(fields[i].name) &&
@@ -247,7 +247,7 @@ net::Task<bool> Exchange::upgrade() {
         co_return false;
     }
     in_.release();
-    facts_.clear(policy::Field::response_header);  // views of what was in it
+    judgement_.facts.clear(policy::Field::response_header);  // views of what was in it
     first_bytes_.assign(session_->unread());
     session_->consume(first_bytes_.size());
     first_bytes_ += session_->take_pushed_back();
@@ -259,24 +259,23 @@ void Exchange::judge_tunnel_again(std::shared_ptr<const Generation> generation) 
     if (!relay_) return;
     // A token that a `limit` rule takes here would be taken twice for one tunnel.
     policy::RateLimits no_limits(1);
-    const policy::Policy& policy = *generation->policy;
-    policy::Facts facts;
-    policy::Effects effects;
+    sessions::Judgement again(policy::Protocol::http, {service_->scratch(), no_limits, service_->metrics()});
+    again.begin(*generation->settings, generation->rules);
+    policy::Facts& facts = again.facts;
     bool allowed = false;
     bool trusted = false;
     const policy::Rule* ending = nullptr;
     const auto end_as = [&](audit::Action action, std::string_view error, std::string_view rule, std::string_view reason) {
         outcome_ = action;
         error_type_ = error;
-        rule_ = rule;
+        judgement_.rule = rule;
         reason_ = reason;
         return true;
     };
     const auto says_no = [&](policy::Phase phase) {
         std::uint32_t from = 0;
         for (;;) {
-            const policy::Decision decision =
-                policy.evaluate(phase, policy::Protocol::http, facts, service_->scratch(), effects, no_limits, Service::now_ns(), from);
+            const policy::Decision decision = again.evaluate(phase, from);
             if (decision.action == policy::Action::authenticate && decision.rule->users->has(user_)) {
                 from = decision.next;
                 continue;
@@ -301,17 +300,17 @@ void Exchange::judge_tunnel_again(std::shared_ptr<const Generation> generation) 
                (is_connect() || session_->inside()) && !settings.may_connect_to(port)) {
         ends = end_as(audit::Action::refused, "http_request_denied", "", not_in_connect_ports);
     } else if (const auto why = protect && server_ ? protect->refuses(session_->peer().address, *server_) : std::nullopt) {
-        ends = end_as(audit::Action::blocked, "destination_ip_prohibited", "protect-host", *why);
+        ends = end_as(audit::Action::blocked, "destination_ip_prohibited", sessions::protect_host_name, *why);
     } else {
-        fill_client_facts(facts, *generation);
+        fill_client_facts(again);
         ends = says_no(policy::Phase::connect);
-        fill_request_facts(facts, policy);
+        fill_request_facts(again);
         if (!user_.empty()) facts.set(policy::Field::user_name, std::string_view(user_));
         ends = ends || (!trusted && is_connect() && says_no(policy::Phase::connect)) || (!trusted && says_no(policy::Phase::request));
-        if (!ends && !allowed && policy.default_action() == policy::Action::block)
-            ends = end_as(audit::Action::blocked, "http_request_denied", "", "No rule allows it.");
+        if (!ends && !allowed && again.policy().default_action() == policy::Action::block)
+            ends = end_as(audit::Action::blocked, "http_request_denied", "", sessions::no_rule_allows);
         if (!ends && !trusted && server_) {
-            set_server(facts, server_->address, *generation);
+            again.set_server(server_->address);
             ends = says_no(policy::Phase::dial);
         }
         if (!ends && has_hello_) {
@@ -327,11 +326,13 @@ void Exchange::judge_tunnel_again(std::shared_ptr<const Generation> generation) 
         }
     }
     if (!ends) return;
-    effects_.clear();  // its rules are the old generation's
+    // Tags and effects are of the old generation's rules.
+    const std::string_view rule = judgement_.rule;
     counted_tags_ = counted_shadows_ = 0;
-    facts_.keep_tags(0);
     generation_ = std::move(generation);
-    if (ending) count_rule(*ending);
+    judgement_.begin(*generation_->settings, generation_->rules);
+    judgement_.rule = rule;
+    if (ending) judgement_.count_rule(*ending);
     relay_->cancel();
 }
 

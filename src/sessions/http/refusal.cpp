@@ -67,20 +67,18 @@ Refusal refused(int status, std::string_view error, std::string_view what) {
     return refusal;
 }
 
-Refusal refused_by_default() {
+Refusal refusal_of(const sessions::Denial& denial, std::string_view method) {
     Refusal refusal = refused(403, "http_request_denied", "This request is not allowed on this network.");
     refusal.action = audit::Action::blocked;
-    refusal.reason = "No rule allows it.";
-    return refusal;
-}
-
-Refusal refusal_of(const policy::Decision& decision, std::string_view method) {
-    Refusal refusal = refused(403, "http_request_denied", "This request is not allowed on this network.");
-    refusal.action = audit::Action::blocked;
-    if (!decision.rule) return refusal;
-    refusal.reason = decision.rule->reason;
-    refusal.rule = decision.rule->name;
-    switch (decision.action) {
+    refusal.reason = denial.reason;
+    refusal.rule = denial.name;
+    if (!denial.rule) {
+        if (denial.name != sessions::protect_host_name) return refusal;
+        refusal.error = "destination_ip_prohibited";
+        refusal.what = "This proxy does not connect to that address.";
+        return refusal;
+    }
+    switch (denial.action) {
         case policy::Action::reset:
             refusal.action = audit::Action::reset;
             refusal.status = 0;
@@ -90,24 +88,24 @@ Refusal refusal_of(const policy::Decision& decision, std::string_view method) {
             refusal.action = audit::Action::redirected;
             refusal.status = method == "GET" || method == "HEAD" ? 302 : 307;
             refusal.what = "This request is answered elsewhere.";
-            refusal.location = decision.rule->redirect_to;
+            refusal.location = denial.rule->redirect_to;
             break;
         case policy::Action::authenticate:
             refusal.status = 407;
             refusal.what = "This proxy wants to know who you are.";
-            refusal.realm = decision.rule->realm;
+            refusal.realm = denial.rule->realm;
             break;
         case policy::Action::limit:
             refusal.action = audit::Action::limited;
             refusal.status = 429;
             refusal.what = "Too many requests: please wait a moment.";
-            refusal.retry_after = decision.retry_after_seconds;
+            refusal.retry_after = denial.retry_after_seconds;
             break;
         case policy::Action::quarantine:
             refusal.action = audit::Action::quarantined;
-            refusal.status = decision.rule->status;
+            refusal.status = denial.rule->status;
             break;
-        default: refusal.status = decision.rule->status; break;
+        default: refusal.status = denial.rule->status; break;
     }
     return refusal;
 }

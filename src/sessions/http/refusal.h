@@ -8,7 +8,7 @@
 
 #include "audit/event.h"
 #include "base/result.h"
-#include "policy/policy.h"
+#include "sessions/transaction/judgement.h"
 
 namespace sluice::http {
 
@@ -28,9 +28,8 @@ struct [[nodiscard]] Refusal {
 // Where a request was when an error happened: the same error means different things before and after a server was reached.
 enum class Stage : std::uint8_t { reading_head, reading_body, resolving, dialling, sending, awaiting_response, relaying };
 
-Refusal refusal_of(const policy::Decision& decision, std::string_view method);
+Refusal refusal_of(const sessions::Denial& denial, std::string_view method);
 Refusal refusal_of(const Error& error, Stage stage);
-Refusal refused_by_default();
 Refusal refused(int status, std::string_view error, std::string_view what);
 
 }  // namespace sluice::http

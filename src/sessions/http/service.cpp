@@ -84,7 +84,7 @@ void Service::drain() {
 }
 
 std::unique_ptr<Exchange> Service::borrow_exchange() {
-    if (spare_.empty()) return std::make_unique<Exchange>(worker());
+    if (spare_.empty()) return std::make_unique<Exchange>(*this);
     std::unique_ptr<Exchange> exchange = std::move(spare_.back());
     spare_.pop_back();
     return exchange;

@@ -24,6 +24,7 @@
 #include "sessions/http/credentials.h"
 #include "sessions/http/interception.h"
 #include "sessions/http/settings.h"
+#include "sessions/transaction/judgement.h"
 
 namespace sluice::http {
 
@@ -64,6 +65,7 @@ public:
     audit::Lane& lane() { return parts_.lane; }
     audit::MetricsShard& metrics() { return parts_.metrics; }
     policy::Scratch& scratch() { return scratch_; }
+    sessions::Judgement::Parts judging() { return {scratch_, parts_.rate_limits, parts_.metrics}; }
     inspect::Bench& bench() { return bench_; }
     inspect::Shared& inspection() { return parts_.inspection; }
     Interception* interception() { return parts_.interception; }

@@ -65,11 +65,10 @@ TEST(Refusal, says_what_a_rule_said) {
     rule.name = "r";
     rule.reason = "Because.";
     rule.status = 451;
-    policy::Decision decision;
-    decision.rule = &rule;
-
-    decision.action = policy::Action::block;
-    Refusal refusal = refusal_of(decision, "GET");
+    const auto denied = [&](policy::Action action) {
+        return sessions::denial_of({.action = action, .rule = &rule, .retry_after_seconds = 7});
+    };
+    Refusal refusal = refusal_of(denied(policy::Action::block), "GET");
     EXPECT_EQ(refusal.status, 451);
     EXPECT_EQ(refusal.action, audit::Action::blocked);
     EXPECT_EQ(refusal.error, "http_request_denied");
@@ -77,21 +76,17 @@ TEST(Refusal, says_what_a_rule_said) {
     EXPECT_EQ(refusal.reason, "Because.");
     EXPECT_FALSE(refusal.close);
 
-    decision.action = policy::Action::reset;
-    refusal = refusal_of(decision, "GET");
+    refusal = refusal_of(denied(policy::Action::reset), "GET");
     EXPECT_EQ(refusal.status, 0);
     EXPECT_EQ(refusal.action, audit::Action::reset);
 
-    decision.action = policy::Action::limit;
-    decision.retry_after_seconds = 7;
-    refusal = refusal_of(decision, "GET");
+    refusal = refusal_of(denied(policy::Action::limit), "GET");
     EXPECT_EQ(refusal.status, 429);
     EXPECT_EQ(refusal.action, audit::Action::limited);
     EXPECT_EQ(refusal.retry_after, 7);
 
     rule.realm = "ours";
-    decision.action = policy::Action::authenticate;
-    refusal = refusal_of(decision, "GET");
+    refusal = refusal_of(denied(policy::Action::authenticate), "GET");
     EXPECT_EQ(refusal.status, 407);
     EXPECT_EQ(refusal.realm, "ours");
 }
@@ -99,15 +94,13 @@ TEST(Refusal, says_what_a_rule_said) {
 TEST(Refusal, redirects_so_that_the_method_stays) {
     policy::Rule rule;
     rule.redirect_to = "http://elsewhere.test/";
-    policy::Decision decision;
-    decision.action = policy::Action::redirect;
-    decision.rule = &rule;
-    EXPECT_EQ(refusal_of(decision, "GET").status, 302);
-    EXPECT_EQ(refusal_of(decision, "HEAD").status, 302);
-    EXPECT_EQ(refusal_of(decision, "POST").status, 307);
-    EXPECT_EQ(refusal_of(decision, "POST").location, "http://elsewhere.test/");
-    EXPECT_EQ(refusal_of(decision, "GET").action, audit::Action::redirected);
-    const Refusal connect = refusal_of(decision, "CONNECT");
+    const sessions::Denial denial = sessions::denial_of({.action = policy::Action::redirect, .rule = &rule});
+    EXPECT_EQ(refusal_of(denial, "GET").status, 302);
+    EXPECT_EQ(refusal_of(denial, "HEAD").status, 302);
+    EXPECT_EQ(refusal_of(denial, "POST").status, 307);
+    EXPECT_EQ(refusal_of(denial, "POST").location, "http://elsewhere.test/");
+    EXPECT_EQ(refusal_of(denial, "GET").action, audit::Action::redirected);
+    const Refusal connect = refusal_of(denial, "CONNECT");
     EXPECT_EQ(connect.status, 403);
     EXPECT_EQ(connect.location, "");
     EXPECT_EQ(connect.action, audit::Action::blocked);
@@ -115,9 +108,24 @@ TEST(Refusal, redirects_so_that_the_method_stays) {
 
 // A decision that nobody assigned blocks.
 TEST(Refusal, fails_closed) {
-    EXPECT_EQ(refusal_of(policy::Decision{}, "GET").status, 403);
-    EXPECT_EQ(refused_by_default().status, 403);
-    EXPECT_EQ(refused_by_default().action, audit::Action::blocked);
+    const Refusal refusal = refusal_of(sessions::denial_of(policy::Decision{}), "GET");
+    EXPECT_EQ(refusal.status, 403);
+    EXPECT_EQ(refusal.action, audit::Action::blocked);
+}
+
+TEST(Refusal, of_a_check_of_our_own) {
+    Refusal refusal = refusal_of({.name = {}, .reason = sessions::no_rule_allows}, "GET");
+    EXPECT_EQ(refusal.status, 403);
+    EXPECT_EQ(refusal.error, "http_request_denied");
+    EXPECT_EQ(refusal.reason, "No rule allows it.");
+    EXPECT_EQ(refusal.rule, "");
+    refusal = refusal_of({.name = sessions::protect_host_name, .reason = "loopback"}, "GET");
+    EXPECT_EQ(refusal.status, 403);
+    EXPECT_EQ(refusal.action, audit::Action::blocked);
+    EXPECT_EQ(refusal.error, "destination_ip_prohibited");
+    EXPECT_EQ(refusal.what, "This proxy does not connect to that address.");
+    EXPECT_EQ(refusal.rule, "protect-host");
+    EXPECT_EQ(refusal.reason, "loopback");
 }
 
 }  // namespace

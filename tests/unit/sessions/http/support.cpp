@@ -196,7 +196,7 @@ struct BenchState {
 
         std::vector<std::string_view> names;
         for (const policy::Rule& each : compiled->rules()) names.push_back(each.name);
-        return {std::move(settings), std::move(compiled), metrics.rule_slots(names)};
+        return {std::move(settings), {std::move(compiled), metrics.rule_slots(names)}};
     }
 
     Peer& add(std::unique_ptr<net::Stream> stream) {
