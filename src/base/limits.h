@@ -117,6 +117,10 @@ struct Limits {
     std::size_t engine_threads = 16;  // that ask clamd, and as many that ask the ICAP server
     std::size_t aside_queue = 4096;  // calls that wait for one of those threads
 
+    // FTP.
+    std::size_t ftp_line = 4 * 1024;  // of a command, or of one line of a reply
+    std::size_t ftp_reply = 256 * 1024;  // all lines of one reply
+
     // Forms (RFC 7578).
     std::size_t form_parts = 1024;
     std::size_t form_part_header_bytes = 16 * 1024;  // a part's header section
