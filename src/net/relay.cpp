@@ -69,11 +69,12 @@ private:
 
 class Relay {
 public:
-    Relay(Worker& worker, Stream& client, Stream& server, Limits::Duration idle, RelayControl& control)
+    Relay(Worker& worker, Stream& client, Stream& server, Limits::Duration idle, RelayControl& control, RelayWay way)
         : worker_(worker),
           client_(client),
           server_(server),
           control_(control),
+          way_(way),
           idle_(worker.wheel(), idle, client, server) {
         control_.client_ = &client;
         control_.server_ = &server;
@@ -84,8 +85,9 @@ public:
         client_.expires_never();
         server_.expires_never();
         if (control_.cancelled_) control_.cancel();
-        spawn(worker_, run_to_client());
-        finished(co_await pump(client_, server_, control_.to_server_), RelayResult::Ended::client);
+        if (way_ != RelayWay::to_server) spawn(worker_, run_to_client());
+        else other_done_.open();
+        if (way_ != RelayWay::to_client) finished(co_await pump(client_, server_, control_.to_server_), RelayResult::Ended::client);
         co_await other_done_.wait();
         result_.to_server = control_.to_server();
         result_.to_client = control_.to_client();
@@ -147,7 +149,11 @@ private:
             if (from.has_failed()) CO_TRY(co_await from.wait_readable());
             if (!pipe.take()) co_return false;
             const ssize_t taken = splice_once(from, from.native_handle(), pipe->write_end, pipe->capacity - pipe.held);
-            if (taken == 0) co_return true;
+            if (taken == 0) {  // the end, unless somebody has been told of an error before
+                char octet;
+                CO_TRY(from.try_read({&octet, 1}));
+                co_return true;
+            }
             if (taken < 0) {
                 if (errno != EAGAIN) co_return std::unexpected(error_from_errno(errno, from.side(), "receiving failed"));
                 pipe.give_back();
@@ -188,6 +194,7 @@ private:
     Stream& client_;
     Stream& server_;
     RelayControl& control_;
+    const RelayWay way_;
     IdleDeadline idle_;
     Gate other_done_;
     bool has_ended_ = false;                                 // one direction, in an orderly way
@@ -200,10 +207,10 @@ void RelayControl::cancel() {
     if (server_) server_->cancel();
 }
 
-Task<RelayResult> relay(Worker& worker, Stream& client, Stream& server, Limits::Duration idle, RelayControl* control) {
+Task<RelayResult> relay(Worker& worker, Stream& client, Stream& server, Limits::Duration idle, RelayControl* control, RelayWay way) {
     RelayControl own;
     RelayControl& used = control ? *control : own;
-    Relay joined(worker, client, server, idle, used);
+    Relay joined(worker, client, server, idle, used, way);
     co_return co_await joined.run();
 }
 

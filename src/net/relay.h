@@ -43,8 +43,12 @@ private:
     Stream* server_ = nullptr;
 };
 
+// Of one way alone: where its source has ended, it is over, whatever the other peer does. What comes the other way is not read.
+enum class RelayWay : std::uint8_t { both, to_client, to_server };
+
 // Half-closes are passed on. `idle`: neither direction moved for so long. Between plain sockets the kernel moves the bytes (splice), once there
 // are enough of them. Leaves both streams open and cancelled when it did not end in an orderly way; the caller closes them.
-Task<RelayResult> relay(Worker& worker, Stream& client, Stream& server, Limits::Duration idle, RelayControl* control = nullptr);
+Task<RelayResult> relay(Worker& worker, Stream& client, Stream& server, Limits::Duration idle, RelayControl* control = nullptr,
+                        RelayWay way = RelayWay::both);
 
 }  // namespace sluice::net

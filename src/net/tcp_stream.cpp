@@ -29,6 +29,7 @@ TcpStream::~TcpStream() { close(); }
 Result<std::optional<std::size_t>> TcpStream::try_read(std::span<char> into) {
     if (const auto error = failure()) return std::unexpected(*error);
     if (descriptor_ < 0) return fail(Errc::cancelled, side(), "stream is closed");
+    if (error_ != 0) return std::unexpected(error_from_errno(error_, side(), "receiving failed"));
     if (!readable_) return std::nullopt;
     for (;;) {
         const ssize_t got = ::recv(descriptor_, into.data(), into.size(), MSG_DONTWAIT);
@@ -36,7 +37,7 @@ Result<std::optional<std::size_t>> TcpStream::try_read(std::span<char> into) {
             // Less than there was room for: the socket is empty, unless the end follows, which the same edge may have announced. (What came
             // before the socket was registered is announced when it is.)
             if (got == 0) ended_ = true;
-            if (static_cast<std::size_t>(got) < into.size()) readable_ = ended_;
+            if (static_cast<std::size_t>(got) < into.size() && !has_urgent_inline_) readable_ = ended_;
             return static_cast<std::size_t>(got);
         }
         if (errno == EINTR) continue;
@@ -160,11 +161,18 @@ std::size_t TcpStream::untaken() const {
 }
 
 bool TcpStream::can_read() {
+    if (error_ != 0) return true;
     if (!readable_ || descriptor_ < 0) return descriptor_ < 0;
     char byte;
     const ssize_t got = ::recv(descriptor_, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
     if (got < 0 && errno == EAGAIN) readable_ = false;
+    else if (got < 0 && errno != EINTR) error_ = errno;
     return readable_;
+}
+
+void TcpStream::keep_urgent_inline() {
+    const int on = 1;
+    has_urgent_inline_ = ::setsockopt(descriptor_, SOL_SOCKET, SO_OOBINLINE, &on, sizeof on) == 0;
 }
 
 }  // namespace sluice::net

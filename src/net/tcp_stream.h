@@ -32,6 +32,9 @@ public:
     bool may_read() const { return readable_; }
     bool has_ended() const { return ended_; }                  // the peer will send no more (or is gone), though bytes may be left
 
+    // Octets that the peer sends as urgent stay where they are among the others, as Telnet wants them.
+    void keep_urgent_inline();
+
 private:
     friend class Dialler;
     void on_ready(std::uint32_t events) override;
@@ -47,6 +50,8 @@ private:
     bool readable_ = true;                                     // a read may find something
     bool writable_ = true;
     bool ended_ = false;
+    bool has_urgent_inline_ = false;                           // a read ends before what is urgent, though the socket has more
+    int error_ = 0;                                            // that a look ahead was told: the system says it once
 };
 
 }  // namespace sluice::net

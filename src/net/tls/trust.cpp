@@ -210,15 +210,15 @@ std::string issuer_of(X509* certificate) {
     return size > 0 ? std::string(start, static_cast<std::size_t>(size)) : std::string();
 }
 
-Task<Result<std::unique_ptr<TlsStream>>> connect(std::unique_ptr<Stream> below, const Trust& trust, SessionCache& sessions,
-                                                 ServerName server, std::string_view key, Limits::Duration deadline) {
+Result<std::unique_ptr<TlsStream>> open(std::unique_ptr<Stream>& below, const Trust& trust, SessionCache& sessions,
+                                        const ServerName& server, std::string_view key) {
     SslPtr ssl = trust.open(server.name);
-    if (!ssl) co_return fail(Errc::overloaded, Side::self, "no memory for TLS");
+    if (!ssl) return fail(Errc::overloaded, Side::self, "no memory for TLS");
     SSL_set_connect_state(ssl.get());
     auto known = std::make_unique<Server>(Server{&sessions, fmt::format("{}/{}", trust.serial(), key)});
     const SessionPtr session = sessions.take(known->key);
     if (session) SSL_set_session(ssl.get(), session.get());
-    if (SSL_set_ex_data(ssl.get(), server_index(), known.get()) != 1) co_return fail(Errc::overloaded, Side::self, "no memory for TLS");
+    if (SSL_set_ex_data(ssl.get(), server_index(), known.get()) != 1) return fail(Errc::overloaded, Side::self, "no memory for TLS");
     known.release();
     X509_VERIFY_PARAM* const wanted = SSL_get0_param(ssl.get());
     bool is_wanted = false;  // what cannot be wanted would be verified for any name
@@ -230,8 +230,13 @@ Task<Result<std::unique_ptr<TlsStream>>> connect(std::unique_ptr<Stream> below, 
         is_wanted = !server.name.empty() && X509_VERIFY_PARAM_set1_host(wanted, server.name.data(), server.name.size()) == 1;
         SSL_set_tlsext_host_name(ssl.get(), server.name.c_str());
     }
-    if (!is_wanted) co_return fail(Errc::tls_failed, Side::self, "no certificate can have the server's name");
-    auto stream = std::make_unique<TlsStream>(std::move(below), std::move(ssl));
+    if (!is_wanted) return fail(Errc::tls_failed, Side::self, "no certificate can have the server's name");
+    return std::make_unique<TlsStream>(std::move(below), std::move(ssl));
+}
+
+Task<Result<std::unique_ptr<TlsStream>>> connect(std::unique_ptr<Stream> below, const Trust& trust, SessionCache& sessions,
+                                                 ServerName server, std::string_view key, Limits::Duration deadline) {
+    auto stream = CO_TRY(open(below, trust, sessions, server, key));
     stream->expires_in(deadline);
     CO_TRY(co_await stream->handshake());
     stream->expires_never();

@@ -68,7 +68,11 @@ X509* peer_certificate(const TlsStream& stream);
 // The organisation or name of who issued it.
 std::string issuer_of(X509* certificate);
 
-// The handshake with a server, its session resumed where `sessions` has one. `key`: the server ("host:port"), and whatever else must agree.
+// TLS with a server, whose handshake is to follow: a session is resumed where `sessions` has one, and those that the server gives go there. `key`: the
+// server ("host:port"), and whatever else must agree. `below` is taken over, unless there is an error.
+Result<std::unique_ptr<TlsStream>> open(std::unique_ptr<Stream>& below, const Trust& trust, SessionCache& sessions,
+                                        const ServerName& server, std::string_view key);
+// The same with its handshake.
 // `below` gets the deadline that the stream has at its end; errors as TlsStream::handshake.
 Task<Result<std::unique_ptr<TlsStream>>> connect(std::unique_ptr<Stream> below, const Trust& trust, SessionCache& sessions,
                                                  ServerName server, std::string_view key, Limits::Duration deadline);

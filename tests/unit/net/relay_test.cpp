@@ -24,7 +24,7 @@ struct Tunnel {
 
 enum class Kind { sockets, memory };
 
-std::unique_ptr<Tunnel> open(Worker& on, Kind kind, milliseconds idle = milliseconds(60'000)) {
+std::unique_ptr<Tunnel> open(Worker& on, Kind kind, milliseconds idle = milliseconds(60'000), RelayWay way = RelayWay::both) {
     auto tunnel = std::make_unique<Tunnel>();
     if (kind == Kind::sockets) {
         std::tie(tunnel->client, tunnel->client_side) = tcp_pair(on);
@@ -33,12 +33,12 @@ std::unique_ptr<Tunnel> open(Worker& on, Kind kind, milliseconds idle = millisec
         std::tie(tunnel->client_side, tunnel->client) = memory_pair(on);
         std::tie(tunnel->server, tunnel->server_side) = memory_pair(on);
     }
-    spawn(on, [](Worker& at, Tunnel& through, milliseconds most) -> Task<void> {
-        through.result = co_await relay(at, *through.client_side, *through.server_side, most, &through.control);
+    spawn(on, [](Worker& at, Tunnel& through, milliseconds most, RelayWay which) -> Task<void> {
+        through.result = co_await relay(at, *through.client_side, *through.server_side, most, &through.control, which);
         through.client_side->close();
         through.server_side->close();
         through.done.open();
-    }(on, *tunnel, idle));
+    }(on, *tunnel, idle, way));
     return tunnel;
 }
 
@@ -120,6 +120,64 @@ TEST_P(RelayOf, passes_a_half_close_on_and_the_other_way_goes_on) {
         EXPECT_EQ(co_await receive_all(*tunnel->client), "");
         co_await tunnel->done.wait();
         EXPECT_EQ(tunnel->result.ended, Ended::client);
+    }(worker, GetParam()));
+}
+
+// After a second without a byte the relay waits in another way.
+TEST_P(RelayOf, a_reset_after_a_pause_is_no_orderly_end) {
+    Worker worker;
+    worker.run([](Worker& on, Kind kind) -> Task<void> {
+        for (const std::size_t size : {std::size_t{1}, std::size_t{1'000'000}}) {  // the latter is spliced
+            const auto tunnel = open(on, kind);
+            Gate sent;
+            const std::string text = noise(size);
+            spawn(on, [](Stream& to, const std::string& all, Gate& done) -> Task<void> {
+                EXPECT_TRUE(co_await send(to, all));
+                done.open();
+            }(*tunnel->server, text, sent));
+            EXPECT_EQ(co_await receive(*tunnel->client, size), text);
+            co_await sent.wait();
+            co_await on.sleep(milliseconds(1'500));
+            tunnel->server->abort();
+            co_await tunnel->done.wait();
+            EXPECT_EQ(tunnel->result.ended, Ended::error);
+            if (tunnel->result.error) EXPECT_EQ(tunnel->result.error->side, Side::server);
+        }
+    }(worker, GetParam()));
+}
+
+TEST_P(RelayOf, one_way_ends_with_its_source) {
+    Worker worker;
+    worker.run([](Worker& on, Kind kind) -> Task<void> {
+        const std::string text = noise(1'000'000);
+        for (const RelayWay way : {RelayWay::to_client, RelayWay::to_server}) {
+            const bool is_down = way == RelayWay::to_client;
+            const auto tunnel = open(on, kind, milliseconds(60'000), way);
+            Stream& source = is_down ? *tunnel->server : *tunnel->client;
+            Stream& sink = is_down ? *tunnel->client : *tunnel->server;
+            Gate sent;
+            spawn(on, send_all(source, text, sent));
+            EXPECT_EQ(co_await receive(sink, text.size()), text);
+            co_await tunnel->done.wait();                // though the sink has not ended
+            EXPECT_EQ(tunnel->result.ended, is_down ? Ended::server : Ended::client);
+            EXPECT_EQ(tunnel->result.to_client, is_down ? text.size() : 0);
+            EXPECT_EQ(tunnel->result.to_server, is_down ? 0 : text.size());
+            co_await sent.wait();
+        }
+    }(worker, GetParam()));
+}
+
+TEST_P(RelayOf, one_way_ends_when_it_breaks) {
+    Worker worker;
+    worker.run([](Worker& on, Kind kind) -> Task<void> {
+        const auto tunnel = open(on, kind, milliseconds(60'000), RelayWay::to_client);
+        EXPECT_TRUE(co_await send(*tunnel->server, "x"));
+        EXPECT_EQ(co_await receive(*tunnel->client, 1), "x");
+        tunnel->server->abort();
+        co_await tunnel->done.wait();
+        EXPECT_EQ(tunnel->result.ended, Ended::error);
+        EXPECT_EQ(tunnel->result.error->side, Side::server);
+        EXPECT_EQ(tunnel->result.to_client, 1U);
     }(worker, GetParam()));
 }
 

@@ -110,6 +110,22 @@ TEST(TcpStream, try_read_and_try_write_never_wait) {
     }(worker));
 }
 
+// Who looks whether there is something, is told of the reset by the system; who reads then, would not be.
+TEST(TcpStream, a_reset_that_was_waited_for_is_no_orderly_end) {
+    Worker worker;
+    worker.run([](Worker& on) -> Task<void> {
+        auto [client, server] = tcp_pair(on);
+        client->abort();
+        EXPECT_TRUE(co_await server->wait_readable());
+        char byte;
+        for (int i = 0; i < 2; ++i) {
+            const auto got = co_await server->read_some({&byte, 1});
+            EXPECT_FALSE(got.has_value());
+            if (!got) EXPECT_EQ(got.error().code, Errc::reset);
+        }
+    }(worker));
+}
+
 TEST(TcpStream, a_reset_is_an_error_of_its_side) {
     Worker worker;
     worker.run([](Worker& on) -> Task<void> {
