@@ -78,6 +78,10 @@ struct Event {
     std::uint64_t request_body_bytes = 0;  // always written with a method, as is the next
     std::uint64_t response_body_bytes = 0;
 
+    std::string_view ftp_command;  // written with what follows for FTP alone
+    std::string_view ftp_argument;  // never a password
+    std::uint16_t ftp_reply = 0;  // the last that the client got
+
     std::string_view tls_server_name;  // of the ClientHello
     std::string_view tls_ja4;
     bool tls_ech = false;  // the ClientHello has an encrypted part: tls_server_name is the outer one

@@ -13,7 +13,7 @@ namespace sluice::audit {
 namespace {
 
 // More than all keys, numbers, addresses, times and fixed words of one line together.
-constexpr std::size_t fixed_size = 2816;
+constexpr std::size_t fixed_size = 2880;
 constexpr std::string_view ellipsis = "\xe2\x80\xa6";
 constexpr std::int64_t nanoseconds = 1'000'000'000;
 
@@ -151,11 +151,13 @@ bool was_denied(Action action) {
     return action != Action::allowed && action != Action::tunnelled && action != Action::failed && action != Action::aborted;
 }
 
-// event.kind, category, type, outcome and action. A connection without a request, and a tunnel, are the network's; a request is the web's.
+// event.kind, category, type, outcome and action. A connection without a request, and a tunnel, are the network's; a request is the web's; a command of FTP is about a file.
 void write_what(Line& line, const Event& event) {
     const bool network = event.method.empty() || event.action == Action::tunnelled || event.method == "CONNECT";
-    line.raw(network ? R"(,"event.kind":"event","event.category":["network"],"event.type":["connection")"
-                     : R"(,"event.kind":"event","event.category":["web"],"event.type":["access")");
+    if (!event.ftp_command.empty()) line.raw(R"(,"event.kind":"event","event.category":["file","network"],"event.type":["access")");
+    else
+        line.raw(network ? R"(,"event.kind":"event","event.category":["network"],"event.type":["connection")"
+                         : R"(,"event.kind":"event","event.category":["web"],"event.type":["access")");
     if (event.stage == Stage::start) line.raw(R"(,"start")");
     if (event.stage == Stage::end) line.raw(R"(,"end")");
     line.raw(was_denied(event.action) ? R"(,"denied")" : R"(,"allowed")");
@@ -214,6 +216,12 @@ void write_http(Line& line, const Event& event) {
     line.known_number(R"(,"http.response.status_code":)", event.status);
     line.text(R"(,"http.response.content_type":)", event.response_content_type);
     if (!event.method.empty()) line.number(R"(,"http.response.body.bytes":)", event.response_body_bytes);
+}
+
+void write_ftp(Line& line, const Event& event) {
+    line.text(R"(,"ftp.command":)", event.ftp_command);
+    line.text(R"(,"ftp.argument":)", event.ftp_argument);
+    line.known_number(R"(,"ftp.reply":)", event.ftp_reply);
 }
 
 void write_tls(Line& line, const Event& event) {
@@ -299,6 +307,8 @@ std::size_t EventEncoder::bound(const Event& event) const {
                                         event.path,
                                         event.extension,
                                         event.method,
+                                        event.ftp_command,
+                                        event.ftp_argument,
                                         event.user_agent,
                                         event.http_version,
                                         event.request_content_type,
@@ -355,6 +365,7 @@ char* EventEncoder::encode(const Event& event, const Redaction& redaction, char*
     line.text(R"(,"user.name":)", event.user_name);
     write_url(line, event);
     write_http(line, event);
+    write_ftp(line, event);
     write_tls(line, event);
     write_payload(line, event);
     line.known_number(R"(,"timing.policy":)", event.policy_ns);

@@ -120,6 +120,13 @@ struct Limits {
     // FTP.
     std::size_t ftp_line = 4 * 1024;  // of a command, or of one line of a reply
     std::size_t ftp_reply = 256 * 1024;  // all lines of one reply
+    std::size_t ftp_path = 2 * 1024;  // octets of a path, resolved
+    Duration ftp_idle{300'000};  // between commands (RFC 1123 4.1.3.2: at least 5 minutes)
+    Duration ftp_data_connect{30'000};  // a data connection, from the command on
+    Duration ftp_after_abort{10'000};  // a server's last word on a transfer that was cut
+    Duration ftp_upload_scan{
+        14'000};  // engines' time for a held upload: from its last byte its client waits for the reply, and nothing can be said meanwhile
+    std::size_t ftp_listing = 64 * 1024 * 1024;  // octets of one directory listing: half a million long lines
 
     // Forms (RFC 7578).
     std::size_t form_parts = 1024;

@@ -294,7 +294,7 @@ net::Task<void> Payload::scan_object(Findings& findings) {
         co_return;
     }
     // All at once: what they are asked takes the time of the slowest.
-    const auto deadline = std::chrono::steady_clock::now() + setup_->timeout;
+    const auto deadline = std::chrono::steady_clock::now() + std::min(setup_->timeout, examination_.at_most);
     const std::vector<Asked> asked = ask_outside(*object, content.size(), deadline);
     if (shared_.scanners) findings.outcome.add(co_await ask_scanners(*object, content.size(), deadline, findings.members));
     for (const Asked& each : asked) {

@@ -2,6 +2,7 @@
 // How one payload is inspected and delivered: fixed in phase `payload`, when its first bytes are known and none has gone on.
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -39,6 +40,7 @@ struct Examination {
     policy::EngineSet engines;  // those that the configuration has and no rule leaves out
     policy::Whole whole = policy::Whole::risky;
     std::string name;  // as it is called, for engines that read it
+    std::chrono::milliseconds at_most = std::chrono::milliseconds::max();  // an engine's time, where the peers wait no longer than that
     bool keeps_content = false;  // a rule may ask for a copy of it: what is not held is copied
     std::optional<icap::Message> message;  // what it came in, where the engine `icap` is asked
     mime::MultipartType multipart;  // its parts are looked at one by one
