@@ -65,6 +65,8 @@ state_dir = "{folder}/state"
 {rest}
 [http]
 listen = ["127.0.0.1:{port}"]
+[ftp]
+listen = []
 [admin]
 listen = []
 [log]

@@ -81,6 +81,8 @@ state_dir = "{folder}/state"
 [http]
 listen = ["127.0.0.1:{self.ports[name]}"]
 connect_ports = ["1-65535"]
+[ftp]
+listen = []
 [admin]
 listen = []
 [log]

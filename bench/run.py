@@ -343,7 +343,7 @@ def main():
     parser = argparse.ArgumentParser(prog="scripts/bench")
     parser.add_argument("--rounds", type=int)
     parser.add_argument("--quick", action="store_true", help="shorter and fewer: to see that it runs, not to publish")
-    parser.add_argument("--only", default="compare,latency,idle,inspect,intercept,micro", help="some of compare,latency,idle,inspect,intercept,micro")
+    parser.add_argument("--only", default="compare,latency,idle,inspect,intercept,ftp,micro", help="some of compare,latency,idle,inspect,intercept,ftp,micro")
     parser.add_argument("--without-sluice", action="store_true", help="with --only intercept: the peers alone, to see that they are measured well")
     options = parser.parse_args()
     if options.without_sluice and options.only != "intercept":
@@ -357,7 +357,7 @@ def main():
     if set(only) - {"micro"}:
         bench = Bench(options)
         try:
-            if set(only) - {"micro", "inspect", "intercept"}:
+            if set(only) - {"micro", "inspect", "intercept", "ftp"}:
                 bench.set_up()
                 bench.check_answers()
             for name in ("haproxy", "nginx", "squid"):
@@ -374,6 +374,9 @@ def main():
             if "intercept" in only:
                 import interception           # likewise
                 interception.main(bench)
+            if "ftp" in only:
+                import transfers              # likewise
+                transfers.main(bench)
         finally:
             bench.stop()
         failed = bench.failed
