@@ -134,19 +134,31 @@ void read_source(Reading& reading, const SourceFile& file, Config& config) {
     }
 }
 
+// No address is two listeners'.
+template <class F>
+void check_listeners(const Config& config, const F& fault) {
+    const std::array<std::pair<std::string_view, const std::vector<IpPort>*>, 5> all{{{"http.listen", &config.http.listen},
+                                                                                      {"http.listen", &config.http.tls_listen},
+                                                                                      {"ftp.listen", &config.ftp.listen},
+                                                                                      {"ftp.implicit_tls", &config.ftp.implicit_tls},
+                                                                                      {"admin.listen", &config.admin.listen}}};
+    for (std::size_t i = 0; i < all.size(); ++i)
+        for (std::size_t k = i + 1; k < all.size(); ++k)
+            for (const IpPort& at : *all[k].second)
+                if (all[i].first != all[k].first && std::ranges::find(*all[i].second, at) != all[i].second->end())
+                    fault(fmt::format("{} is both in {} and in {}", at.to_string(), all[i].first, all[k].first));
+}
+
 // What only the whole can say.
 void check_together(Config& config, Reading& reading) {
     const auto fault = [&](std::string message, Diagnostic::Severity severity = Diagnostic::Severity::error) {
         const std::string file = config.files.empty() ? std::string() : config.files.front().string();
         reading.faults.push_back({Place{file, 0, 0}, std::move(message), "", severity});
     };
-    for (const IpPort& admin : config.admin.listen)
-        if (std::ranges::find(config.http.listen, admin) != config.http.listen.end() ||
-            std::ranges::find(config.http.tls_listen, admin) != config.http.tls_listen.end())
-            fault(fmt::format("{} is both in http.listen and in admin.listen", admin.to_string()));
+    check_listeners(config, fault);
     if (config.limits.connect_attempt > config.limits.connect) config.limits.connect_attempt = config.limits.connect;
-    if (config.http.listen.empty() && config.http.tls_listen.empty())
-        fault("http.listen is empty: nothing is served but the admin listener", Diagnostic::Severity::warning);
+    if (config.http.listen.empty() && config.http.tls_listen.empty() && !config.ftp.is_on())
+        fault("http.listen and ftp.listen are empty: nothing is served but the admin listener", Diagnostic::Severity::warning);
     if (config.limits.connections != 0 && config.limits.connections < config.limits.connections_per_client)
         config.limits.connections_per_client = config.limits.connections;
     check_inspection(config, reading);
@@ -225,6 +237,23 @@ std::vector<IpNetwork> default_clients() {
     return out;
 }
 
+std::vector<IpPort> own_listeners(const Config& config) {
+    std::vector<IpPort> out;
+    for (const auto* some :
+         {&config.http.listen, &config.http.tls_listen, &config.ftp.listen, &config.ftp.implicit_tls, &config.admin.listen})
+        out.insert(out.end(), some->begin(), some->end());
+    return out;
+}
+
+Authority upstream_authority(const FtpConfig& ftp) {
+    Authority out;
+    out.host = ftp.upstream.host;
+    out.address = IpAddress::parse(ftp.upstream.host);
+    out.is_ip_literal = out.address && out.address->is_v6();
+    out.port = ftp.upstream.port;
+    return out;
+}
+
 std::vector<IpPort> default_admin_listeners() {
     std::vector<IpPort> out{*IpPort::parse("127.0.0.1:9180")};
     // Lists the addresses of IPv6; it is not there, or has no ::1, where IPv6 is turned off.
@@ -270,6 +299,8 @@ std::vector<std::string_view> keys_needing_restart(const Config& running, const 
     if (running.user != wanted.user) keys.emplace_back("user");
     if (running.state_dir != wanted.state_dir) keys.emplace_back("state_dir");
     if (running.http.listen != wanted.http.listen || running.http.tls_listen != wanted.http.tls_listen) keys.emplace_back("http.listen");
+    if (running.ftp.listen != wanted.ftp.listen) keys.emplace_back("ftp.listen");
+    if (running.ftp.implicit_tls != wanted.ftp.implicit_tls) keys.emplace_back("ftp.implicit_tls");
     if (running.admin.listen != wanted.admin.listen) keys.emplace_back("admin.listen");
     if (running.limits.connections != wanted.limits.connections) keys.emplace_back("limits.connections");
     if (running.timezone != wanted.timezone) keys.emplace_back("policy.timezone");

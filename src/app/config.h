@@ -6,6 +6,7 @@
 #include "base/diagnostic.h"
 #include "base/ip.h"
 #include "base/limits.h"
+#include "base/url.h"
 #include "net/tls/trust.h"
 #include "policy/inspect_options.h"
 #include "policy/source.h"
@@ -50,6 +51,30 @@ struct HttpConfig {
     std::string page;  // the contents of those files
     std::string pac;
     friend bool operator==(const HttpConfig&, const HttpConfig&) = default;
+};
+
+enum class ClientTls : std::uint8_t { off, allow, require };
+enum class UpstreamTls : std::uint8_t { off, prefer, require, match };  // match: what the client asked for
+
+struct FtpConfig {
+    std::vector<IpPort> listen{{IpAddress::v4(0x7f000001), 2121}};
+    struct Upstream {
+        std::string host;  // canonical; empty: USER names the server
+        std::uint16_t port = 21;
+        friend bool operator==(const Upstream&, const Upstream&) = default;
+    } upstream;
+    std::vector<PortRange> ports{{21, 21}, {990, 990}};
+    PortRange passive_ports{30000, 30999};
+    std::optional<IpAddress> passive_address;  // IPv4; none: the one that the client reached
+    bool is_active = false;  // data connections to servers: upstream_mode = "active"
+    std::vector<IpPort> implicit_tls;
+    ClientTls client_tls = ClientTls::allow;
+    UpstreamTls upstream_tls = UpstreamTls::match;
+    bool require_tls_resumption = false;
+    std::vector<std::string> site;  // upper case
+    std::size_t sessions_per_client = 64;
+    bool is_on() const { return !listen.empty() || !implicit_tls.empty(); }
+    friend bool operator==(const FtpConfig&, const FtpConfig&) = default;
 };
 
 struct AdminConfig {
@@ -141,6 +166,7 @@ struct Config {
     std::string user;  // empty: keep ours
     std::filesystem::path state_dir;  // absolute
     HttpConfig http;
+    FtpConfig ftp;
     AdminConfig admin;
     LogConfig log;
     DnsConfig dns;
@@ -158,6 +184,12 @@ unsigned worker_count(const Config& config);
 
 // The same for scanner processes.
 unsigned scanner_count(const Config& config);
+
+// Every address that we listen on, of all protocols and the admin listener.
+std::vector<IpPort> own_listeners(const Config& config);
+
+// The one server of all FTP clients; only where ftp.upstream names one.
+Authority upstream_authority(const FtpConfig& ftp);
 
 // 127.0.0.1:9180, and [::1]:9180 where the machine has IPv6.
 std::vector<IpPort> default_admin_listeners();

@@ -222,7 +222,7 @@ void read_count(Setting& setting, Config& config) {
     if (const auto value = setting.integer(least, most)) config.limits.*member = static_cast<std::size_t>(*value);
 }
 
-// Bounds of FTP and SMTP, which have nothing to bound yet.
+// Bounds of SMTP, which have nothing to bound yet.
 void check_duration(Setting& setting, Config&) { setting.duration(milliseconds(1)); }
 
 constexpr std::array kLimits{
@@ -245,7 +245,7 @@ constexpr std::array kLimits{
     KeySpec{"pool_per_origin", read_count<&Limits::pool_per_origin, 0, 1'000'000>},
     KeySpec{"pool_total", read_count<&Limits::pool_total, 0, 1'000'000>},
     KeySpec{"drain", read_duration<&Limits::drain>},
-    KeySpec{"ftp_idle", check_duration},
+    KeySpec{"ftp_idle", read_duration<&Limits::ftp_idle>},
     KeySpec{"smtp_idle", check_duration},
     KeySpec{"smtp_end_of_data", check_duration},
 };
@@ -255,17 +255,12 @@ constexpr std::array kLimits{
 std::span<const KeySpec> top_level_keys() { return kTopLevel; }
 std::span<const SectionSpec> sections() {
     static const std::array all{
-        SectionSpec{"http", kHttp},
-        SectionSpec{"admin", kAdmin},
-        SectionSpec{"log", kLog},
-        SectionSpec{"dns", kDns},
-        SectionSpec{"geo", kGeo},
-        SectionSpec{"policy", kPolicy},
-        SectionSpec{"builtin", kBuiltin},
-        SectionSpec{"limits", kLimits},
-        SectionSpec{"inspect", inspect_keys()},
-        SectionSpec{"tls", tls_keys()},
-        SectionSpec{"quarantine", quarantine_keys()},
+        SectionSpec{"http", kHttp},     SectionSpec{"ftp", ftp_keys()},
+        SectionSpec{"admin", kAdmin},   SectionSpec{"log", kLog},
+        SectionSpec{"dns", kDns},       SectionSpec{"geo", kGeo},
+        SectionSpec{"policy", kPolicy}, SectionSpec{"builtin", kBuiltin},
+        SectionSpec{"limits", kLimits}, SectionSpec{"inspect", inspect_keys()},
+        SectionSpec{"tls", tls_keys()}, SectionSpec{"quarantine", quarantine_keys()},
     };
     return all;
 }

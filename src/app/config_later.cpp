@@ -28,10 +28,6 @@ void size(Setting& s, Config&) {
     s.has_no_effect();
     s.size(0);
 }
-void ports(Setting& s, Config&) {
-    s.has_no_effect();
-    s.ports();
-}
 void networks(Setting& s, Config&) {
     s.has_no_effect();
     s.networks();
@@ -46,29 +42,12 @@ void choice(Setting& s, const std::array<std::string_view, n>& words) {
 // What would open a listener, or reach somebody, that this version has not got: an empty list is fine.
 void no_listener(Setting& s, Config&) {
     const auto value = s.listeners();
-    if (value && !value->empty()) s.fault("this version speaks HTTP only; [] turns the listener off");
+    if (value && !value->empty()) s.fault("this version does not speak SMTP; [] turns the listener off");
 }
 void no_upstream(Setting& s, Config&) {
     const auto value = s.texts();
-    if (value && !(value->empty() || (value->size() == 1 && value->front().empty()))) s.fault("this version speaks HTTP only");
+    if (value && !(value->empty() || (value->size() == 1 && value->front().empty()))) s.fault("this version does not speak SMTP");
 }
-
-constexpr std::array kFtp{
-    KeySpec{"listen", no_listener},
-    KeySpec{"upstream", no_upstream},
-    KeySpec{"ports", ports},
-    KeySpec{"passive_ports", ports},
-    KeySpec{"passive_address", text},
-    KeySpec{"upstream_mode", [](Setting& s, Config&) { choice(s, std::array<std::string_view, 2>{"passive", "active"}); }},
-    KeySpec{"implicit_tls", no_listener},
-    KeySpec{"client_tls", [](Setting& s, Config&) { choice(s, std::array<std::string_view, 3>{"off", "allow", "require"}); }},
-    KeySpec{"upstream_tls", [](Setting& s, Config&) { choice(s, std::array<std::string_view, 4>{"off", "prefer", "require", "match"}); }},
-    KeySpec{"require_tls_resumption", flag},
-    KeySpec{"site", texts},
-    KeySpec{"sessions_per_client", count},
-    KeySpec{"line", size},
-    KeySpec{"path", size},
-};
 
 constexpr std::array kSmtp{
     KeySpec{"listen", no_listener},
@@ -91,7 +70,6 @@ constexpr std::array kSmtp{
 };
 
 constexpr std::array kSections{
-    SectionSpec{"ftp", kFtp, "FTP is not served"},
     SectionSpec{"smtp", kSmtp, "SMTP is not served"},
 };
 

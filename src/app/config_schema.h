@@ -25,8 +25,8 @@ struct SectionSpec {
 std::span<const KeySpec> top_level_keys();  // workers, user, state_dir; `include` is read apart
 std::span<const SectionSpec> sections();  // those with fixed keys: not [lists], not [[rule]]
 
-// [ftp], [smtp]: their keys are checked, so that one file serves all versions. What would switch on something that is
-// not here is a fault; what would not is accepted.
+// [smtp]: its keys are checked, so that one file serves all versions. What would switch on something that is not here is a fault; what would not
+// is accepted.
 std::span<const SectionSpec> sections_not_done();
 
 // config_inspect.cpp
@@ -34,6 +34,9 @@ std::span<const KeySpec> inspect_keys();
 std::span<const KeySpec> quarantine_keys();
 // Once all files are read: default patterns and folders are resolved, and engines that something names must have what they need.
 void check_inspection(Config& config, Reading& reading);
+
+// config_ftp.cpp
+std::span<const KeySpec> ftp_keys();
 
 // config_tls.cpp
 std::span<const KeySpec> tls_keys();

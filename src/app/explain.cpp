@@ -17,6 +17,8 @@
 #include <filesystem>
 #include <optional>
 #include <ostream>
+#include <tuple>
+#include <utility>
 
 namespace sluice::app {
 
@@ -55,20 +57,24 @@ public:
 
 private:
     bool read_options();
-    void set_common_facts(Facts& facts);
+    void set_common_facts(Facts& facts, const std::vector<IpPort>& listeners);
+    void set_server_facts(Facts& facts);
     void set_country(Facts& facts, Field field, const IpAddress& address) const;
     void explain_http();
     void explain_inside(Facts& facts);
     void explain_payloads(Facts& facts);
     void explain_ftp();
+    bool explain_command(Facts& facts, std::string_view command);
+    bool is_client();
     void explain_mail();
     // Adds the step and says whether the walk goes on.
     bool judge(Phase phase, Protocol protocol, Facts& facts, std::string title);
     void dial(Protocol protocol, Facts& facts);
     bool read_file_options();
-    bool payload(Facts& facts, std::string_view direction, bool has_file);
+    bool payload(Protocol protocol, Facts& facts, std::string_view direction, bool has_file);
     void refuse_by_setting(std::string key, std::string reason);
     void apply_default();
+    bool is_refused() const { return verdict_ && verdict_->action != "allow" && verdict_->action != "trust"; }
     const policy::Policy& policy() const { return *loaded_.policy; }
 
     const Loaded& loaded_;
@@ -86,6 +92,7 @@ private:
     std::vector<Step> steps_;
     std::optional<Verdict> verdict_;
     bool trusted_ = false;
+    bool allowed_ = false;                                 // by a rule, so that [policy] default does not count
     std::optional<Action> plan_;                           // intercept or tunnel: what a rule says, or [tls] intercept
 };
 
@@ -135,7 +142,7 @@ bool Explainer::read_file_options() {
 }
 
 // A payload that nobody looks into: what rules say as long as its bytes are not known. `has_file`: it is --file's. False: it ends there.
-bool Explainer::payload(Facts& facts, std::string_view direction, bool has_file) {
+bool Explainer::payload(Protocol protocol, Facts& facts, std::string_view direction, bool has_file) {
     facts.set(Field::payload_direction, direction);
     if (has_file && !options_.file.empty()) {
         facts.set(Field::file_name, std::string_view(file_name_));
@@ -143,24 +150,39 @@ bool Explainer::payload(Facts& facts, std::string_view direction, bool has_file)
         facts.set(Field::file_size, file_size_);
     }
     for (const Phase phase : {Phase::payload, Phase::verdict})
-        if (policy().has_rules(phase, Protocol::http) &&
-            !judge(phase, Protocol::http, facts, fmt::format("{} ({})", policy::to_string(phase), direction)))
+        if (policy().has_rules(phase, protocol) &&
+            !judge(phase, protocol, facts, fmt::format("{} ({})", policy::to_string(phase), direction)))
             return false;
     for (const Field field : {Field::file_name, Field::file_extension, Field::file_size}) facts.clear(field);
     return true;
 }
 
-void Explainer::set_common_facts(Facts& facts) {
+void Explainer::set_common_facts(Facts& facts, const std::vector<IpPort>& listeners) {
     facts.set(Field::client_ip, client_);
     set_country(facts, Field::client_country, client_);
     if (!options_.user.empty()) facts.set(Field::user_name, std::string_view(options_.user));
     facts.set(Field::network_transport, std::string_view("tcp"));
-    if (!loaded_.config.http.listen.empty()) {
-        texts_.push_back(loaded_.config.http.listen.front().to_string());
+    if (!listeners.empty()) {
+        texts_.push_back(listeners.front().to_string());
         facts.set(Field::listener, std::string_view(texts_.back()));
     }
     policy::Scratch scratch;
     policy().set_time(facts, scratch, std::time(nullptr));
+}
+
+void Explainer::set_server_facts(Facts& facts) {
+    facts.set(Field::url_domain, std::string_view(url_.authority.host));
+    facts.set(Field::server_address, std::string_view(url_.authority.host));
+    facts.set(Field::url_port, url_.port);
+    facts.set(Field::server_port, url_.port);
+    if (const auto registered = policy::registered_domain(url_.authority.host); !registered.empty())
+        facts.set(Field::url_registered_domain, registered);
+}
+
+bool Explainer::is_client() {
+    if (std::ranges::any_of(loaded_.config.http.clients, [&](const IpNetwork& network) { return network.contains(client_); })) return true;
+    refuse_by_setting("http.clients", fmt::format("{} is not a client that is served", client_.to_string()));
+    return false;
 }
 
 void Explainer::set_country(Facts& facts, Field field, const IpAddress& address) const {
@@ -186,6 +208,7 @@ bool Explainer::judge(Phase phase, Protocol protocol, Facts& facts, std::string 
     }
     // Of several that let it through the first is what a person asks about; one that does not ends the walk.
     const bool goes_on = rule.action == Action::allow || rule.action == Action::trust;
+    allowed_ = allowed_ || (goes_on && phase <= Phase::request);
     const bool is_builtin = rule.place.file.empty();
     if (!goes_on || !verdict_)
         verdict_ = Verdict{std::string(policy::to_string(rule.action)),
@@ -202,7 +225,7 @@ void Explainer::refuse_by_setting(std::string key, std::string reason) {
 }
 
 void Explainer::apply_default() {
-    if (verdict_ || policy().default_action() == Action::allow) return;
+    if (allowed_ || trusted_ || policy().default_action() == Action::allow) return;
     verdict_ = Verdict{std::string(policy::to_string(policy().default_action())), "default", "", "request", "", {}};
 }
 
@@ -213,16 +236,14 @@ void Explainer::dial(Protocol protocol, Facts& facts) {
         steps_.push_back(std::move(step));
         return;
     }
-    policy::ProtectHost::Self self{policy::interface_addresses(), loaded_.config.http.listen};
-    self.listeners.insert(self.listeners.end(), loaded_.config.http.tls_listen.begin(), loaded_.config.http.tls_listen.end());
-    self.listeners.insert(self.listeners.end(), loaded_.config.admin.listen.begin(), loaded_.config.admin.listen.end());
-    const policy::ProtectHost protect(std::move(self));
+    const policy::ProtectHost protect({policy::interface_addresses(), own_listeners(loaded_.config)});
+    const bool is_from_configuration = protocol == Protocol::ftp && !loaded_.config.ftp.upstream.host.empty();
     std::size_t refused = 0;
     std::optional<Verdict> why;
     const std::optional<Verdict> before = verdict_;
     for (const IpAddress& server : servers_) {
         const std::string title = "dial " + server.to_string();
-        if (policy().protect_host()) {
+        if (policy().protect_host() && !is_from_configuration) {
             if (const auto reason = protect.refuses(client_, {server, url_.port})) {
                 steps_.push_back({title, {}, fmt::format("protect-host refuses it: {}", *reason)});
                 why = Verdict{"block", "builtin", "protect-host", "dial", std::string(*reason), {}};
@@ -243,23 +264,17 @@ void Explainer::dial(Protocol protocol, Facts& facts) {
 
 void Explainer::explain_http() {
     Facts facts;
-    set_common_facts(facts);
-    facts.set(Field::network_protocol, std::string_view("http"));
     const HttpConfig& http = loaded_.config.http;
-    if (std::ranges::none_of(http.clients, [&](const IpNetwork& network) { return network.contains(client_); }))
-        return refuse_by_setting("http.clients", fmt::format("{} is not a client that is served", client_.to_string()));
+    set_common_facts(facts, http.listen);
+    facts.set(Field::network_protocol, std::string_view("http"));
+    if (!is_client()) return;
     if (!judge(Phase::connect, Protocol::http, facts, "connect")) return;
 
     // What is encrypted begins with a CONNECT, with no more than the name and the port, and a ClientHello; what is decrypted goes on as a request.
     const bool tunnel = url_.scheme == "https" || options_.method == "CONNECT";
     facts.set(Field::request_method, tunnel ? std::string_view("CONNECT") : std::string_view(options_.method));
     facts.set(Field::http_version, std::string_view("1.1"));
-    facts.set(Field::url_domain, std::string_view(url_.authority.host));
-    facts.set(Field::server_address, std::string_view(url_.authority.host));
-    facts.set(Field::url_port, url_.port);
-    facts.set(Field::server_port, url_.port);
-    if (const auto registered = policy::registered_domain(url_.authority.host); !registered.empty())
-        facts.set(Field::url_registered_domain, registered);
+    set_server_facts(facts);
     if (tunnel) {
         texts_.push_back({});
         url_.authority.append_to(texts_.back(), url_.port);
@@ -292,7 +307,7 @@ void Explainer::explain_http() {
     if (!tunnel && http::is_bad_port(url_.port))
         return refuse_by_setting("", fmt::format("port {} belongs to another protocol (Fetch standard, bad ports)", url_.port));
     dial(Protocol::http, facts);
-    if (verdict_ && verdict_->action != "allow" && verdict_->action != "trust") return;
+    if (is_refused()) return;
     if (tunnel) {
         facts.set(Field::tls_server_name, std::string_view(url_.authority.host));
         if (policy().has_rules(Phase::tls, Protocol::http) && !judge(Phase::tls, Protocol::http, facts, "tls")) return;
@@ -307,9 +322,9 @@ void Explainer::explain_http() {
 
 void Explainer::explain_payloads(Facts& facts) {
     const bool uploads = options_.method == "POST" || options_.method == "PUT" || options_.method == "PATCH";
-    if (uploads && !payload(facts, "upload", true)) return;
+    if (uploads && !payload(Protocol::http, facts, "upload", true)) return;
     if (policy().has_rules(Phase::response, Protocol::http) && !judge(Phase::response, Protocol::http, facts, "response")) return;
-    payload(facts, "download", !uploads);
+    payload(Protocol::http, facts, "download", !uploads);
 }
 
 // The request, as it is once TLS is decrypted.
@@ -326,29 +341,58 @@ void Explainer::explain_inside(Facts& facts) {
     explain_payloads(facts);
 }
 
+// As a session walks: who comes in, whom USER names, the server's addresses, the login, and a command with its file.
 void Explainer::explain_ftp() {
     Facts facts;
-    set_common_facts(facts);
+    const FtpConfig& ftp = loaded_.config.ftp;
+    if (!ftp.is_on()) err_ << "sluice: ftp.listen is empty: no FTP client is served\n";
+    set_common_facts(facts, ftp.listen.empty() ? ftp.implicit_tls : ftp.listen);
     facts.set(Field::network_protocol, std::string_view("ftp"));
+    if (!is_client()) return;
     if (!judge(Phase::connect, Protocol::ftp, facts, "connect")) return;
-    facts.set(Field::url_domain, std::string_view(url_.authority.host));
-    facts.set(Field::server_address, std::string_view(url_.authority.host));
-    facts.set(Field::url_port, url_.port);
-    facts.set(Field::server_port, url_.port);
-    facts.set(Field::url_scheme, std::string_view(url_.scheme));
+
+    const bool is_fixed = !ftp.upstream.host.empty();
+    if (is_fixed) {
+        err_ << fmt::format("sluice: the server is ftp.upstream, {}, whatever the URL says\n", ftp.upstream.host);
+        url_.authority = upstream_authority(ftp);
+        url_.port = ftp.upstream.port;
+        full_ = url_.canonical();
+        if (url_.authority.address) servers_ = {url_.authority.address->unmapped()};
+    } else if (std::ranges::none_of(ftp.ports, [&](const PortRange& r) { return r.first <= url_.port && url_.port <= r.last; })) {
+        return refuse_by_setting("ftp.ports", fmt::format("port {} is not among them", url_.port));
+    }
+    set_server_facts(facts);
+    if (!judge(Phase::connect, Protocol::ftp, facts, "connect (USER)")) return;
+    dial(Protocol::ftp, facts);
+    if (is_refused()) return;
+
+    const auto let_in = std::pair(verdict_, allowed_);  // what a rule says of the login is not about the file
+    facts.set(Field::url_scheme, std::string_view("ftp"));
+    if (!explain_command(facts, "PASS")) return;
+    std::tie(verdict_, allowed_) = let_in;
+
+    const std::string_view method = options_.method;
+    const std::string_view command = method == "GET" ? "RETR" : method == "PUT" ? "STOR" : method;
+    facts.set(Field::ftp_argument, std::string_view(url_.path));
     facts.set(Field::url_path, std::string_view(url_.path));
     facts.set(Field::url_full, std::string_view(full_));
     if (!url_.extension().empty()) facts.set(Field::url_extension, url_.extension());
-    facts.set(Field::ftp_command, std::string_view("RETR"));
-    if (!judge(Phase::request, Protocol::ftp, facts, "request")) return;
+    if (!explain_command(facts, command)) return;
+    if (policy().has_rules(Phase::response, Protocol::ftp) && !judge(Phase::response, Protocol::ftp, facts, "response")) return;
+    if (command == "RETR") payload(Protocol::ftp, facts, "download", true);
+    if (command == "STOR" || command == "STOU" || command == "APPE") payload(Protocol::ftp, facts, "upload", true);
+}
+
+bool Explainer::explain_command(Facts& facts, std::string_view command) {
+    facts.set(Field::ftp_command, command);
+    if (!judge(Phase::request, Protocol::ftp, facts, fmt::format("request ({})", command))) return false;
     apply_default();
-    if (verdict_ && verdict_->by == "default") return;
-    dial(Protocol::ftp, facts);
+    return !is_refused();
 }
 
 void Explainer::explain_mail() {
     Facts facts;
-    set_common_facts(facts);
+    set_common_facts(facts, {});
     facts.set(Field::network_protocol, std::string_view("smtp"));
     if (!judge(Phase::connect, Protocol::smtp, facts, "connect")) return;
     texts_.push_back(lower(options_.sender));
@@ -363,8 +407,7 @@ bool Explainer::run() {
     if (!recipient_.empty()) explain_mail();
     else if (url_.scheme == "ftp") explain_ftp();
     else explain_http();
-    if (!recipient_.empty() || url_.scheme == "ftp")
-        err_ << "sluice: this version speaks HTTP only: what the rules say holds for versions that do\n";
+    if (!recipient_.empty()) err_ << "sluice: this version does not carry SMTP: what the rules say holds for versions that do\n";
     if (!verdict_) verdict_ = Verdict{std::string(policy::to_string(policy().default_action())), "default", "", "request", "", {}};
     return true;
 }

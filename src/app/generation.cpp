@@ -41,18 +41,39 @@ http::Generation make_generation(const Config& config, std::shared_ptr<const pol
     settings->page = config.http.page;
     settings->pac = config.http.pac;
     settings->wait_for_log = config.log.when_full == WhenFull::wait;
-    if (policy->protect_host()) {
-        policy::ProtectHost::Self self{surroundings.interface_addresses, config.http.listen};
-        self.listeners.insert(self.listeners.end(), config.http.tls_listen.begin(), config.http.tls_listen.end());
-        self.listeners.insert(self.listeners.end(), config.admin.listen.begin(), config.admin.listen.end());
-        settings->protect_host = std::make_shared<const policy::ProtectHost>(std::move(self));
-    }
+    if (policy->protect_host())
+        settings->protect_host =
+            std::make_shared<const policy::ProtectHost>(policy::ProtectHost::Self{surroundings.interface_addresses, own_listeners(config)});
     settings->countries = config.geo.countries;
     settings->redaction = std::make_shared<const audit::Redaction>(config.log.redact);
 
     std::vector<std::string_view> names;
     for (const policy::Rule& rule : policy->all_rules()) names.push_back(rule.name);
     return {std::move(settings), {std::move(policy), metrics.rule_slots(names)}};
+}
+
+ftp::Generation make_ftp_generation(const Config& config, const http::Generation& http, const Tls& tls) {
+    auto settings = std::make_shared<ftp::Settings>();
+    static_cast<sessions::Settings&>(*settings) = *http.settings;
+    settings->ports.clear();
+    for (const PortRange& range : config.ftp.ports) settings->ports.push_back({range.first, range.last});
+    settings->passive_ports = {config.ftp.passive_ports.first, config.ftp.passive_ports.last};
+    settings->passive_address = config.ftp.passive_address;
+    if (!config.ftp.upstream.host.empty()) {
+        settings->upstream = ftp::FixedServer{upstream_authority(config.ftp), config.ftp.upstream.port};
+        settings->protect_host = nullptr;                // what the configuration names is exempt, and nothing else is dialled
+    }
+    settings->upstream_mode = config.ftp.is_active ? ftp::DataMode::active : ftp::DataMode::passive;
+    settings->site = config.ftp.site;
+    settings->sessions_per_client = config.ftp.sessions_per_client;
+    settings->client_tls = static_cast<ftp::ClientTls>(config.ftp.client_tls);
+    settings->upstream_tls = static_cast<ftp::UpstreamTls>(config.ftp.upstream_tls);
+    settings->require_tls_resumption = config.ftp.require_tls_resumption;
+    settings->implicit_listeners = config.ftp.implicit_tls;
+    settings->own_tls = tls.ftp_own;
+    settings->own_has_certificate = !config.tls.certificate.empty();
+    settings->trust = tls.ftp_trust;
+    return {std::move(settings), http.rules};
 }
 
 }  // namespace sluice::app

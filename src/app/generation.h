@@ -5,6 +5,7 @@
 #include "app/config.h"
 #include "app/interception.h"
 #include "audit/metrics.h"
+#include "sessions/ftp/settings.h"
 #include "sessions/http/settings.h"
 
 #include <memory>
@@ -25,5 +26,8 @@ std::string new_via_name();
 http::Generation make_generation(const Config& config, std::shared_ptr<const policy::Policy> policy,
                                  std::shared_ptr<const inspect::Setup> inspect, const Tls& tls, const Surroundings& surroundings,
                                  audit::Metrics& metrics);
+
+// Beside HTTP's, with which it shares what both have: clients, policy, inspection.
+ftp::Generation make_ftp_generation(const Config& config, const http::Generation& http, const Tls& tls);
 
 }  // namespace sluice::app

@@ -18,6 +18,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <array>
 #include <cerrno>
 #include <csignal>
 #include <cstdio>
@@ -109,17 +110,27 @@ bool Instance::bind() {
         return false;
     };
     // Listeners share their ports with one another (SO_REUSEPORT), and would with another process of this user: that nobody listens there is tried first.
-    for (const auto* addresses : {&config_.http.listen, &config_.http.tls_listen, &config_.admin.listen})
-        for (const IpPort& address : *addresses)
+    struct Wanted {
+        std::string_view key;
+        const std::vector<IpPort>& addresses;
+        std::vector<std::vector<net::ListenSocket>>* sockets;  // null: one each, for this thread
+    };
+    const std::array<Wanted, 5> all{{{"http.listen", config_.http.listen, &http_sockets_},
+                                     {"http.listen", config_.http.tls_listen, &http_sockets_},
+                                     {"ftp.listen", config_.ftp.listen, &ftp_sockets_},
+                                     {"ftp.implicit_tls", config_.ftp.implicit_tls, &ftp_sockets_},
+                                     {"admin.listen", config_.admin.listen, nullptr}}};
+    for (const Wanted& wanted : all)
+        for (const IpPort& address : wanted.addresses)
             if (const int error = error_of_binding(address); error != 0)
-                return cannot_listen(address, addresses == &config_.admin.listen ? "admin.listen" : "http.listen",
-                                     Error{Errc::io_failed, Side::self, "cannot bind", error});
-    std::vector<IpPort> all = config_.http.listen;
-    all.insert(all.end(), config_.http.tls_listen.begin(), config_.http.tls_listen.end());
-    for (const IpPort& address : all) {
-        auto sockets = net::ListenSocket::open(address, worker_count(config_));
-        if (!sockets) return cannot_listen(address, "http.listen", sockets.error());
-        http_sockets_.push_back(std::move(*sockets));
+                return cannot_listen(address, wanted.key, Error{Errc::io_failed, Side::self, "cannot bind", error});
+    for (const Wanted& wanted : all) {
+        for (const IpPort& address : wanted.addresses) {
+            if (wanted.sockets == nullptr) break;
+            auto sockets = net::ListenSocket::open(address, worker_count(config_));
+            if (!sockets) return cannot_listen(address, wanted.key, sockets.error());
+            wanted.sockets->push_back(std::move(*sockets));
+        }
     }
     for (const IpPort& address : config_.admin.listen) {
         auto socket = net::ListenSocket::open(address);
@@ -178,6 +189,7 @@ bool Instance::drop_privileges() {
     if (connections_ > affordable)
         spdlog::warn("limits.connections: {} need more descriptors than the {} there are (RLIMIT_NOFILE)", connections_, descriptors);
     connection_limits_.set(connections_, config_.limits.connections_per_client);
+    ftp_sessions_.set(0, config_.ftp.sessions_per_client);
     if (ids) {
         if (const auto done = become(config_.user, *ids); !done) {
             say("sluice: " + done.error());
@@ -229,19 +241,27 @@ bool Instance::start_workers() {
     }
     surroundings_ = {new_via_name(), policy::interface_addresses()};
     const http::Generation generation = make_generation(config_, policy_, inspect_, tls_, surroundings_, metrics_);
+    const ftp::Generation ftp_generation = make_ftp_generation(config_, generation, tls_);
     for (std::size_t i = 0; i < workers; ++i) {
         net::Worker& worker = runtime_->worker(i);
         services_.push_back(std::make_unique<http::Service>(
             http::Service::Parts{worker, rate_limits_, *passwords_, log_->lane(i), metrics_.worker(i), *inspection_, interception_.get()},
             generation));
-        for (auto& sockets : http_sockets_)
+        ftp_services_.push_back(
+            std::make_unique<ftp::Service>(ftp::Service::Parts{worker, rate_limits_, log_->lane(i), metrics_.worker(i), *inspection_,
+                                                               ftp_sessions_, interception_ ? &services_.back()->leaves() : nullptr},
+                                           ftp_generation));
+        const auto listen = [&](net::ListenSocket& socket, net::Listener::Handler accept) {
             listeners_.push_back(std::make_unique<net::Listener>(
-                worker, std::move(sockets[i]), connection_limits_,
-                [service = services_.back().get()](net::Accepted accepted) { service->accept(std::move(accepted)); },
-                [shard = &metrics_.worker(i)](const Error& error) {
+                worker, std::move(socket), connection_limits_, std::move(accept), [shard = &metrics_.worker(i)](const Error& error) {
                     shard->refused(audit::Refusal::no_descriptors);
                     spdlog::warn("accepting pauses: {} ({})", error.what, std::strerror(error.cause));
                 }));
+        };
+        for (auto& sockets : http_sockets_)
+            listen(sockets[i], [service = services_.back().get()](net::Accepted accepted) { service->accept(std::move(accepted)); });
+        for (auto& sockets : ftp_sockets_)
+            listen(sockets[i], [service = ftp_services_.back().get()](net::Accepted accepted) { service->accept(std::move(accepted)); });
     }
     runtime_->reload_name_files_if_changed();
     runtime_->start();
@@ -262,6 +282,10 @@ bool Instance::start_workers() {
 void Instance::announce() {
     for (const IpPort& address : config_.http.listen) say(fmt::format("http listens on {}", address.to_string()));
     for (const IpPort& address : config_.http.tls_listen) say(fmt::format("http listens on https://{}", address.to_string()));
+    for (const IpPort& address : config_.ftp.listen) say(fmt::format("ftp listens on {}", address.to_string()));
+    for (const IpPort& address : config_.ftp.implicit_tls) say(fmt::format("ftp listens on {}, in TLS", address.to_string()));
+    if (config_.ftp.is_on() && config_.ftp.client_tls != ClientTls::off && !tls_.ftp_own)
+        spdlog::info("FTP clients are offered no TLS: there is neither tls.certificate nor a CA (`sluice ca init`)");
     for (const IpPort& address : config_.admin.listen) say(fmt::format("admin listens on {}", address.to_string()));
     is_ready_ = true;
     publish_gauges();
@@ -335,11 +359,13 @@ bool Instance::on_command(const std::string& command, ControlSocket::Answer answ
 boost::json::object Instance::status() const {
     const audit::MetricsSnapshot numbers = metrics_.snapshot();
     const audit::Log::Counters events = log_->counters();
-    boost::json::array files, http, admin;
+    boost::json::array files, http, ftp, admin;
     for (const auto& file : config_.files) files.emplace_back(file.string());
     if (files.empty()) files.emplace_back("(embedded default)");
     for (const IpPort& address : config_.http.listen) http.emplace_back(address.to_string());
     for (const IpPort& address : config_.http.tls_listen) http.emplace_back("https://" + address.to_string());
+    for (const IpPort& address : config_.ftp.listen) ftp.emplace_back(address.to_string());
+    for (const IpPort& address : config_.ftp.implicit_tls) ftp.emplace_back("ftps://" + address.to_string());
     for (const IpPort& address : config_.admin.listen) admin.emplace_back(address.to_string());
     boost::json::object lists;
     for (std::size_t i = 0; i < policy_->lists().size(); ++i) {
@@ -360,6 +386,7 @@ boost::json::object Instance::status() const {
         {"uptime_seconds", uptime},
         {"config", std::move(files)},
         {"http", std::move(http)},
+        {"ftp", std::move(ftp)},
         {"admin", std::move(admin)},
         {"workers", runtime_->size()},
         {"client_connections", connection_limits_.total()},

@@ -15,6 +15,7 @@
 #include "net/listener.h"
 #include "net/runtime.h"
 #include "policy/rate_limits.h"
+#include "sessions/ftp/service.h"
 #include "sessions/http/credentials.h"
 #include "sessions/http/interception.h"
 #include "sessions/http/service.h"
@@ -101,10 +102,12 @@ private:
     ControlSocket control_;
     std::vector<net::ListenSocket> admin_sockets_;
     std::vector<std::vector<net::ListenSocket>> http_sockets_;  // by address, then by worker
+    std::vector<std::vector<net::ListenSocket>> ftp_sockets_;
 
     // Destroyed from the last to the first.
     audit::Metrics metrics_;
     net::ConnectionLimits connection_limits_;
+    net::ConnectionLimits ftp_sessions_{0, 0};
     policy::RateLimits rate_limits_;
     inspect::Quarantine quarantine_;
     std::unique_ptr<inspect::Shared> inspection_;  // what payloads wait in, and who scans them
@@ -115,6 +118,7 @@ private:
     std::unique_ptr<http::Interception> interception_;  // null: there is no CA. Its thread ends before the workers that it tells go
     std::unique_ptr<inspect::ScannerPool> scanners_;  // goes before the workers do, and after their loops have ended
     std::vector<std::unique_ptr<http::Service>> services_;  // by worker
+    std::vector<std::unique_ptr<ftp::Service>> ftp_services_;  // likewise; they have the former's leaves
     std::vector<std::unique_ptr<net::Listener>> listeners_;  // several a worker
 
     std::thread reloader_;

@@ -138,6 +138,7 @@ std::string Instance::apply(Loaded& loaded) {
     inspection_->storage.disk.set_limit(config_.inspect.disk);
     use_quarantine_options();
     connection_limits_.set(connections_, config_.limits.connections_per_client);
+    ftp_sessions_.set(0, config_.ftp.sessions_per_client);
     use_generation();
     publish_gauges();
     return {};
@@ -145,7 +146,11 @@ std::string Instance::apply(Loaded& loaded) {
 
 void Instance::use_generation() {
     const http::Generation generation = make_generation(config_, policy_, inspect_, tls_, surroundings_, metrics_);
-    runtime_->post_to_all([this, generation](net::Worker& worker) { services_[worker.index()]->replace(generation); });
+    const ftp::Generation ftp_generation = make_ftp_generation(config_, generation, tls_);
+    runtime_->post_to_all([this, generation, ftp_generation](net::Worker& worker) {
+        services_[worker.index()]->replace(generation);
+        ftp_services_[worker.index()]->replace(ftp_generation);
+    });
 }
 
 void Instance::use_quarantine_options() {
@@ -191,7 +196,10 @@ void Instance::drain() {
     is_ready_ = false;
     publish_gauges();
     runtime_->stop_accepting();
-    runtime_->post_to_all([this](net::Worker& worker) { services_[worker.index()]->drain(); });
+    runtime_->post_to_all([this](net::Worker& worker) {
+        services_[worker.index()]->drain();
+        ftp_services_[worker.index()]->drain();
+    });
     wait_for_drain();
 }
 
@@ -227,6 +235,7 @@ void Instance::finish() {
         std::_Exit(0);
     }
     listeners_.clear();
+    ftp_services_.clear();
     services_.clear();
     // Calls that are still running tell a worker when they are over. A scanner elsewhere may take its time, which nobody waits for any more.
     passwords_.reset();

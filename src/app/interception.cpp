@@ -6,10 +6,43 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <functional>
 
 namespace sluice::app {
 
-bool needs_authority(const Config& config, const Tls& tls) { return tls.trust || (tls.own && config.tls.certificate.empty()); }
+namespace {
+
+using Fault = std::function<void(std::string)>;
+
+// What FTP's clients are offered, and by whom its servers are believed. ALPN has no word that FTP's servers know, so none is offered.
+void load_ftp(const Config& config, Tls& tls, const Fault& fault) {
+    if (!config.ftp.is_on()) return;
+    const bool has_identity = !config.tls.certificate.empty() || has_authority(config);
+    if (!has_identity && !config.ftp.implicit_tls.empty())
+        return fault("ftp.implicit_tls: needs tls.certificate and tls.key, or a CA (`sluice ca init`)");
+    if (!has_identity && config.ftp.client_tls == ClientTls::require)
+        return fault("ftp.client_tls: TLS cannot be required without tls.certificate and tls.key, or a CA (`sluice ca init`)");
+    // An implicit listener is one whatever AUTH does.
+    if (has_identity && (config.ftp.client_tls != ClientTls::off || !config.ftp.implicit_tls.empty())) {
+        auto own =
+            net::tls::Acceptor::make({.protocol = "ftp", .certificate = config.tls.certificate, .key = config.tls.key, .client_roots = {}});
+        if (!own) return fault("tls: " + own.error());
+        tls.ftp_own = std::move(*own);
+    }
+    if (config.ftp.upstream_tls == UpstreamTls::off) return;
+    auto trust =
+        net::tls::Trust::load({.extra_roots = config.tls.upstream_ca, .certificates = config.tls.client_certificates, .protocol = ""});
+    if (!trust) return fault("tls: " + trust.error());
+    tls.ftp_trust = std::move(*trust);
+}
+
+}  // namespace
+
+bool needs_authority(const Config& config, const Tls& tls) {
+    const FtpConfig& ftp = config.ftp;
+    const bool ftp_does = ftp.is_on() && (!ftp.implicit_tls.empty() || ftp.client_tls == ClientTls::require);
+    return tls.trust || ((tls.own || ftp_does) && config.tls.certificate.empty());
+}
 
 Tls load_tls(const Config& config, const policy::Policy& policy, Diagnostics& faults) {
     Tls tls;
@@ -29,6 +62,7 @@ Tls load_tls(const Config& config, const policy::Policy& policy, Diagnostics& fa
         if (!own) return fault("tls: " + own.error());
         tls.own = std::move(*own);
     }
+    load_ftp(config, tls, fault);
     const auto rule = std::ranges::find(policy.all_rules(), policy::Action::intercept, &policy::Rule::action);
     if (!config.tls.intercept && rule == policy.all_rules().end()) return tls;
     if (!has_authority(config))

@@ -17,6 +17,8 @@ namespace sluice::app {
 struct Tls {
     std::shared_ptr<const net::tls::Trust> trust;        // by whom servers are believed; null where nothing is decrypted
     std::shared_ptr<const net::tls::Acceptor> own;       // of our own listeners; null where none is in TLS
+    std::shared_ptr<const net::tls::Trust> ftp_trust;  // by whom FTP servers are believed; null where they are spoken with in the clear
+    std::shared_ptr<const net::tls::Acceptor> ftp_own;  // what FTP clients are offered; null: nothing
 };
 
 // Whether leaves are wanted.

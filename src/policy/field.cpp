@@ -112,7 +112,7 @@ Moment moment_of(Phase phase) { return static_cast<Moment>(static_cast<int>(phas
 
 bool comes_before(Protocol protocol, Moment a, Moment b) {
     const auto order = [&](Moment moment) {
-        if (protocol == Protocol::smtp && moment == dial) return static_cast<int>(request) * 2 - 1;
+        if (protocol != Protocol::http && moment == dial) return static_cast<int>(request) * 2 - 1;
         return static_cast<int>(moment) * 2;
     };
     return order(a) < order(b);

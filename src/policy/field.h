@@ -101,7 +101,7 @@ inline constexpr std::size_t field_count = static_cast<std::size_t>(Field::timin
 enum class Moment : std::uint8_t { accept, named, tls, request, dial, response, payload, verdict, never };
 Phase phase_of(Moment moment);                           // not for `never`
 Moment moment_of(Phase phase);                           // the last one of the phase
-// Whether, in the walk of `protocol`, `a` comes before `b` (SMTP dials before `request`).
+// Whether, in the walk of `protocol`, `a` comes before `b` (FTP dials at USER, before there is a command; SMTP before `request` too).
 bool comes_before(Protocol protocol, Moment a, Moment b);
 
 // Payloads go two ways: a field that only one of them has pins a rule of phase `payload` or `verdict` to that one.

@@ -2,6 +2,7 @@
 #include "policy/placement.h"
 
 #include <algorithm>
+#include <array>
 
 #include <fmt/format.h>
 
@@ -10,11 +11,33 @@ namespace {
 
 using enum Moment;
 
-// Requests and answers are answered and edited where there is one: an action of this kind is not taken before the client has said what it
-// wants. Others may be taken when a client connects.
-Moment earliest(Action action) {
+// The protocols that this version carries.
+constexpr std::array carried{Protocol::http, Protocol::ftp};
+
+Moment moment_in(const Moments& moments, Protocol protocol) { return moments[static_cast<std::size_t>(protocol)]; }
+
+bool applies_to_any_carried(const Moments& moments) {
+    return std::ranges::any_of(carried, [&](Protocol protocol) { return moment_in(moments, protocol) != never; });
+}
+
+// FTP has no header, and its TLS ends here, whatever a rule says.
+bool does_anything(Protocol protocol, Action action) {
     switch (action) {
-        case Action::redirect:
+        case Action::intercept:
+        case Action::tunnel:
+        case Action::set_request_header:
+        case Action::remove_request_header:
+        case Action::set_response_header:
+        case Action::remove_response_header: return protocol != Protocol::ftp;
+        default: return true;
+    }
+}
+
+// Requests and answers are answered and edited where there is one: an action of this kind is not taken before the client has said what it
+// wants. Others may be taken when a client connects. Elsewhere than in HTTP `redirect` is `block`.
+Moment earliest(Protocol protocol, Action action) {
+    switch (action) {
+        case Action::redirect: return protocol == Protocol::http ? named : accept;
         case Action::authenticate:
         case Action::intercept:                          // there is nothing to decrypt before a CONNECT
         case Action::tunnel:
@@ -28,14 +51,14 @@ Moment earliest(Action action) {
 }
 
 // And where it still can be.
-Moment latest(Action action) {
+Moment latest(Protocol protocol, Action action) {
     switch (action) {
         case Action::intercept:
         case Action::tunnel: return tls;
-        case Action::authenticate: return request;
+        case Action::authenticate: return protocol == Protocol::ftp ? named : request;
         case Action::set_request_header:
         case Action::remove_request_header: return dial;
-        case Action::redirect:
+        case Action::redirect: return protocol == Protocol::http ? response : verdict;
         case Action::set_response_header:
         case Action::remove_response_header: return response;
         case Action::inspect: return payload;
@@ -43,12 +66,14 @@ Moment latest(Action action) {
     }
 }
 
-std::string_view say_late(Action action) {
+std::string_view say_late(Protocol protocol, Action action) {
     switch (action) {
         case Action::inspect: return "how a payload is inspected is fixed in phase `payload`";
         case Action::intercept:
         case Action::tunnel: return "whether TLS is decrypted is decided when the client has said what it wants";
-        case Action::authenticate: return "credentials are asked for in phase `request` at the latest";
+        case Action::authenticate:
+            return protocol == Protocol::ftp ? "credentials come with USER, in phase `connect`"
+                                             : "credentials are asked for in phase `request` at the latest";
         case Action::set_request_header:
         case Action::remove_request_header: return "the request's head has gone to the server then";
         default: return "the response's head has gone to the client then";
@@ -60,13 +85,17 @@ Moment later(Protocol protocol, Moment a, Moment b) {
     return comes_before(protocol, a, b) ? b : a;
 }
 
-// What the condition and `per` read, without tags.
-Moment own_moment(const PlacementInput& input, Protocol protocol) {
-    Moment moment = earliest(input.rule->action);
+// When what the condition and `per` read is known, without tags; not before `moment`.
+Moment known_from(const PlacementInput& input, Protocol protocol, Moment moment) {
     for (const FieldInfo& field : fields())
         if (input.condition->reads.test(static_cast<std::size_t>(field.field))) moment = later(protocol, moment, field.known_in(protocol));
     for (const RateLimit::Key& key : input.rule->limit.per) moment = later(protocol, moment, info(key.field).known_in(protocol));
     return moment;
+}
+
+Moment own_moment(const PlacementInput& input, Protocol protocol) {
+    const Action action = input.rule->action;
+    return does_anything(protocol, action) ? known_from(input, protocol, earliest(protocol, action)) : never;
 }
 
 bool sets_tag_read_by(const Rule& setter, const Condition& reader) {
@@ -113,6 +142,10 @@ void apply_asked_phase(const PlacementInput& input, std::size_t index, Moments& 
         const auto protocol = static_cast<Protocol>(p);
         if (moments[p] == never) continue;
         if (phase_of(moments[p]) == *input.asked) continue;
+        if (protocol == Protocol::ftp && moment_in(moments, Protocol::http) != never) {
+            // What asks for credentials stays where they come; what HTTP decides in `dial` FTP may know later.
+            if (input.rule->action == Action::authenticate || (asked == dial && moments[p] == request)) continue;
+        }
         if (comes_before(protocol, moments[p], asked)) {
             moments[p] = asked;
             continue;
@@ -127,26 +160,35 @@ void apply_asked_phase(const PlacementInput& input, std::size_t index, Moments& 
     }
 }
 
+// A rule that is in time in HTTP and not in FTP is taken: what FTP cannot do any more, it refuses.
 void check_lateness(const PlacementInput& input, std::size_t index, const Moments& moments, std::vector<PlacementFault>& faults) {
+    const Action action = input.rule->action;
     for (std::size_t p = 0; p < protocol_count; ++p) {
         const auto protocol = static_cast<Protocol>(p);
-        if (moments[p] == never || !comes_before(protocol, latest(input.rule->action), moments[p])) continue;
+        if (moments[p] == never || !comes_before(protocol, latest(protocol, action), moments[p])) continue;
+        const bool refuses = action == Action::authenticate && protocol == Protocol::ftp && moment_in(moments, Protocol::http) != never;
         const std::string_view field = field_known_at(input, protocol, moments[p]);
-        faults.push_back(
-            {index, PlacementFault::Key::action,
-             fmt::format("`{}` in phase `{}`{} is too late: {}", to_string(input.rule->action), to_string(phase_of(moments[p])),
-                         field.empty() ? "" : fmt::format(" (where `{}` is known)", field), say_late(input.rule->action)),
-             false});
+        faults.push_back({index, PlacementFault::Key::action,
+                          fmt::format("`{}` in phase `{}`{}{} is too late{}: {}", to_string(action), to_string(phase_of(moments[p])),
+                                      refuses ? " of ftp" : "", field.empty() ? "" : fmt::format(" (where `{}` is known)", field),
+                                      refuses ? " and refuses what it is about" : "", say_late(protocol, action)),
+                          refuses});
         return;
     }
 }
 
-void warn_of_idleness(std::size_t index, const Moments& moments, std::vector<PlacementFault>& faults) {
+void warn_of_idleness(const PlacementInput& input, std::size_t index, const Moments& moments, std::vector<PlacementFault>& faults) {
     const auto warn = [&](std::string message) { faults.push_back({index, PlacementFault::Key::when, std::move(message), true}); };
-    if (std::ranges::all_of(moments, [](Moment moment) { return moment == never; }))
-        return warn("this rule applies to no protocol: no protocol has all the fields that it reads");
-    const Moment http = moments[0];
-    if (http == never) return warn("this rule has no effect in this version, which carries HTTP alone: it reads fields of other protocols");
+    if (std::ranges::any_of(moments, [](Moment moment) { return moment != never; })) {
+        if (!applies_to_any_carried(moments))
+            warn("this rule has no effect in this version, which does not carry SMTP: it reads fields of that protocol");
+        return;
+    }
+    const Action action = input.rule->action;
+    const bool would_apply = !does_anything(Protocol::ftp, action) && known_from(input, Protocol::ftp, accept) != never;
+    if (would_apply)
+        warn(fmt::format("this rule applies to no protocol: `{}` does nothing in ftp, whose fields it reads", to_string(action)));
+    else warn("this rule applies to no protocol: no protocol has all the fields that it reads");
 }
 
 // Whether a part or the whole is asked for is said when it is asked for.
@@ -168,7 +210,11 @@ void warn_of_late_setters(std::span<const PlacementInput> rules, std::span<const
     for (std::size_t reader = 0; reader < rules.size(); ++reader) {
         if (!rules[reader].condition->reads.test(static_cast<std::size_t>(Field::tags))) continue;
         for (std::size_t setter = reader + 1; setter < rules.size(); ++setter) {
-            if (!sets_tag_read_by(*rules[setter].rule, *rules[reader].condition) || moments[setter][0] != moments[reader][0]) continue;
+            const auto meet = [&](Protocol protocol) {
+                const Moment moment = moment_in(moments[setter], protocol);
+                return moment != never && moment == moment_in(moments[reader], protocol);
+            };
+            if (!sets_tag_read_by(*rules[setter].rule, *rules[reader].condition) || std::ranges::none_of(carried, meet)) continue;
             faults.push_back({reader, PlacementFault::Key::when,
                               fmt::format("this rule reads tags that `{}` sets, which is written below it and decided in the same phase",
                                           rules[setter].rule->name),
@@ -206,7 +252,7 @@ std::vector<Moments> place_rules(std::span<const PlacementInput> rules, std::vec
     wait_for_tags(rules, moments);
     for (std::size_t i = 0; i < rules.size(); ++i) {
         check_lateness(rules[i], i, moments[i], faults);
-        warn_of_idleness(i, moments[i], faults);
+        warn_of_idleness(rules[i], i, moments[i], faults);
         warn_of_late_ranges(rules[i], i, moments[i], faults);
     }
     warn_of_late_setters(rules, moments, faults);
@@ -222,7 +268,7 @@ void warn_of_unknown_fields(std::span<const PlacementInput> rules, std::span<con
         return "";
     };
     for (std::size_t i = 0; i < rules.size(); ++i) {
-        if (moments[i][0] == never) continue;            // there is a warning already
+        if (!applies_to_any_carried(moments[i])) continue;  // there is a warning already
         const auto& per = rules[i].rule->limit.per;
         for (const FieldInfo& field : fields()) {
             const bool counts_by = std::ranges::find(per, field.field, &RateLimit::Key::field) != per.end();
@@ -235,7 +281,35 @@ void warn_of_unknown_fields(std::span<const PlacementInput> rules, std::span<con
     }
 }
 
-void warn_of_overtaking(std::span<const PlacementInput> rules, std::span<const Moments> moments, std::vector<PlacementFault>& faults) {
+namespace {
+
+// Which rules one may overtake. HTTP: those that could be true of a CONNECT (`narrow`), and others: what is decided at `named` overtakes `request` for
+// a CONNECT alone, which has no path that a rule could read. FTP: those that are of it alone (`narrow`), and others: what HTTP has as well is said of HTTP,
+// where a rule on a path is likewise not taken to be about who is let in.
+struct Overtaking {
+    std::span<const PlacementInput> rules;
+    std::span<const Moments> moments;
+    Protocol protocol;
+
+    Moment moment(std::size_t rule) const { return moment_in(moments[rule], protocol); }
+    bool is_narrow(std::size_t rule) const {
+        if (protocol == Protocol::ftp) return moment_in(moments[rule], Protocol::http) == never;
+        return std::ranges::none_of(fields(), [&](const FieldInfo& field) {
+            return !field.in_connect && rules[rule].condition->reads.test(static_cast<std::size_t>(field.field));
+        });
+    }
+    bool overtakes_narrow_alone(std::size_t rule) const { return protocol == Protocol::ftp ? !is_narrow(rule) : moment(rule) == named; }
+
+    std::string message(std::size_t rule, std::size_t overtaken) const {
+        const bool is_http = protocol == Protocol::http;
+        return fmt::format("{}this rule is decided in phase `{}`{}, before `{}`, which is written above it but decided in `{}`",
+                           is_http ? "" : "in ftp ", to_string(phase_of(moment(rule))),
+                           is_http && moment(rule) == named ? " for a CONNECT" : "", rules[overtaken].rule->name,
+                           is_http && moment(overtaken) == named ? "request" : to_string(phase_of(moment(overtaken))));
+    }
+};
+
+void warn_of_overtaking_in(const Overtaking& all, std::vector<bool>& warned, std::vector<PlacementFault>& faults) {
     // For each moment the first deciding rule that is judged there, of two different actions: a rule overtakes the first whose action is not its own.
     // (Two blocks come to the same, whichever is first.)
     constexpr std::size_t moment_count = static_cast<std::size_t>(verdict) + 1;
@@ -243,35 +317,33 @@ void warn_of_overtaking(std::span<const PlacementInput> rules, std::span<const M
         std::size_t rule = 0;
         bool any = false;
     };
-    std::array<std::array<std::array<First, 2>, 2>, moment_count> first{};  // [moment][reads no path][…]
-    const auto lacks_path = [&](std::size_t rule) {  // could be true of a CONNECT
-        return std::ranges::none_of(fields(), [&](const FieldInfo& field) {
-            return !field.in_connect && rules[rule].condition->reads.test(static_cast<std::size_t>(field.field));
-        });
-    };
-    for (std::size_t i = 0; i < rules.size(); ++i) {
-        const Rule& rule = *rules[i].rule;
-        if (!decides(rule.action) || rule.shadow || moments[i][0] == never) continue;
-        std::size_t overtaken = rules.size();
-        for (std::size_t m = static_cast<std::size_t>(moments[i][0]) + 1; m < moment_count; ++m) {
-            // What is decided at `named` overtakes `request` for a CONNECT alone, which has no path that a rule could read.
-            for (std::size_t no_path = moments[i][0] == named ? 1 : 0; no_path < 2; ++no_path)
-                for (const First& candidate : first[m][no_path])
-                    if (candidate.any && rules[candidate.rule].rule->action != rule.action) overtaken = std::min(overtaken, candidate.rule);
+    std::array<std::array<std::array<First, 2>, 2>, moment_count> first{};  // [moment][is narrow][…]
+    for (std::size_t i = 0; i < all.rules.size(); ++i) {
+        const Rule& rule = *all.rules[i].rule;
+        if (!decides(rule.action) || rule.shadow || all.moment(i) == never) continue;
+        std::size_t overtaken = all.rules.size();
+        for (std::size_t m = 0; m < moment_count; ++m) {
+            if (!comes_before(all.protocol, all.moment(i), static_cast<Moment>(m))) continue;
+            for (std::size_t narrow = all.overtakes_narrow_alone(i) ? 1 : 0; narrow < 2; ++narrow)
+                for (const First& candidate : first[m][narrow])
+                    if (candidate.any && all.rules[candidate.rule].rule->action != rule.action)
+                        overtaken = std::min(overtaken, candidate.rule);
         }
-        if (overtaken < rules.size()) {
-            const bool for_connect = moments[i][0] == named;
-            faults.push_back(
-                {i, PlacementFault::Key::rule,
-                 fmt::format("this rule is decided in phase `{}`{}, before `{}`, which is written above it but decided in `{}`",
-                             to_string(phase_of(moments[i][0])), for_connect ? " for a CONNECT" : "", rules[overtaken].rule->name,
-                             moments[overtaken][0] == named ? "request" : to_string(phase_of(moments[overtaken][0]))),
-                 true});
+        if (overtaken < all.rules.size() && !warned[i]) {
+            faults.push_back({i, PlacementFault::Key::rule, all.message(i, overtaken), true});
+            warned[i] = true;
         }
-        auto& here = first[static_cast<std::size_t>(moments[i][0])][lacks_path(i) ? 1 : 0];
+        auto& here = first[static_cast<std::size_t>(all.moment(i))][all.is_narrow(i) ? 1 : 0];
         if (!here[0].any) here[0] = {i, true};
-        else if (!here[1].any && rules[here[0].rule].rule->action != rule.action) here[1] = {i, true};
+        else if (!here[1].any && all.rules[here[0].rule].rule->action != rule.action) here[1] = {i, true};
     }
+}
+
+}  // namespace
+
+void warn_of_overtaking(std::span<const PlacementInput> rules, std::span<const Moments> moments, std::vector<PlacementFault>& faults) {
+    std::vector<bool> warned(rules.size());
+    for (const Protocol protocol : carried) warn_of_overtaking_in({rules, moments, protocol}, warned, faults);
 }
 
 }  // namespace sluice::policy

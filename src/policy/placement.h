@@ -29,10 +29,10 @@ struct PlacementFault {
 
 // One set of moments for each rule.
 std::vector<Moments> place_rules(std::span<const PlacementInput> rules, std::vector<PlacementFault>& faults);
-// Warnings where a rule reads what this version never knows of an HTTP request. `knows_countries`: there is a database of them.
+// Warnings where a rule reads what this version never knows. `knows_countries`: there is a database of them.
 void warn_of_unknown_fields(std::span<const PlacementInput> rules, std::span<const Moments> moments, bool knows_countries,
                             std::vector<PlacementFault>& faults);
-// Warnings where a rule is decided in an earlier phase than one that is written above it.
+// Warnings where a rule is decided in an earlier phase than one that is written above it, one for each rule.
 void warn_of_overtaking(std::span<const PlacementInput> rules, std::span<const Moments> moments, std::vector<PlacementFault>& faults);
 
 bool decides(Action action);

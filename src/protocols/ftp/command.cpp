@@ -47,6 +47,8 @@ Undone undo_telnet(std::string_view line) {
             out.text += c;
         } else if (is_front && line.size() > 1 && is_alpha(line[1])) {
             out.is_urgent = true;
+        } else if (line.size() == 1 || (line[1] != telnet::iac && !telnet::is_command(line[1]))) {
+            out.text += c;  // a client that knows no Telnet
         } else if (size = sequence_size(line); size == 0) {
             out.is_broken = true;
             return out;
@@ -111,7 +113,7 @@ std::optional<Command> CommandReader::next(std::string_view& in) {
 std::string encode(std::string_view verb, std::string_view argument) {
     std::string out(verb);
     out += ' ';
-    telnet::append_doubling_iac(out, argument);
+    telnet::append_escaped(out, argument);
     return out += line_end;
 }
 

@@ -44,7 +44,7 @@ private:
     bool is_skipping_ = false;  // a line that is too long
 };
 
-// "VERB argument\r\n", 0xFF doubled. Precondition: what a CommandReader gave without a fault, or our own words without CR, LF and NUL.
+// "VERB argument\r\n", 0xFF doubled where Telnet would see a command. Precondition: what a CommandReader gave without a fault, or our own words without CR, LF and NUL.
 std::string encode(std::string_view verb, std::string_view argument);
 std::string encode(std::string_view verb);
 

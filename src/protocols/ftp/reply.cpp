@@ -34,7 +34,7 @@ std::string without_doubled_iac(std::string_view line) {
 
 void append_text(std::string& out, std::string_view text) {
     const std::size_t begin = out.size();
-    telnet::append_doubling_iac(out, text);
+    telnet::append_escaped(out, text);
     for (std::size_t at = out.find_first_of(octets_no_line_has, begin); at != std::string::npos;
          at = out.find_first_of(octets_no_line_has, at))
         out[at] = ' ';

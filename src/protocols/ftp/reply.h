@@ -53,7 +53,7 @@ private:
 
 // As it goes to a client. Octets that would end a line, and NUL, become spaces: a server's words, or ours with a name in them, add no reply.
 // One line: "CODE text\r\n"; several: "CODE-first\r\n", inner lines, "CODE last\r\n". Inner lines that begin with a digit get a space before it
-// (RFC 959 4.2), but for those that begin with "CODE-", which everyone takes for what they are. 0xFF is doubled.
+// (RFC 959 4.2), but for those that begin with "CODE-", which everyone takes for what they are. 0xFF is doubled where Telnet would see a command.
 std::string encode(const Reply& reply);
 std::string encode(int code, std::string_view text);
 

@@ -18,10 +18,11 @@ constexpr bool is_command(char c) { return static_cast<unsigned char>(c) >= 0xec
 // WILL, WONT, DO and DONT: an option's octet follows.
 constexpr bool has_option(char c) { return static_cast<unsigned char>(c) >= 0xfb && c != iac; }
 
-inline void append_doubling_iac(std::string& out, std::string_view text) {
-    for (const char c : text) {
-        out += c;
-        if (c == iac) out += iac;
+// Doubled where Telnet would see a command; alone elsewhere, because servers and clients that know no Telnet, which are most, would keep both.
+inline void append_escaped(std::string& out, std::string_view text) {
+    for (std::size_t i = 0; i < text.size(); ++i) {
+        out += text[i];
+        if (text[i] == iac && i + 1 < text.size() && (text[i + 1] == iac || is_command(text[i + 1]))) out += iac;
     }
 }
 

@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: Apache-2.0
+// USER and PASS: to which server, whether this client may go there, and who it is there.
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "sessions/ftp/service.h"
+#include "sessions/ftp/session.h"
+#include "sessions/transaction/connect.h"
+
+namespace sluice::ftp {
+
+namespace {
+
+// Guesses of a password in one session (RFC 2577 5).
+constexpr unsigned most_failed_logins = 3;
+
+std::string_view why_unreached(const sessions::ConnectFailure& failure) {
+    if (failure.in_resolving) return failure.error.code == Errc::timed_out ? "dns_timeout" : "dns_error";
+    switch (failure.error.code) {
+        case Errc::refused: return "connection_refused";
+        case Errc::timed_out: return "connection_timeout";
+        case Errc::unreachable: return "destination_ip_unroutable";
+        case Errc::overloaded: return "connection_limit_reached";
+        default: return "destination_unavailable";
+    }
+}
+
+}  // namespace
+
+net::Task<Session::Then> Session::user(const Command& command) {
+    // Whoever says USER begins anew (RFC 959 4.1.1), maybe with another server.
+    co_await leave_server();
+    forget_data();
+    login_.reset();
+    server_address_.reset();
+    kept_ = at_accept_;
+    if (settings().upstream) {
+        login_ = Login{.user = command.argument, .proxy_user = {}, .server = settings().upstream->host, .port = settings().upstream->port};
+    } else {
+        auto parsed = parse_login(command.argument, false);
+        if (!parsed) {
+            action_ = audit::Action::refused;
+            reason_ = parsed.error().what;
+            co_return co_await answer(
+                530, parsed.error().what == no_server ? "Which server? Say USER user@host." : "Say USER user@host or user@host:port.");
+        }
+        login_ = std::move(*parsed);
+    }
+    if (!settings().upstream && std::ranges::none_of(settings().ports, [&](const PortRange& range) { return range.has(login_->port); })) {
+        action_ = audit::Action::refused;
+        reason_ = "the port is not in ftp.ports";
+        co_return co_await answer(530, "This proxy does not go to that port.");
+    }
+    begin_judging();
+    if (const Denied denied = judge_server()) co_return co_await refuse_login(*denied);
+    auto reached = co_await sessions::connect(worker_, judgement_, peer_.address, login_->server, login_->port, limits());
+    if (const auto* denied = std::get_if<sessions::Denial>(&reached)) co_return co_await refuse_login(*denied);
+    if (const auto* failure = std::get_if<sessions::ConnectFailure>(&reached)) {
+        action_ = audit::Action::failed;
+        error_type_ = why_unreached(*failure);
+        reason_ = failure->error.what;
+        server_address_ = failure->tried;
+        co_return co_await answer(421, fmt::format("{} cannot be reached: {}.", login_->server.host, failure->error.what));
+    }
+    auto& dialled = std::get<net::Dialled>(reached);
+    kept_ = effects_so_far();
+    upstream_ns_ += dialled.duration.count();
+    server_address_ = dialled.address;
+    server_.emplace(std::move(dialled.stream), limits(), news_);
+    server_->start();
+    service_.metrics().add(audit::Gauge::server_connections, 1);
+    service_.metrics().observe(audit::Histogram::server_connect, dialled.duration.count());
+    co_return co_await greet();
+}
+
+net::Task<Session::Then> Session::refuse_login(const sessions::Denial& denial) {
+    co_return co_await deny(denial, 530, login_->server.host);
+}
+
+// The server's greeting, which may ask for patience first (120), and what it says to the name.
+net::Task<Session::Then> Session::greet() {
+    if (is_implicit_server()) {
+        if (const auto secured = co_await shake_hands_with_server(); !secured) co_return co_await answer_error(secured.error());
+        has_server_pbsz_ = server_is_private_ = true;
+    }
+    auto greeting = co_await await_final(limits().first_byte);
+    if (!greeting) co_return co_await answer_error(greeting.error());
+    if (!greeting->is_success()) {
+        action_ = audit::Action::failed;
+        error_type_ = "destination_unavailable";
+        reason_ = fmt::format("the server says {}", greeting->code);
+        co_return co_await answer(421, fmt::format("{} does not serve us now: {}", login_->server.host, greeting->text()));
+    }
+    if (server_tls_ == nullptr)
+        if (const auto secured = co_await secure_server(); !secured) co_return co_await answer_error(secured.error());
+    const auto reply = co_await ask("USER", login_->user);
+    if (!reply) co_return co_await answer_error(reply.error());
+    if (reply->is_success()) {
+        record_login_ = true;
+        co_return co_await enter(*reply);
+    }
+    // Whether the server knows the name, it says after the password alone (RFC 2577 7).
+    user_was_refused_ = !reply->is_intermediate();
+    if (user_was_refused_) co_return co_await answer(331, fmt::format("Password required for {}.", login_->user));
+    co_return co_await answer(*reply);
+}
+
+net::Task<Session::Then> Session::password(const Command& command) {
+    if (!login_ || !server_ || is_logged_in_) co_return co_await answer(503, "Say USER first.");
+    if (const Denied denied = judge_command("PASS", {}, {})) {
+        const Then then = co_await refuse_login(*denied);
+        co_await leave_server();
+        co_return then;
+    }
+    auto reply = user_was_refused_ ? Result<Reply>(Reply{530, {"Login incorrect."}}) : co_await ask("PASS", command.argument);
+    if (!reply) co_return co_await answer_error(reply.error());
+    if (reply->is_success()) co_return co_await enter(*reply);
+    if (reply->is_intermediate()) co_return co_await answer(*reply);  // ACCT is wanted
+    action_ = audit::Action::failed;
+    reason_ = fmt::format("the server says {}", reply->code);
+    if (++failed_logins_ < most_failed_logins) co_return co_await answer(*reply);
+    co_return co_await answer(421, "Too many attempts to log in: goodbye.");
+}
+
+// The login was good. Where the session begins is asked for, so that rules see whole paths.
+net::Task<Session::Then> Session::enter(const Reply& welcome) {
+    is_logged_in_ = true;
+    failed_logins_ = 0;
+    is_ascii_ = true;
+    restart_ = 0;
+    directory_ = {};
+    const auto where = co_await ask("PWD", {});
+    if (!where) co_return co_await answer_error(where.error());
+    if (where->is_success()) static_cast<void>(directory_.set_from_reply(where->text()));
+    co_return co_await answer(welcome);
+}
+
+net::Task<Session::Then> Session::reinitialise() {
+    co_await leave_server();
+    forget_data();
+    login_.reset();
+    kept_ = at_accept_;
+    co_return co_await answer(220, "Everything is forgotten. Say USER user@host.");
+}
+
+}  // namespace sluice::ftp

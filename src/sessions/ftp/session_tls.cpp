@@ -1,0 +1,179 @@
+// SPDX-License-Identifier: Apache-2.0
+// TLS around control and data connections, each side for itself (RFC 4217). Nothing that came in the clear is believed once a handshake was asked for.
+#include <fmt/format.h>
+
+#include "base/text.h"
+#include "net/tls/acceptor.h"
+#include "net/tls/trust.h"
+#include "sessions/ftp/commands.h"
+#include "sessions/ftp/service.h"
+#include "sessions/ftp/session.h"
+
+namespace sluice::ftp {
+
+namespace {
+
+constexpr std::uint16_t implicit_port = 990;
+
+}  // namespace
+
+bool Session::may_offer_tls() const {
+    return settings().client_tls != ClientTls::off && settings().own_tls &&
+           (settings().own_has_certificate || service_.leaves() != nullptr);
+}
+
+net::ca::LeafCache* Session::leaves() const { return settings().own_has_certificate ? nullptr : service_.leaves(); }
+
+// AUTH: the reader has stopped behind it, so that what follows is the handshake's. What was there before our 234 came in the clear, and would be taken
+// for something that came protected.
+net::Task<Session::Then> Session::start_tls(const Command& command) {
+    const bool is_known = equals_ignoring_case(command.argument, "TLS") || equals_ignoring_case(command.argument, "TLS-C") ||
+                          equals_ignoring_case(command.argument, "SSL");
+    if (!may_offer_tls() || !is_known || client_tls_ != nullptr) {
+        client_->unpark();
+        if (!may_offer_tls()) co_return co_await answer(502, "This proxy offers no TLS.");
+        co_return is_known ? co_await answer(503, "The connection is protected already.") : co_await answer(504, "AUTH takes TLS.");
+    }
+    if (client_->has_command() || client_->has_unread()) {
+        action_ = audit::Action::refused;
+        reason_ = "octets in the clear behind AUTH";
+        co_await say_goodbye("Nothing may be sent between AUTH and the handshake.");
+        co_return Then::end;
+    }
+    // Who was logged in, was so in the clear (RFC 4217 4).
+    co_await leave_server();
+    forget_data();
+    login_.reset();
+    kept_ = at_accept_;
+    if (co_await answer(234, "Go on with the handshake.") == Then::end) co_return Then::end;
+    auto secured = co_await secure_client({});
+    if (secured) co_return Then::next;
+    note_error(secured.error());
+    error_type_ = "tls_protocol_error";
+    co_return Then::end;
+}
+
+// The control connection, from here on or (an implicit listener) from the first octet on.
+Session::Outcome<void> Session::secure_client(std::string ahead) {
+    std::unique_ptr<net::Stream> below;
+    if (client_) {
+        below = co_await client_->release();
+        client_.reset();
+    } else {
+        below = std::move(accepted_);
+    }
+    CO_TRY(co_await sessions::choose_identity(*below, ahead, leaves(), own_identity_, limits()));
+    auto tls = CO_TRY(settings().own_tls->open(below, std::move(ahead), own_identity_.leaf.get(), own_identity_.name));
+    tls->expires_in(limits().tls_handshake);
+    CO_TRY(co_await tls->handshake());
+    tls->expires_never();
+    client_tls_ = tls.get();
+    client_.emplace(std::move(tls), limits(), news_);
+    client_->start();
+    client_bytes_before_ = 0;
+    co_return Result<void>{};
+}
+
+// PBSZ says nothing with TLS, but has to be said (RFC 4217 9).
+net::Task<Session::Then> Session::set_buffer_size(const Command&) {
+    if (client_tls_ == nullptr) co_return co_await answer(503, "Say AUTH TLS first.");
+    has_pbsz_ = true;
+    co_return co_await answer(200, "PBSZ=0");
+}
+
+net::Task<Session::Then> Session::set_protection(const Command& command) {
+    if (client_tls_ == nullptr || !has_pbsz_) co_return co_await answer(503, "Say AUTH TLS and PBSZ 0 first.");
+    const char level = command.argument.size() == 1 ? to_lower(command.argument.front()) : '?';
+    if (level == 's' || level == 'e') co_return co_await answer(536, "Data connections are private or clear.");
+    if (level != 'p' && level != 'c') co_return co_await answer(504, "Data connections are private (P) or clear (C).");
+    if (level == 'c' && settings().client_tls == ClientTls::require) co_return co_await answer(534, "Data connections are private here.");
+    is_private_ = level == 'p';
+    co_return co_await answer(200, is_private_ ? "Data connections are private." : "Data connections are clear.");
+}
+
+// With a server, once it has greeted. What is wanted and not had is an error; so is a handshake that fails, whatever else would have been good enough.
+Session::Outcome<void> Session::secure_server() {
+    const UpstreamTls wanted = settings().upstream_tls;
+    const bool must = wanted == UpstreamTls::require || (wanted == UpstreamTls::match && client_tls_ != nullptr);
+    if (!settings().trust || (!must && wanted != UpstreamTls::prefer)) co_return Result<void>{};
+    const Reply agreed = CO_TRY(co_await ask("AUTH", "TLS"));
+    if (!agreed.is_success()) {
+        if (must) co_return fail(Errc::tls_failed, Side::server, "the server does not offer TLS");
+        co_return Result<void>{};
+    }
+    // Whoever speaks between 234 and the handshake wants to be taken for the server later (CVE-2021-38371).
+    if (server_->has_reply() || server_->has_unread()) co_return fail(Errc::tls_failed, Side::server, "octets in the clear behind 234");
+    co_return co_await shake_hands_with_server();
+}
+
+bool Session::is_implicit_server() const {
+    return login_->port == implicit_port && settings().trust && settings().upstream_tls != UpstreamTls::off;
+}
+
+net::tls::ServerName Session::server_name() const { return {login_->server.host, login_->server.address.has_value()}; }
+
+std::string Session::server_key() const { return fmt::format("{}:{}", login_->server.host, login_->port); }
+
+Session::Outcome<void> Session::shake_hands_with_server() {
+    std::unique_ptr<net::Stream> below = co_await server_->release();
+    server_.reset();
+    service_.metrics().add(audit::Gauge::server_connections, -1);
+    auto tls = CO_TRY(net::tls::open(below, *settings().trust, server_sessions_, server_name(), server_key()));
+    tls->expires_in(limits().tls_handshake);
+    CO_TRY(co_await tls->handshake());
+    tls->expires_never();
+    server_tls_ = tls.get();
+    server_.emplace(std::move(tls), limits(), news_);
+    server_->start();
+    service_.metrics().add(audit::Gauge::server_connections, 1);
+    server_issuer_ = net::tls::issuer_of(net::tls::peer_certificate(*server_tls_));
+    server_problem_ = net::tls::verification(*server_tls_);
+    if (!server_problem_.empty()) co_return fail(Errc::tls_failed, Side::server, server_problem_);
+    co_return Result<void>{};
+}
+
+// Data connections with the server are as private as the client's, or wherever it has TLS at all.
+Session::Outcome<void> Session::agree_on_protection() {
+    const bool is_private = server_tls_ != nullptr && (is_private_ || settings().upstream_tls != UpstreamTls::match);
+    if (is_private == server_is_private_) co_return Result<void>{};
+    if (!has_server_pbsz_) {
+        const Reply sized = CO_TRY(co_await ask("PBSZ", "0"));
+        if (!sized.is_success()) co_return fail(Errc::tls_failed, Side::server, "the server does not take PBSZ");
+        has_server_pbsz_ = true;
+    }
+    const Reply agreed = CO_TRY(co_await ask("PROT", is_private ? "P" : "C"));
+    if (!agreed.is_success()) co_return fail(Errc::tls_failed, Side::server, "the server does not protect data connections as is wanted");
+    server_is_private_ = is_private;
+    co_return Result<void>{};
+}
+
+// After the server's 150, as after ours: some peers begin the handshake only then. Servers that insist get the control connection's session again, and
+// again: those of TLS 1.3 come two at a time, and an upload brings none.
+Session::Outcome<void> Session::secure_server_data() {
+    if (!server_is_private_) co_return Result<void>{};
+    if (server_sessions_.size() == 0)
+        if (SSL_SESSION* session = SSL_get1_session(server_tls_->ssl()); session != nullptr)
+            server_sessions_.put(fmt::format("{}/{}", settings().trust->serial(), server_key()), net::tls::SessionPtr(session));
+    auto opened = CO_TRY(net::tls::open(server_data_, *settings().trust, server_sessions_, server_name(), server_key()));
+    net::tls::TlsStream& tls = *opened;
+    server_data_ = std::move(opened);
+    tls.expires_in(limits().tls_handshake);
+    CO_TRY(co_await tls.handshake());
+    tls.expires_never();
+    if (!net::tls::verification(tls).empty()) co_return fail(Errc::tls_failed, Side::server, net::tls::verification(tls));
+    co_return Result<void>{};
+}
+
+Session::Outcome<void> Session::secure_client_data() {
+    if (!is_private_) co_return Result<void>{};
+    auto opened = CO_TRY(settings().own_tls->open(client_data_, {}, own_identity_.leaf.get(), own_identity_.name));
+    net::tls::TlsStream& tls = *opened;
+    client_data_ = std::move(opened);
+    tls.expires_in(limits().tls_handshake);
+    CO_TRY(co_await tls.handshake());
+    tls.expires_never();
+    if (settings().require_tls_resumption && !tls.is_resumed()) co_return fail(Errc::tls_failed, Side::client, session_reuse_required);
+    co_return Result<void>{};
+}
+
+}  // namespace sluice::ftp
