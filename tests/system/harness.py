@@ -46,17 +46,40 @@ def free_port(family=socket.AF_INET):
         _next_port = low + os.getpid() * 7 % 2000
     for _ in range(2400):
         _next_port = low + (_next_port + 1 - low) % 2400
-        free = True
-        for host, kind in (("127.0.0.1", socket.AF_INET), ("::1", socket.AF_INET6)):
-            with socket.socket(kind) as probe:
-                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-                try:
-                    probe.bind((host, _next_port))
-                except OSError:
-                    free = False
-        if free:
+        if is_free(_next_port):
             return _next_port
     raise AssertionError("no free port")
+
+
+def is_free(port):
+    for host, kind in (("127.0.0.1", socket.AF_INET), ("::1", socket.AF_INET6)):
+        with socket.socket(kind) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind((host, port))
+            except OSError:
+                return False
+    return True
+
+
+_next_range = None
+
+
+def free_range(count):
+    """`count` neighbouring ports that nobody uses, as a range; below those of free_port, and each process in a part of its own as well."""
+    global _next_range
+    slot = int(os.environ.get("SLUICE_TEST_SLOT", "0"))
+    low, size = 2400 + slot % 8 * 1200, 1200
+    if _next_range is None:
+        _next_range = os.getpid() * 7 % size
+    for _ in range(size // count * 2):
+        if _next_range + count > size:
+            _next_range = 0
+        ports = range(low + _next_range, low + _next_range + count)
+        _next_range += count
+        if all(is_free(port) for port in ports):
+            return ports
+    raise AssertionError("no free ports side by side")
 
 
 def toml(value):
@@ -84,6 +107,7 @@ class Sluice:
         self.folder = pathlib.Path(folder or tempfile.mkdtemp(prefix="sluice-", dir="/tmp"))
         self.port = free_port()
         self.admin = free_port()
+        self.ftp = free_port()
         self.wrap = list(wrap)
         self.env = env or {}
         self.args = list(args)
@@ -107,6 +131,7 @@ class Sluice:
         """The configuration's text."""
         sections = {
             "http": {"listen": [f"127.0.0.1:{self.port}"]},
+            "ftp": {"listen": [f"127.0.0.1:{self.ftp}"]},
             "admin": {"listen": f"127.0.0.1:{self.admin}"},
             "log": {"events": str(self.events_path)},
             "limits": {"drain": "2s"},

@@ -234,6 +234,70 @@ TEST(Explain, payloads_are_judged_as_far_as_they_are_known) {
     EXPECT_EQ(explain("", {"http://x/", "--file", "/none/there"}).code, 2);
 }
 
+constexpr const char* kFtpRules = R"(
+[[rule]]
+name = "no-server"
+when = 'url.domain == "bad.test"'
+action = "block"
+[[rule]]
+name = "no-upload"
+when = 'ftp.command == "STOR" and server.ip in 198.51.100.0/24'
+action = "block"
+[[rule]]
+name = "no-exe"
+when = 'url.extension == "exe"'
+action = "block"
+)";
+
+TEST(Check, rules_of_ftp_have_an_effect) {
+    const Outcome outcome = check(kFtpRules);
+    EXPECT_EQ(outcome.err, "");
+    EXPECT_THAT(outcome.out, testing::ContainsRegex("no-upload +request +ftp +block"));
+    EXPECT_THAT(check("[[rule]]\nname = \"mail\"\nwhen = 'smtp.helo == \"x\"'\naction = \"block\"\n").err,
+                HasSubstr("does not carry SMTP"));
+}
+
+TEST(Explain, ftp_goes_as_a_session_does) {
+    const auto ftp = [](const char* url, std::vector<const char*> words = {}) {
+        words.insert(words.begin(), {url, "--server-ip", "198.51.100.7"});
+        return explain(kFtpRules, words);
+    };
+    const Outcome fine = ftp("ftp://a.test/x.txt");
+    EXPECT_EQ(fine.err, "");
+    EXPECT_THAT(fine.out, HasSubstr("decision: allow, by [policy] default"));
+    for (std::size_t from = 0; const char* step : {"connect\n", "connect (USER)\n", "dial 198.51.100.7\n", "request (PASS)\n",
+                                                   "request (RETR)\n", "verdict (download)\n"}) {
+        from = fine.out.find(step, from);
+        ASSERT_NE(from, std::string::npos) << step << " in\n" << fine.out;
+    }
+    EXPECT_THAT(ftp("ftp://bad.test/x.txt").out, HasSubstr("by rule \"no-server\" in phase connect"));
+    EXPECT_THAT(ftp("ftp://a.test/x.exe").out, HasSubstr("by rule \"no-exe\" in phase request"));
+    EXPECT_THAT(ftp("ftp://a.test/x.txt", {"--method", "PUT"}).out, HasSubstr("by rule \"no-upload\" in phase request"));
+    EXPECT_THAT(ftp("ftp://a.test/x.txt", {"--method", "STOR"}).out, HasSubstr("by rule \"no-upload\" in phase request"));
+    EXPECT_THAT(ftp("ftp://a.test:2121/x.txt").out, HasSubstr("refused, by ftp.ports"));
+    EXPECT_THAT(ftp("ftp://a.test/", {"--client", "8.8.8.8"}).out, HasSubstr("refused, by http.clients"));
+    EXPECT_THAT(explain("", {"ftp://127.0.0.1/", "--client", "10.0.0.1"}).out, HasSubstr("by protect-host"));
+}
+
+TEST(Explain, an_allow_is_for_the_command_that_it_is_about) {
+    const std::string rules =
+        "[policy]\ndefault = \"block\"\n[[rule]]\nname = \"in\"\nwhen = 'ftp.command == \"PASS\"'\naction = \"allow\"\n";
+    EXPECT_THAT(explain(rules, {"ftp://a.test/x"}).out, HasSubstr("decision: block, by [policy] default"));
+    const std::string pub = "[[rule]]\nname = \"pub\"\nwhen = 'url.path starts_with \"/pub/\"'\naction = \"allow\"\n";
+    EXPECT_THAT(explain(rules + pub, {"ftp://a.test/pub/x"}).out, HasSubstr("decision: allow, by rule \"pub\""));
+    EXPECT_THAT(explain("[policy]\ndefault = \"block\"\n" + pub, {"ftp://a.test/pub/x"}).out,
+                HasSubstr("decision: block, by [policy] default"))
+        << "nobody can log in";
+}
+
+TEST(Explain, the_server_of_all_clients_stands_in_for_the_url_s) {
+    const Outcome outcome = explain("[ftp]\nupstream = \"127.0.0.1:2100\"\n", {"ftp://a.test/x", "--client", "10.0.0.1"});
+    EXPECT_THAT(outcome.err, HasSubstr("ftp.upstream, 127.0.0.1"));
+    EXPECT_THAT(outcome.out, HasSubstr("dial 127.0.0.1\n"));
+    EXPECT_THAT(outcome.out, HasSubstr("decision: allow")) << "protect-host is not asked of what the configuration names";
+    EXPECT_THAT(explain("[ftp]\nlisten = []\n", {"ftp://a.test/x"}).err, HasSubstr("ftp.listen is empty"));
+}
+
 TEST(Explain, as_json) {
     const Outcome outcome = explain(kRules, {"http://www.ads.example/x", "--json"});
     boost::system::error_code error;

@@ -195,13 +195,12 @@ TEST(Config, syntax_is_pointed_at) {
 }
 
 TEST(Config, sections_of_later_versions_are_checked_and_said_to_have_no_effect) {
-    EXPECT_EQ(faults_of("[ftp]\nlisten = []\n[smtp]\nlisten = []\n"), "");
+    EXPECT_EQ(faults_of("[smtp]\nlisten = []\n"), "");
     EXPECT_EQ(faults_of("[smtp]\nhostname = \"a.test\"\n"),
               "test.toml:1:2: warning: [smtp] has no effect in this version: SMTP is not served\n    [smtp]\n     ^\n");
-    EXPECT_THAT(faults_of("[ftp]\nclient_tls = 'alow'\n"), HasSubstr("did you mean \"allow\"?"));
+    EXPECT_THAT(faults_of("[smtp]\nclient_tls = 'alow'\n"), HasSubstr("did you mean \"allow\"?"));
     for (const char* on :
-         {"[ftp]\nlisten = ['127.0.0.1:2121']\n", "[ftp]\nupstream = 'ftp.example:21'\n", "[smtp]\nlisten = ['127.0.0.1:2525']\n",
-          "[smtp]\nupstream = 'mail.example:25'\n", "[ftp]\nimplicit_tls = ['127.0.0.1:990']\n"})
+         {"[smtp]\nlisten = ['127.0.0.1:2525']\n", "[smtp]\nupstream = 'mail.example:25'\n", "[smtp]\nimplicit_tls = ['127.0.0.1:465']\n"})
         EXPECT_THAT(faults_of(on), HasSubstr("this version ")) << on;
 }
 

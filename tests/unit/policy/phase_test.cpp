@@ -2,6 +2,9 @@
 // When a rule is judged.
 #include <gmock/gmock.h>
 
+#include <cstdio>
+#include <fstream>
+
 #include "unit/policy/rules.h"
 
 namespace sluice::policy::testing {
@@ -60,7 +63,8 @@ TEST(Phase, what_this_version_does_not_do_is_said) {
     EXPECT_THAT(faults("scan.verdict == 'infected'"), IsEmpty());
     EXPECT_THAT(faults("file.size > 5"), IsEmpty());
     EXPECT_THAT(faults("tls.client.server_name == 'a.b'"), IsEmpty());
-    EXPECT_THAT(faults("ftp.command == 'STOR'"), HasSubstr("no effect in this version"));
+    EXPECT_THAT(faults("ftp.command == 'STOR'"), IsEmpty());
+    EXPECT_THAT(faults("smtp.helo == 'x'"), HasSubstr("no effect in this version, which does not carry SMTP"));
     EXPECT_THAT(faults("url.path == '/'"), IsEmpty());
 }
 
@@ -71,6 +75,8 @@ TEST(Phase, what_this_version_never_knows_is_said) {
     counting.rate = text("1/s");
     counting.per = std::vector{text("client.geo.country_iso_code")};
     EXPECT_THAT(faults({counting}), HasSubstr("`client.geo.country_iso_code` is never known"));
+    EXPECT_THAT(faults("ftp.reply == 230 and timing.upstream > 1s"), HasSubstr("never known")) << "of FTP alone as well";
+    EXPECT_THAT(faults("smtp.reply == 250 and timing.upstream > 1s"), Not(HasSubstr("never known"))) << "it has no effect anyhow";
     // What is said already is not said twice.
     EXPECT_THAT(faults("scan.verdict == 'infected'"), Not(HasSubstr("never known")));
 
@@ -179,6 +185,12 @@ TEST(Phase, tags_are_seen_by_every_kind_of_test) {
         EXPECT_EQ(trial.decided(Phase::request), "below") << when;
     }
     EXPECT_THAT(faults({rule("above", "tags == 'x'", "block"), tagging("t", "", "x")}), HasSubstr("written below it"));
+    const auto late = [](std::string_view reads, std::string_view sets) {
+        return faults({rule("above", std::string(reads) + " and tags == 'x'", "block"), tagging("t", sets, "x")});
+    };
+    EXPECT_THAT(late("ftp.command == 'STOR'", "ftp.argument == 'a'"), HasSubstr("written below it"));
+    EXPECT_THAT(late("ftp.command == 'STOR'", "http.request.method == 'PUT'"), Not(HasSubstr("written below it"))) << "they never meet";
+    EXPECT_THAT(late("smtp.helo == 'a'", "smtp.helo == 'b'"), Not(HasSubstr("written below it"))) << "SMTP is not carried";
 }
 
 TEST(Phase, an_earlier_phase_that_overtakes_a_rule_above_is_warned_of) {
@@ -197,6 +209,86 @@ TEST(Phase, an_earlier_phase_that_overtakes_a_rule_above_is_warned_of) {
     EXPECT_THAT(faults({rule("late", "url.path == '/ok'", "allow"), shadow}), IsEmpty());
 }
 
+TEST(Phase, overtaking_is_warned_of_in_ftp_where_http_has_no_part_in_it) {
+    EXPECT_THAT(
+        faults({rule("late", "ftp.command == 'STOR'", "allow"), rule("early", "url.domain == 'a.b'", "block")}),
+        HasSubstr("warning: in ftp this rule is decided in phase `connect`, before `late`, which is written above it but decided in "
+                  "`request`"));
+    EXPECT_THAT(faults({rule("late", "ftp.command == 'STOR'", "allow"), rule("early", "server.ip == 192.0.2.1", "block")}),
+                HasSubstr("in ftp this rule is decided in phase `dial`, before `late`"));
+    EXPECT_THAT(faults({rule("late", "ftp.reply == 226", "allow"), rule("early", "ftp.command == 'STOR'", "block")}),
+                HasSubstr("in phase `request`, before `late`, which is written above it but decided in `response`"));
+    EXPECT_THAT(faults({rule("early", "url.domain == 'a.b'", "block"), rule("late", "ftp.command == 'STOR'", "allow")}), IsEmpty());
+    EXPECT_THAT(faults({rule("late", "ftp.command == 'STOR'", "block"), rule("early", "url.domain == 'a.b'", "block")}), IsEmpty())
+        << "two blocks come to the same";
+    EXPECT_THAT(faults({rule("late", "http.request.method == 'GET'", "allow"), rule("ftp", "ftp.command == 'STOR'", "block")}), IsEmpty())
+        << "they never meet";
+    const std::string once = faults({rule("web", "url.path == '/'", "allow"), rule("ftp", "ftp.command == 'STOR'", "allow"),
+                                     rule("early", "client.ip == 10.0.0.1", "block")});
+    EXPECT_THAT(once, HasSubstr("before `web`"));
+    EXPECT_THAT(once, Not(HasSubstr("in ftp"))) << "one warning for each rule";
+}
+
+// FTP dials at USER: whatever a command brings is known after the server's address.
+TEST(Phase, a_rule_on_the_server_s_address_and_a_command_is_judged_when_the_command_comes) {
+    const auto policy = compile({rule("r", "server.ip in 192.0.2.0/24 and ftp.command == 'STOR'", "block"),
+                                 rule("both", "server.ip in 198.51.100.0/24 and url.path == '/x'", "block")});
+    EXPECT_EQ(policy->rules()[0].phase(Protocol::ftp), Phase::request);
+    EXPECT_EQ(describe_phases(policy->rules()[1]), "http: dial; ftp: request");
+    Facts facts;
+    Scratch scratch;
+    Effects effects;
+    RateLimits limits;
+    const auto decided = [&](Phase phase) { return policy->evaluate(phase, Protocol::ftp, facts, scratch, effects, limits, 0).action; };
+    facts.set(Field::url_domain, std::string_view("a.test"));
+    facts.set(Field::server_ip, *IpAddress::parse("192.0.2.1"));
+    EXPECT_EQ(decided(Phase::dial), Action::none);
+    facts.set(Field::ftp_command, std::string_view("STOR"));
+    EXPECT_EQ(decided(Phase::request), Action::block);
+    facts.set(Field::ftp_command, std::string_view("RETR"));
+    EXPECT_EQ(decided(Phase::request), Action::none);
+
+    EXPECT_THAT(faults({at_phase(rule("r", "url.path == '/x'", "block"), "dial")}), IsEmpty()) << "HTTP may move it; FTP knows paths later";
+    EXPECT_THAT(faults({at_phase(rule("r", "ftp.command == 'STOR'", "block"), "dial")}),
+                HasSubstr("`ftp.command` is known only in phase `request` of ftp"));
+}
+
+TEST(Phase, in_ftp_redirect_is_block_and_what_is_about_headers_is_nothing) {
+    RuleSource redirect = rule("r", "ftp.command == 'RETR' and scan.verdict == 'infected'", "redirect");
+    redirect.to = text("http://a.test/");
+    EXPECT_THAT(faults({redirect}), IsEmpty());
+    EXPECT_EQ(describe_phases(compile({redirect})->rules()[0]), "verdict");
+    RuleSource edit = rule("r", "url.scheme == 'ftp'", "set_request_header");
+    edit.header = text("X-A");
+    edit.value = text("b");
+    EXPECT_EQ(describe_protocols(compile({edit})->rules()[0]), "http");
+    edit.when = text("ftp.command == 'RETR'");
+    EXPECT_THAT(faults({edit}), HasSubstr("applies to no protocol: `set_request_header` does nothing in ftp"));
+    EXPECT_EQ(describe_protocols(compile({rule("r", "url.domain == 'a.b'", "tunnel")})->rules()[0]), "http");
+}
+
+TEST(Phase, in_ftp_credentials_come_with_user) {
+    const std::string users = ::testing::TempDir() + "policy_phase_users";
+    std::ofstream(users) << "ann:{SHA}W6ph5Mm5Pz8GgiULbPgzG37mj9g=\n";
+    const auto asks = [&](std::string_view when) {
+        RuleSource source = rule("who", when, "authenticate");
+        source.realm = text("here");
+        source.users = text(users);
+        return source;
+    };
+    EXPECT_THAT(faults({asks("client.ip == 10.0.0.1")}), IsEmpty());
+    const RuleSource moved = at_phase(asks("client.ip == 10.0.0.1"), "request");
+    EXPECT_THAT(faults({moved}), IsEmpty());
+    EXPECT_EQ(describe_phases(compile({moved})->rules()[0]), "http: request; ftp: connect; smtp: request");
+    EXPECT_THAT(
+        faults({asks("url.path == '/x'")}),
+        HasSubstr("warning: `authenticate` in phase `request` of ftp (where `url.path` is known) is too late and refuses what it is "
+                  "about: credentials come with USER"));
+    EXPECT_THAT(faults({asks("ftp.command == 'STOR'")}),
+                HasSubstr("`authenticate` in phase `request` (where `ftp.command` is known) is too late: credentials come with USER"));
+    std::remove(users.c_str());
+}
+
 TEST(Phase, an_action_that_would_come_too_late_is_a_load_error) {
     RuleSource edit = rule("r", "http.response.status_code == 200", "set_request_header");
     edit.header = text("X-A");
@@ -213,7 +305,7 @@ TEST(Phase, what_answers_or_edits_a_request_waits_for_one) {
     edit.header = text("X-A");
     edit.value = text("b");
     const auto policy = compile({edit});
-    EXPECT_EQ(describe_phases(policy->rules()[0]), "http: connect (CONNECT), request; ftp: connect; smtp: connect");
+    EXPECT_EQ(describe_phases(policy->rules()[0]), "http: connect (CONNECT), request; smtp: connect");
 }
 
 TEST(Phase, what_per_names_must_be_known) {
@@ -243,6 +335,8 @@ TEST(Phase, names) {
     EXPECT_TRUE(comes_before(Protocol::http, Moment::request, Moment::dial));
     EXPECT_TRUE(comes_before(Protocol::smtp, Moment::dial, Moment::request));
     EXPECT_FALSE(comes_before(Protocol::smtp, Moment::dial, Moment::tls));
+    EXPECT_TRUE(comes_before(Protocol::ftp, Moment::dial, Moment::request));
+    EXPECT_TRUE(comes_before(Protocol::ftp, Moment::named, Moment::dial));
 }
 
 }  // namespace

@@ -115,12 +115,12 @@ TEST(FtpReply, classes) {
 
 TEST(FtpReply, is_written_so_that_nothing_in_it_is_a_reply) {
     using namespace std::string_literals;
-    EXPECT_EQ(encode(550, "a\r\n226 b\nc\0d\xff"s), "550 a  226 b c d\xff\xff\r\n");
+    EXPECT_EQ(encode(550, "a\r\n226 b\nc\0d\xff"s), "550 a  226 b c d\xff\r\n");
     EXPECT_EQ(encode(Reply{.code = 200, .lines = {"Fine"}}), "200 Fine\r\n");
     EXPECT_EQ(encode(Reply{.code = 200, .lines = {}}), "200 \r\n");
     EXPECT_EQ(encode(Reply{.code = 211, .lines = {"a", "b"}}), "211-a\r\n211 b\r\n");
     const Reply reply{.code = 211, .lines = {"1", " MDTM", "", "211-x", "211 x", "226 x", "9", "\r\n211 x", "\xff", "2"}};
-    EXPECT_EQ(encode(reply), "211-1\r\n MDTM\r\n\r\n211-x\r\n 211 x\r\n 226 x\r\n 9\r\n  211 x\r\n\xff\xff\r\n211 2\r\n");
+    EXPECT_EQ(encode(reply), "211-1\r\n MDTM\r\n\r\n211-x\r\n 211 x\r\n 226 x\r\n 9\r\n  211 x\r\n\xff\r\n211 2\r\n");
     EXPECT_EQ(read(encode(reply)), R"(211 "1" " MDTM" "" "211-x" " 211 x" " 226 x" " 9" "  211 x" "\xff" "2";)");
 }
 
