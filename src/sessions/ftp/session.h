@@ -176,6 +176,7 @@ private:
     Outcome<void> look_before_storing();
     Outcome<Denied> pump_upload();
     Outcome<void> give_to_server();
+    net::Task<bool> hear_client_out();
     net::Task<Then> finish_upload(Result<Denied> pumped);
     net::Task<void> remove_remainder();
 

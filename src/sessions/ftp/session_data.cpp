@@ -180,7 +180,7 @@ net::Task<void> Session::drain_server() {
     net::Buffer room = worker_.buffers().borrow();
     server_data_->rearm();
     net::Timer timer(worker_.timers(), [this] { server_data_->cancel(); });
-    timer.set(std::chrono::milliseconds(300));
+    timer.set(std::chrono::seconds(2));
     for (;;) {
         const auto got = co_await server_data_->read_some(room.span());
         if (!got || *got == 0) co_return;

@@ -173,9 +173,10 @@ net::Task<Session::Then> Session::finish_download(Result<Denied> pumped) {
 
 // A denial or an error. Both data connections are broken so that whoever is there can tell, and the server has said its last word.
 net::Task<Session::Then> Session::finish_broken(Result<Denied> outcome) {
-    is_cut_ = true;
+    is_cut_ = is_over_ = true;
     patience_.reset();
     const bool was_aborted = client_->has_abort();
+    if (inspected_ == &upload_ && outcome && client_data_ && !upload_ended_ && !was_aborted) upload_ended_ = co_await hear_client_out();
     // What a client could take for all of a file, or goes on sending in vain, is broken; else it hears our goodbye.
     const bool is_orderly = inspected_ == &upload_ ? upload_ended_ : moved_ == 0;
     if (client_data_ && is_orderly && !was_aborted) client_data_->close();

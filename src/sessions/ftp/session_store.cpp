@@ -110,6 +110,19 @@ Session::Outcome<void> Session::give_to_server() {
     co_return co_await server_data_->write(released_, 0, limits().body_idle);
 }
 
+// A client that is refused in the middle of what it sends would lose our words to a reset: what still comes is read for a moment and forgotten.
+net::Task<bool> Session::hear_client_out() {
+    net::Buffer room = worker_.buffers().borrow();
+    client_data_->expires_in(limits().lingering);
+    for (std::size_t read = 0; read < limits().lingering_bytes;) {
+        const auto got = co_await client_data_->read_some(room.span());
+        if (!got) co_return false;
+        if (*got == 0) co_return true;
+        read += *got;
+    }
+    co_return false;
+}
+
 net::Task<Session::Then> Session::finish_upload(Result<Denied> pumped) {
     if (pumped && !*pumped) {
         if (client_data_) client_data_->close();
