@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import threading
+import time
 import unittest
 
 from harness import BINARY, Sluice, SystemTest, curl, until
@@ -98,6 +99,26 @@ class Ends(SystemTest):
         done = subprocess.run([str(BINARY), "run", "-c", str(proxy.config_path)], capture_output=True, text=True, timeout=60)
         self.assertEqual(done.returncode, 1)
         self.assertRegex(done.stderr, f"127.0.0.1:{proxy.port}|already running")
+
+    def test_ftp_is_announced_and_named_where_its_port_is_taken(self):
+        proxy = self.sluice(ftp={"implicit_tls": []})
+        self.assertIn(f"ftp listens on 127.0.0.1:{proxy.ftp}", proxy.stderr_lines)
+        self.assertEqual(proxy.status()["ftp"], [f"127.0.0.1:{proxy.ftp}"])
+        other = Sluice(wait=None, ftp={"listen": [f"127.0.0.1:{proxy.ftp}"]})
+        self.addCleanup(other.stop)
+        done = subprocess.run([str(BINARY), "run", "-c", str(other.config_path)], capture_output=True, text=True, timeout=60)
+        self.assertEqual(done.returncode, 1)
+        self.assertIn(f"ftp.listen: cannot listen on 127.0.0.1:{proxy.ftp}", done.stderr)
+
+    def test_an_ftp_client_does_not_hold_up_the_end(self):
+        proxy = self.sluice(limits={"drain": "20s"})
+        with Peer.connect(proxy.ftp) as peer:
+            self.assertTrue(peer.read_until(b"\r\n").startswith(b"220"))
+            began = time.monotonic()
+            proxy.signal(signal.SIGTERM)
+            self.assertTrue(peer.read_until(b"\r\n").startswith(b"421"))
+            self.assertEqual(proxy.wait(), 0)
+            self.assertLess(time.monotonic() - began, 15)
 
     def test_a_stale_control_socket_is_replaced(self):
         proxy = self.sluice()

@@ -53,6 +53,8 @@ class Reload(SystemTest):
         done = proxy.command("reload")
         self.assertEqual(done.returncode, 1)
         self.assertIn("http.listen", done.stderr + done.stdout)
+        proxy.configure(ftp={"listen": []})
+        self.assertIn("ftp.listen", proxy.command("reload").stderr)
         self.assertEqual(ask(proxy.port, self.origin.url("/x"))[0].status, 200)
 
     def test_a_transaction_keeps_the_policy_it_began_with(self):
