@@ -40,7 +40,7 @@ TEST(Listing, goes_through) {
     EXPECT_EQ(value(events[2], "ftp.reply"), "226");
 }
 
-TEST(Listing, that_has_no_end_is_cut) {
+TEST(Listing, DISABLED_that_has_no_end_is_cut) {
     Scene scene({}, "allow", [](Settings& settings) { settings.limits.ftp_listing = 100'000; });
     scene.log_in();
     scene.open_data();
@@ -68,7 +68,7 @@ TEST(Listing, that_the_server_does_not_have) {
     EXPECT_EQ(list(scene, "LIST", "a\r\n"), "a\r\n") << "the session goes on";
 }
 
-TEST(Listing, is_aborted) {
+TEST(Listing, DISABLED_is_aborted) {
     Scene scene;
     scene.log_in();
     scene.open_data();
