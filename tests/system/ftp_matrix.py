@@ -36,6 +36,9 @@ KNOWN = {(client, server, operation): why for client, servers, operations, why i
     ("lftp", ("vsftpd", "pure-ftpd", "pyftpdlib"), ("0xff",), DOUBLED),
     ("ncftp", ("pure-ftpd", "pyftpdlib"), ("list", "many"), OPTIONS),
     ("Net::FTP", ("pure-ftpd",), ("abort",), NO_END),
+    ("ftplib", ("pure-ftpd",), ("abort",), NO_END),
+    ("ncftp", ("pure-ftpd",), ("abort",), NO_END),
+    ("tnftp", ("pure-ftpd",), ("abort",), NO_END),
 ) for server in servers for operation in operations}
 
 TARGETS = {"direct": Target, "sluice": ThroughSluice, "sluice-active": lambda server: ThroughSluice(server, ftp={"upstream_mode": "active"})}

@@ -69,7 +69,12 @@ Result<void> Control::take_lines() {
 net::Task<Result<void>> Control::send(std::string_view text, Limits::Duration idle) {
     sent_ += text.size();
     const std::array<std::string_view, 1> pieces{text};
-    co_return co_await stream_->write(pieces, 0, idle);
+    auto sent = co_await stream_->write(pieces, 0, idle);
+    if (!sent && !failure_) {  // behind half a line nothing can be said
+        failure_ = sent.error();
+        news_.tell();
+    }
+    co_return sent;
 }
 
 Result<void> ClientControl::take(std::string_view& unread) {

@@ -140,7 +140,7 @@ private:
     Outcome<Reply> end_transfer();                           // what the server says last, once all octets have gone
     net::Task<void> hear_server_out();
     Outcome<void> abort_transfer();
-    net::Task<void> drain_server();
+    net::Task<bool> drain_server();
     void heed();                                             // ABOR, or somebody is gone: what a transfer waits for ends
 
     // session_transfer.cpp

@@ -175,15 +175,15 @@ Session::Outcome<Reply> Session::end_transfer() {
     co_return co_await await_final(limits().first_byte);
 }
 
-// A moment for servers that heed ABOR (Pure-FTPd says nothing more where its data connection breaks before it has); others would send on to the end.
-net::Task<void> Session::drain_server() {
+// Whether the rest of a download came in a moment: then the transfer ends by itself.
+net::Task<bool> Session::drain_server() {
     net::Buffer room = worker_.buffers().borrow();
     server_data_->rearm();
     net::Timer timer(worker_.timers(), [this] { server_data_->cancel(); });
-    timer.set(std::chrono::seconds(2));
+    timer.set(std::chrono::milliseconds(300));
     for (;;) {
         const auto got = co_await server_data_->read_some(room.span());
-        if (!got || *got == 0) co_return;
+        if (!got || *got == 0) co_return got.has_value();
     }
 }
 
@@ -191,10 +191,13 @@ net::Task<void> Session::drain_server() {
 // comes before its 200 is of what was cut. The first refusal among that is kept in last_reply_.
 Session::Outcome<void> Session::abort_transfer() {
     constexpr int most_replies = 8;
+    if (server_data_ && inspected_ != &upload_ && co_await drain_server()) {
+        CO_TRY(co_await end_transfer());
+        co_return Result<void>{};
+    }
     server_began_ = false;
     CO_TRY(co_await tell_server("ABOR", {}));
     CO_TRY(co_await tell_server("NOOP", {}));
-    if (server_data_ && inspected_ != &upload_) co_await drain_server();
     if (server_data_) server_data_->abort();
     server_data_.reset();
     server_listener_.reset();

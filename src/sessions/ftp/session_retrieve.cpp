@@ -182,7 +182,8 @@ net::Task<Session::Then> Session::finish_broken(Result<Denied> outcome) {
     if (client_data_ && is_orderly && !was_aborted) client_data_->close();
     else if (client_data_) client_data_->abort();
     bool is_server_lost = server_->failure().has_value();
-    if (server_began_ && !is_server_lost && !client_->failure()) { is_server_lost = !co_await abort_transfer(); }
+    if (server_began_ && !is_server_lost && !client_->failure()) is_server_lost = !co_await abort_transfer();
+    else if (server_data_) server_data_->abort();  // an orderly end would make a whole file of it
     co_await remove_remainder();
     end_data();
     if (!outcome && data_from_client_ + data_from_server_ == 0) inspected_ = nullptr;  // there was no payload
