@@ -261,6 +261,7 @@ private:
     bool is_patient_ = false;                                // of that 150, lines went ahead
     bool is_cut_ = false;
     std::uint64_t skip_ = 0;                                 // octets that the client has already
+    std::uint64_t server_restart_ = 0;                       // where the server shall begin
     std::uint64_t moved_ = 0;                                // that went on
     std::optional<Reply> last_reply_;                        // of the server, for the client
     std::vector<std::string_view> released_;                 // what may go on now

@@ -3,6 +3,8 @@
 // control connection is connected to, or may connect.
 #include <fmt/format.h>
 
+#include <utility>
+
 #include "net/dial.h"
 #include "protocols/ftp/data_address.h"
 #include "sessions/ftp/service.h"
@@ -96,7 +98,16 @@ Session::Outcome<Reply> Session::begin_transfer(std::string_view verb, std::stri
     const bool is_active = settings().upstream_mode == DataMode::active;
     CO_TRY(co_await agree_on_protection());
     const std::optional<Reply> refused = CO_TRY(is_active ? co_await listen_for_server() : co_await connect_passively());
-    if (refused) co_return *refused;
+    if (refused) {
+        if (reason_.empty()) reason_ = refused->text();
+        co_return *refused;
+    }
+    // Right before the command (RFC 959 4.1.3): some servers forget it at any other.
+    if (const std::uint64_t from = std::exchange(server_restart_, 0); from > 0) {
+        Reply agreed = CO_TRY(co_await ask("REST", fmt::to_string(from)));
+        if (agreed.is_failure()) co_return agreed;
+        if (!agreed.is_intermediate()) co_return fail(Errc::malformed, Side::server, "no answer to REST");
+    }
     Reply reply = CO_TRY(co_await ask(verb, argument));
     if (!reply.is_preliminary()) {  // a success without data is none: nothing was transferred
         server_listener_.reset();

@@ -38,14 +38,9 @@ net::Task<Session::Then> Session::retrieve(const CommandInfo& info, const Comman
     const policy::Ranges ranges = ranges_of(policy::Direction::download);
     if (restart > 0 && download_.is_on && ranges == policy::Ranges::block) co_return co_await refuse_part(info, path);
     const bool is_whole = restart == 0 || (download_.is_on && ranges != policy::Ranges::pass);
-    if (!is_whole) {
-        begin_payload(download_, path, true);
-        const auto agreed = co_await ask("REST", fmt::to_string(restart));
-        if (!agreed || !agreed->is_intermediate()) inspected_ = nullptr;
-        if (!agreed) co_return co_await answer_error(agreed.error());
-        if (!agreed->is_intermediate()) co_return co_await answer(*agreed);
-    }
+    if (!is_whole) begin_payload(download_, path, true);
     begin_data(is_whole ? restart : 0);
+    if (!is_whole) server_restart_ = restart;
     patience_.emplace(worker_.timers(), [this] { say_patience(); });
     patience_->set(patience_pace);
     co_return co_await finish_download(co_await run_download(info.verb, command.argument));
@@ -208,15 +203,25 @@ net::Task<Session::Then> Session::explain_broken(Result<Denied> outcome, bool wa
         co_return co_await deny(denial, code, path_.empty() ? std::string_view(verb_) : std::string_view(path_));
     }
     const Error& error = outcome.error();
-    if (action_ != audit::Action::blocked) note_error(error);  // else it is said already
+    // What was cancelled here, was so for what the server said, or because it went.
+    const bool is_by_server = error.side == Side::server || (error.code == Errc::cancelled && !was_aborted);
+    const bool has_refused = is_by_server && last_reply_ && last_reply_->is_failure();
+    if (action_ == audit::Action::blocked) {
+        // It is said already.
+    } else if (has_refused) {
+        action_ = audit::Action::failed;
+        if (reason_.empty()) reason_ = fmt::format("the server says {}", last_reply_->code);
+    } else {
+        note_error(is_by_server && server_->failure() ? *server_->failure() : error);
+    }
     if (was_aborted) {
         action_ = audit::Action::aborted;
         co_return co_await answer(426, "The transfer was aborted.");
     }
     if (error.what == session_reuse_required)
         co_return co_await answer(522, "The data connection must resume the TLS session of this one.");
+    if (has_refused) co_return co_await answer(*last_reply_);
     if (error.side == Side::client) co_return co_await answer(client_was_told_ ? 426 : 425, "The data connection failed.");
-    if (last_reply_ && last_reply_->is_failure()) co_return co_await answer(*last_reply_);
     co_return co_await answer(client_was_told_ ? 426 : 451,
                               error.side == Side::self ? "This proxy failed." : "The transfer failed at the server.");
 }

@@ -22,13 +22,8 @@ net::Task<Session::Then> Session::store(const CommandInfo& info, const Command& 
     begin_payload(upload_, path, is_part);
     if (is_part && upload_.is_on && ranges_of(policy::Direction::upload) != policy::Ranges::pass)
         co_return co_await refuse_part(info, path);
-    if (restart > 0) {
-        const auto agreed = co_await ask("REST", fmt::to_string(restart));
-        if (!agreed || !agreed->is_intermediate()) inspected_ = nullptr;
-        if (!agreed) co_return co_await answer_error(agreed.error());
-        if (!agreed->is_intermediate()) co_return co_await answer(*agreed);
-    }
     begin_data(0);
+    server_restart_ = restart;
     store_verb_ = info.verb;
     store_argument_ = command.argument;
     existed_before_ = true;

@@ -257,6 +257,9 @@ TEST(ClientControl, a_client_that_takes_nothing_is_gone) {
     }(*line.control, sent));
     ASSERT_FALSE(sent);
     EXPECT_EQ(sent.error().code, Errc::timed_out);
+    ASSERT_TRUE(line.control->failure()) << "behind half a line nothing can be said";
+    EXPECT_EQ(line.control->failure()->code, Errc::timed_out);
+    EXPECT_GE(line.heeded, 1U);
 }
 
 TEST(ServerControl, reads_replies_in_order) {

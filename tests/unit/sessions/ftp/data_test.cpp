@@ -195,7 +195,7 @@ TEST(ClientData, goes_to_the_client_where_it_listens) {
     }
 }
 
-TEST(ClientData, DISABLED_of_a_client_that_does_not_listen) {
+TEST(ClientData, of_a_client_that_does_not_listen) {
     Scene scene;
     scene.log_in();
     const std::uint16_t dead = Bench::dead_port();
@@ -203,7 +203,7 @@ TEST(ClientData, DISABLED_of_a_client_that_does_not_listen) {
     scene.client.say("RETR a");
     scene.serve_data("RETR a");
     scene.server_data->wait_for_end();
-    scene.server->say("426 Who hung up?");
+    scene.hear_abort();
     EXPECT_THAT(scene.client.reply(), StartsWith("425 "));
     EXPECT_EQ(scene.relay("SIZE a", "213 1"), "213 1");
 }

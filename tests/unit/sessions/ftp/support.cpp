@@ -228,6 +228,14 @@ void Scene::serve_data(std::string_view command, std::string_view answer) {
     server->say(answer);
 }
 
+void Scene::hear_abort(std::string_view last) {
+    EXPECT_EQ(server->line(), "ABOR");
+    EXPECT_EQ(server->line(), "NOOP");
+    if (!last.empty()) server->say(last);
+    server->say("226 Aborted.");
+    server->say("200 Still here.");
+}
+
 std::string Scene::retrieve(std::string_view name, std::string_view content, std::string_view heard) {
     open_data();
     client.say(fmt::format("RETR {}", name));

@@ -94,9 +94,11 @@ struct Scene {
     void open_data();
     // The server is asked for a data connection (PASV), and gets one; then it hears `command`, and says `answer`.
     void serve_data(std::string_view command, std::string_view answer = "150 Here it comes.");
+    // The transfer is broken off, which the server is told; what it says of the transfer, if anything.
+    void hear_abort(std::string_view last = "426 Who hung up?");
     // A whole download: what the client got, and its last reply. The server has `content`.
     std::string retrieve(std::string_view name, std::string_view content, std::string_view heard = {});
-    // A whole upload: what the server got.
+    // A whole upload, inspected: what the server got.
     std::string store(std::string_view name, std::string_view content);
     // The client's data connection ends with no octet on it, so that this shows.
     bool is_data_broken();
