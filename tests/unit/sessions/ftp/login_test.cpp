@@ -68,7 +68,7 @@ TEST(Login, finds_the_server_by_name) {
 }
 
 TEST(Login, of_a_name_that_nobody_has) {
-    Scene scene;
+    Scene scene({}, "allow", [](Settings& settings) { settings.limits.resolve = std::chrono::milliseconds(200); });
     scene.bench.name("ftp.test", {"127.0.0.1"});
     EXPECT_THAT(scene.ask("USER ann@other.test"), StartsWith("421 "));
     EXPECT_TRUE(scene.client.has_ended());

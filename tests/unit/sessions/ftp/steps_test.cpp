@@ -70,7 +70,7 @@ bool log_in(Players& players) {
     return players.serves("PASS secret", "230 Welcome.") && players.serves("PWD", "257 \"/\"") && players.hears("230");
 }
 
-bool download(Players& players, Ending& run, std::string_view content, bool is_cut = false) {
+bool download(Players& players, Ending& run, std::string_view content) {
     Peer* const mine = players.open();
     if (mine == nullptr) return false;
     players.client.say("RETR a.txt");
@@ -79,7 +79,6 @@ bool download(Players& players, Ending& run, std::string_view content, bool is_c
     data->send(content);
     data->close();
     players.server->say("226 That was all.");
-    if (is_cut) players.server->say("226 Aborted.\r\n200 Still here.");
     const std::string first = players.client.reply();
     run.downloaded = mine->wait_for_end();
     if (!first.starts_with("150")) return false;
@@ -114,7 +113,7 @@ bool whole_session(Players& players, Ending& run) {
 
 std::string infected() { return lines(3000) + eicar() + lines(10); }
 
-bool infected_download(Players& players, Ending& run) { return log_in(players) && download(players, run, infected(), true); }
+bool infected_download(Players& players, Ending& run) { return log_in(players) && download(players, run, infected()); }
 
 bool infected_upload(Players& players, Ending& run) {
     if (!log_in(players)) return false;

@@ -213,6 +213,7 @@ TEST(Store, what_had_begun_is_cut_and_taken_back_where_nothing_was_before) {
         scene.serve_data("STOR a.txt");
         scene.server_data->wait_for("line 2000 ");
         scene.client_data->send(eicar() + lines(10));
+        scene.client_data->shutdown_write();
         scene.server_data->wait_for_end();
         EXPECT_TRUE(scene.server_data->was_reset()) << "what the server has shall not look whole";
         scene.hear_abort();
@@ -225,6 +226,23 @@ TEST(Store, what_had_begun_is_cut_and_taken_back_where_nothing_was_before) {
         EXPECT_EQ(value(last(scene), "scan.verdict"), "infected");
         expect_untold(scene);
     }
+}
+
+// Who goes on sending hears of it all the same: what still comes is read and forgotten, for a while.
+TEST(Store, what_is_refused_in_the_middle_is_heard_out) {
+    Scene scene({rule("no-exe", "file.extension == \"exe\"", "block")}, "allow", inspecting());
+    scene.log_in();
+    scene.open_data();
+    scene.client.say("STOR a.exe");
+    EXPECT_THAT(scene.client.reply(), StartsWith("150 "));
+    scene.client_data->send(program());
+    scene.bench.breathe();
+    EXPECT_TRUE(scene.client_data->send(lines(10'000)));
+    EXPECT_EQ(scene.client.nothing(), "");
+    scene.client_data->shutdown_write();
+    EXPECT_THAT(scene.client.reply(), StartsWith("550 "));
+    EXPECT_FALSE(scene.is_data_broken());
+    expect_untold(scene);
 }
 
 TEST(Store, what_cannot_be_taken_back_is_said) {
