@@ -49,8 +49,7 @@ void read_site(Setting& setting, Config& config) {
     for (std::string& word : *value) {
         if (word.empty() || !std::ranges::all_of(word, [](char c) { return is_alpha(c) || is_digit(c); }))
             return setting.fault(fmt::format("\"{}\" is no SITE subcommand", word));
-        for (char& c : word)
-            if (c >= 'a' && c <= 'z') c = static_cast<char>(c - 'a' + 'A');
+        word = upper(word);
     }
     config.ftp.site = std::move(*value);
 }

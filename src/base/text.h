@@ -14,6 +14,7 @@
 namespace sluice {
 
 constexpr char to_lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + ('a' - 'A')) : c; }
+constexpr char to_upper(char c) { return c >= 'a' && c <= 'z' ? static_cast<char>(c - ('a' - 'A')) : c; }
 constexpr bool is_digit(char c) { return c >= '0' && c <= '9'; }
 constexpr bool is_alpha(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
 constexpr int hex_value(char c) {                                        // -1: not a hexadecimal digit
@@ -23,6 +24,7 @@ constexpr int hex_value(char c) {                                        // -1: 
 }
 
 std::string lower(std::string_view text);
+std::string upper(std::string_view text);
 std::string to_hex(std::span<const std::uint8_t> bytes);                 // small digits
 bool equals_ignoring_case(std::string_view a, std::string_view b);
 // What stands behind a file name's last dot, in small letters; none where that is its first octet. Dots and blanks at the end do not count.

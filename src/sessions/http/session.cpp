@@ -7,9 +7,9 @@
 #include "net/ca/leaves.h"
 #include "net/proxy_protocol.h"
 #include "net/tls/trust.h"
-#include "protocols/tls/client_hello.h"
 #include "sessions/http/exchange.h"
 #include "sessions/http/service.h"
+#include "sessions/transaction/own_tls.h"
 
 namespace sluice::http {
 
@@ -65,7 +65,7 @@ net::Task<bool> Session::open() {
         refused_->close = true;
     }
     if (!refused_ || permit_.become_stranger()) co_return !is_tls_listener_ || co_await begin_tls();
-    record_refused(refused_->error, refused_->reason, service_.unix_ns(Service::now_ns()));
+    record_refused(refused_->error, refused_->reason, service_.unix_ns(Service::now_ns()), end_);
     client_->abort();
     co_return false;
 }
@@ -87,7 +87,7 @@ void Session::judge_client() {
 }
 
 // The event of a connection that ends before it has a request.
-void Session::record_refused(std::string_view error, std::string_view reason, std::int64_t begun_ns) {
+void Session::record_refused(std::string_view error, std::string_view reason, std::int64_t begun_ns, std::size_t bytes) {
     const std::int64_t now = service_.unix_ns(Service::now_ns());
     audit::Event event;
     event.id = service_.next_id(now);
@@ -98,7 +98,7 @@ void Session::record_refused(std::string_view error, std::string_view reason, st
     event.reason = reason;
     event.listener = listener_;
     event.client = peer();
-    event.client_bytes = end_;
+    event.client_bytes = bytes;
     event.client_country = service_.generation()->settings->country_of(peer().address);
     service_.lane().write(event);
     service_.metrics().count(event);
@@ -134,7 +134,7 @@ net::Task<bool> Session::read_proxy_header() {
         break;
     }
     service_.metrics().refused(audit::Refusal::proxy_header);
-    record_refused("http_request_error", reason, begun);
+    record_refused("http_request_error", reason, begun, end_);
     client_->abort();
     co_return false;
 }
@@ -145,42 +145,32 @@ net::Task<bool> Session::begin_tls() {
     const auto generation = service_.generation();
     const Settings& settings = *generation->settings;
     const Limits& limits = settings.limits;
+    std::string ahead(unread());
+    consume(unread().size());
     const auto ends = [&](std::string_view reason) {
-        record_refused("tls_protocol_error", reason, begun);
+        record_refused("tls_protocol_error", reason, begun, ahead.size());
         client_->abort();
         return false;
     };
     if (!settings.own_tls) co_return ends("this listener has no certificate any more");
-    // A place is not held by who says nothing: as long as for a ClientHello after a CONNECT.
-    client_->expires_in(limits.client_hello_wait);
-    std::shared_ptr<const net::tls::Identity> leaf;
-    std::string name = client_->local().address.to_string();
-    if (!settings.own_has_certificate) {
-        tls::ClientHello hello;
-        for (;;) {
-            const auto parsed = tls::parse_client_hello(unread(), limits, hello);
-            if (!parsed) co_return ends(parsed.error().what);
-            if (*parsed) break;
-            const auto got = co_await read_more();
-            if (got && *got != 0) continue;
-            if (unread().empty()) co_return false;  // a look whether we are there
-            co_return ends(got ? "closed inside the ClientHello" : got.error().what);
-        }
-        if (hello.server_name) name = *hello.server_name;
-        if (service_.interception() == nullptr) co_return ends("there is no CA for this listener's certificate");
-        auto made = co_await service_.leaves().get(name, nullptr, hello.may_use_ecdsa() ? net::ca::KeyKind::ecdsa : net::ca::KeyKind::rsa);
-        if (!made) co_return ends(made.error().what);
-        leaf = std::move(*made);
+    const bool needs_leaf = !settings.own_has_certificate;
+    if (needs_leaf && service_.interception() == nullptr) co_return ends("there is no CA for this listener's certificate");
+    sessions::OwnIdentity identity;
+    if (const auto chosen =
+            co_await sessions::choose_identity(*client_, ahead, needs_leaf ? &service_.leaves() : nullptr, identity, limits);
+        !chosen) {
+        if (ahead.empty()) co_return false;  // a look whether we are there
+        co_return ends(chosen.error().what);
     }
-    auto opened = settings.own_tls->open(client_, std::string(unread()), leaf.get(), name);
-    consume(unread().size());
+    const std::size_t read = ahead.size();
+    auto opened = settings.own_tls->open(client_, std::move(ahead), identity.leaf.get(), identity.name);
     if (!opened) co_return ends(opened.error().what);
     net::tls::TlsStream& stream = **opened;
     client_ = std::move(*opened);
     tidy_buffer();
     stream.expires_in(refused_ ? limits.lingering : limits.tls_handshake);
     if (const auto done = co_await stream.handshake(); !done) {
-        record_refused("tls_protocol_error", done.error().what, begun);
+        record_refused("tls_protocol_error", done.error().what, begun, read);
         client_->close();
         co_return false;
     }

@@ -101,7 +101,7 @@ private:
     friend class Service;
     net::Task<bool> open();
     void judge_client();
-    void record_refused(std::string_view error, std::string_view reason, std::int64_t begun_ns);
+    void record_refused(std::string_view error, std::string_view reason, std::int64_t begun_ns, std::size_t bytes);
     net::Task<bool> read_proxy_header();
     net::Task<bool> begin_tls();
     net::Task<bool> wait_for_request();
