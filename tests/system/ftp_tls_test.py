@@ -125,6 +125,23 @@ class FtpTls(SystemTest):
         self.implicit_port = port
         self.exchange(self.client(implicit=True), times=1)
 
+    def test_what_was_agreed_outlives_a_reload(self):
+        """Data connections are as the control connection is, though nobody is offered TLS any more."""
+        self.sluice()
+        client = self.client()
+        self.exchange(client, times=1)
+        self.proxy.configure(ftp={"client_tls": "off", "upstream_tls": "off"})
+        self.assertEqual(self.proxy.command("reload").returncode, 0)
+        self.exchange(client, times=4)
+        with self.assertRaises(ftplib.error_perm):
+            self.client()
+
+    def test_an_implicit_listener_where_auth_is_off(self):
+        port = free_port()
+        self.sluice(implicit_tls=[f"127.0.0.1:{port}"], client_tls="off")
+        self.implicit_port = port
+        self.exchange(self.client(implicit=True), times=1)
+
     def test_curl(self):
         self.sluice()
         self.server.write("page.txt", b"words\n" * 1000)

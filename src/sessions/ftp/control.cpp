@@ -12,7 +12,7 @@ Control::~Control() = default;
 void Control::start(std::string_view ahead) {
     is_reading_ = true;
     unread_ = ahead;
-    received_ += ahead.size();
+    traffic_.received += ahead.size();
     if (const auto taken = take_lines(); !taken) failure_ = taken.error();
     done_.shut();
     net::spawn(stream_->worker(), read());
@@ -48,7 +48,7 @@ net::Task<void> Control::read() {
         } else if (*got == 0) {
             failure_ = Error{Errc::closed, stream_->side(), "closed"};
         } else {
-            received_ += *got;
+            traffic_.received += *got;
             unread_.append(buffer_.data(), *got);
             if (const auto taken = take_lines(); !taken) failure_ = taken.error();
         }
@@ -67,7 +67,7 @@ Result<void> Control::take_lines() {
 }
 
 net::Task<Result<void>> Control::send(std::string_view text, Limits::Duration idle) {
-    sent_ += text.size();
+    traffic_.sent += text.size();
     const std::array<std::string_view, 1> pieces{text};
     auto sent = co_await stream_->write(pieces, 0, idle);
     if (!sent && !failure_) {  // behind half a line nothing can be said

@@ -69,8 +69,12 @@ public:
     const net::Stream& stream() const { return *stream_; }
     // Why nothing more comes: closed at the peer's orderly end. What came before is still to be taken.
     const std::optional<Error>& failure() const { return failure_; }
-    std::uint64_t bytes_received() const { return received_; }
-    std::uint64_t bytes_sent() const { return sent_; }
+    // Octets so far.
+    struct Traffic {
+        std::uint64_t received = 0;
+        std::uint64_t sent = 0;
+    };
+    const Traffic& traffic() const { return traffic_; }
     // All of it, or an error; a peer that takes nothing for `idle` is gone.
     net::Task<Result<void>> send(std::string_view text, Limits::Duration idle);
 
@@ -92,8 +96,7 @@ private:
     net::Gate done_;
     bool is_reading_ = false;
     std::optional<Error> failure_;
-    std::uint64_t received_ = 0;
-    std::uint64_t sent_ = 0;
+    Traffic traffic_;
 };
 
 class ClientControl final : public Control {

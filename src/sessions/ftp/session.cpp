@@ -17,7 +17,6 @@ namespace sluice::ftp {
 
 namespace {
 
-// What a line may hold of somebody else's words is bounded by the codec; of ours, by this.
 constexpr std::string_view not_in_clients = "the client's address is not in http.clients";
 constexpr std::string_view greeting = "FTP proxy ready. Say USER user@host.";
 constexpr std::string_view fixed_greeting = "FTP proxy ready.";
@@ -202,21 +201,21 @@ net::Task<Session::Then> Session::handle(Command command) {
     const Then then = co_await run_command(*info, command);
     if (info->is_recorded || std::exchange(record_login_, false) || action_ != audit::Action::allowed) record();
     // What comes from now on is the next command's.
-    client_bytes_before_ = client_ ? client_->bytes_received() : 0;
-    server_bytes_before_ = server_ ? server_->bytes_received() : 0;
+    client_before_ = client_ ? client_->traffic() : Control::Traffic();
+    server_before_ = server_ ? server_->traffic() : Control::Traffic();
     co_return then;
 }
 
 net::Task<Session::Then> Session::answer(int code, std::string_view text) {
     reply_ = code;
-    const auto sent = co_await client_->send(encode(code, text), limits().body_idle);
-    co_return sent&& code != 421 ? Then::next : Then::end;
+    const bool was_sent = (co_await client_->send(encode(code, text), limits().body_idle)).has_value();
+    co_return was_sent&& code != 421 ? Then::next : Then::end;
 }
 
 net::Task<Session::Then> Session::answer(const Reply& reply) {
     reply_ = reply.code;
-    const auto sent = co_await client_->send(encode(reply), limits().body_idle);
-    co_return sent&& reply.code != 421 ? Then::next : Then::end;
+    const bool was_sent = (co_await client_->send(encode(reply), limits().body_idle)).has_value();
+    co_return was_sent&& reply.code != 421 ? Then::next : Then::end;
 }
 
 net::Task<Session::Then> Session::answer_error(const Error& error) {
@@ -287,7 +286,7 @@ void Session::forget_server() {
         service_.metrics().add(audit::Gauge::server_connections, -1);
     }
     server_tls_ = nullptr;
-    server_bytes_before_ = 0;
+    server_before_ = {};
     has_server_pbsz_ = server_is_private_ = false;
     server_problem_ = {};
     server_issuer_.clear();

@@ -226,67 +226,70 @@ private:
     bool is_logged_in_ = false;
     bool record_login_ = false;                              // of a login without a password
     bool user_was_refused_ = false;                          // by the server; said after PASS, so that nobody learns who exists
-    unsigned failed_logins_ = 0;
+    std::size_t failed_logins_ = 0;
     std::optional<IpPort> server_address_;
     WorkingDirectory directory_;
     std::optional<std::string> rename_from_;                 // RNFR was good
 
-    // TLS. The streams are the control connections' own.
-    const net::tls::TlsStream* client_tls_ = nullptr;        // null: in the clear
+    // TLS. The streams are the control connections' own; with what they were opened, data connections are, whatever a reload has brought since.
+    const net::tls::TlsStream* client_tls_ = nullptr;  // null: in the clear
     const net::tls::TlsStream* server_tls_ = nullptr;
+    std::shared_ptr<const net::tls::Acceptor> own_tls_;
+    std::shared_ptr<const net::tls::Trust> server_trust_;
     sessions::OwnIdentity own_identity_;
-    net::tls::SessionCache server_sessions_{8};              // of this session alone: data connections resume the control connection's
+    net::tls::SessionCache server_sessions_{8};  // of this session alone: data connections resume the control connection's
     std::string server_issuer_;
-    std::string_view server_problem_;                        // what could not be verified
+    std::string_view server_problem_;  // what could not be verified
     bool has_pbsz_ = false;
     bool has_server_pbsz_ = false;
-    bool is_private_ = false;                                // PROT P
+    bool is_private_ = false;  // PROT P
     bool server_is_private_ = false;
-    bool is_implicit_ = false;                               // the listener starts in TLS
+    bool is_server_always_private_ = false;  // else as the client's are
+    bool is_implicit_ = false;  // the listener starts in TLS
 
     // The next transfer.
-    bool is_ascii_ = true;                                   // RFC 959 5.1
+    bool is_ascii_ = true;  // RFC 959 5.1
     std::uint64_t restart_ = 0;
-    bool only_epsv_ = false;                                 // EPSV ALL
-    std::unique_ptr<net::PeerListener> listener_;            // the client's data connection comes here
-    std::optional<IpPort> active_;                           // or goes there
+    bool only_epsv_ = false;  // EPSV ALL
+    std::unique_ptr<net::PeerListener> listener_;  // the client's data connection comes here
+    std::optional<IpPort> active_;  // or goes there
 
     // The one under way.
     std::unique_ptr<net::Stream> client_data_;
     std::unique_ptr<net::Stream> server_data_;
     std::unique_ptr<net::PeerListener> server_listener_;
-    bool server_began_ = false;                              // the server has the command, and will say how it ended
-    bool is_over_ = true;                                    // no transfer
-    bool client_was_told_ = false;                           // 150
-    bool is_patient_ = false;                                // of that 150, lines went ahead
+    bool server_began_ = false;  // the server has the command, and will say how it ended
+    bool is_over_ = true;  // no transfer
+    bool client_was_told_ = false;  // 150
+    bool is_patient_ = false;  // of that 150, lines went ahead
     bool is_cut_ = false;
-    std::uint64_t skip_ = 0;                                 // octets that the client has already
-    std::uint64_t server_restart_ = 0;                       // where the server shall begin
-    std::uint64_t moved_ = 0;                                // that went on
-    std::optional<Reply> last_reply_;                        // of the server, for the client
-    std::vector<std::string_view> released_;                 // what may go on now
+    std::uint64_t skip_ = 0;  // octets that the client has already
+    std::uint64_t server_restart_ = 0;  // where the server shall begin
+    std::uint64_t moved_ = 0;  // that went on
+    std::optional<Reply> last_reply_;  // of the server, for the client
+    std::vector<std::string_view> released_;  // what may go on now
     std::optional<net::Timer> patience_;
     sessions::Inspected upload_{policy::Direction::upload};
     sessions::Inspected download_{policy::Direction::download};
-    sessions::Inspected* inspected_ = nullptr;               // of the command under way
+    sessions::Inspected* inspected_ = nullptr;  // of the command under way
     std::string store_verb_;
     std::string store_argument_;
-    std::string stored_as_;                                  // the file at the server, in its own words
-    bool existed_before_ = true;                             // for all that is known
+    std::string stored_as_;  // the file at the server, in its own words
+    bool existed_before_ = true;  // for all that is known
     bool must_remove_ = false;
-    bool upload_ended_ = false;                              // the client has sent all of it
-    std::string sample_problem_;                             // for event.reason
+    bool upload_ended_ = false;  // the client has sent all of it
+    std::string sample_problem_;  // for event.reason
 
     // The record of the command under way.
     EventId id_{};
     std::int64_t start_ns_ = 0;
     std::int64_t upstream_ns_ = 0;
-    std::uint64_t client_bytes_before_ = 0;
-    std::uint64_t server_bytes_before_ = 0;
+    Control::Traffic client_before_;  // of the control connections
+    Control::Traffic server_before_;
     std::uint64_t data_from_client_ = 0;
     std::uint64_t data_from_server_ = 0;
     std::string verb_;
-    std::string argument_;                                   // never of PASS and ACCT
+    std::string argument_;  // never of PASS and ACCT
     std::string path_;
     std::string extension_;
     std::string full_url_;
@@ -297,7 +300,7 @@ private:
     std::string_view rule_;
     std::vector<std::string_view> shadows_;
 
-    Session* next_ = nullptr;                                // all sessions of the service
+    Session* next_ = nullptr;  // all sessions of the service
     Session** link_ = nullptr;
 };
 

@@ -15,13 +15,6 @@ namespace sluice::ftp {
 
 namespace {
 
-std::string upper(std::string_view text) {
-    std::string out(text);
-    for (char& c : out)
-        if (c >= 'a' && c <= 'z') c = static_cast<char>(c - 'a' + 'A');
-    return out;
-}
-
 // Behind what stands before the first space; what `ls` would take for options is none of a path.
 std::string_view behind_options(std::string_view argument) {
     while (argument.starts_with('-')) {
@@ -32,7 +25,7 @@ std::string_view behind_options(std::string_view argument) {
     return argument;
 }
 
-std::string_view words_of_help = "Say USER user@host, then PASS; the rest is FTP as the server speaks it.";
+constexpr std::string_view words_of_help = "Say USER user@host, then PASS; the rest is FTP as the server speaks it.";
 
 }  // namespace
 
@@ -133,15 +126,11 @@ net::Task<Session::Then> Session::forward(const CommandInfo& info, const Command
     if (path.size() > limits().ftp_path) co_return co_await answer(501, "This path is too long.");
     if (const Denied denied = judge_command(verb, verb == "ACCT" ? std::string_view() : command.argument, path))
         co_return co_await deny(*denied, info.refused, path.empty() ? verb : std::string_view(path));
-    const auto reply = co_await ask(verb, command.argument);
+    auto reply = co_await ask(verb, command.argument);
+    if (reply && reply->is_preliminary())
+        reply = co_await await_final(limits().first_byte);  // the command has no data: the final one follows
     if (!reply) co_return co_await answer_error(reply.error());
     if (verb == "RNTO") rename_from_.reset();
-    if (reply->is_preliminary()) {  // of a command that has no data: the final one follows
-        const auto last = co_await await_final(limits().first_byte);
-        if (!last) co_return co_await answer_error(last.error());
-        note_success(info, command, *last);
-        co_return co_await answer(*last);
-    }
     if (const Denied denied = judge_reply(reply->code))
         co_return co_await deny(*denied, info.refused, path.empty() ? verb : std::string_view(path));
     if (verb == "ACCT" && !is_logged_in_ && reply->is_success()) co_return co_await enter(*reply);

@@ -12,9 +12,6 @@ namespace sluice::ftp {
 
 namespace {
 
-// Guesses of a password in one session (RFC 2577 5).
-constexpr unsigned most_failed_logins = 3;
-
 std::string_view why_unreached(const sessions::ConnectFailure& failure) {
     if (failure.in_resolving) return failure.error.code == Errc::timed_out ? "dns_timeout" : "dns_error";
     switch (failure.error.code) {
@@ -96,8 +93,13 @@ net::Task<Session::Then> Session::greet() {
         if (const auto secured = co_await secure_server(); !secured) co_return co_await answer_error(secured.error());
     const auto reply = co_await ask("USER", login_->user);
     if (!reply) co_return co_await answer_error(reply.error());
-    if (reply->is_success()) {
+    if (reply->is_success()) {  // no password is wanted: this is the login
         record_login_ = true;
+        if (const Denied denied = judge_command("USER", argument_, {})) {
+            const Then then = co_await refuse_login(*denied);
+            co_await leave_server();
+            co_return then;
+        }
         co_return co_await enter(*reply);
     }
     // Whether the server knows the name, it says after the password alone (RFC 2577 7).
@@ -119,7 +121,7 @@ net::Task<Session::Then> Session::password(const Command& command) {
     if (reply->is_intermediate()) co_return co_await answer(*reply);  // ACCT is wanted
     action_ = audit::Action::failed;
     reason_ = fmt::format("the server says {}", reply->code);
-    if (++failed_logins_ < most_failed_logins) co_return co_await answer(*reply);
+    if (++failed_logins_ < limits().ftp_failed_logins) co_return co_await answer(*reply);
     co_return co_await answer(421, "Too many attempts to log in: goodbye.");
 }
 

@@ -63,11 +63,11 @@ audit::Event Session::describe() {
     event.listener = listener_name_;
     event.client = peer_;
     event.client_country = settings().country_of(event.client.address);
-    event.client_bytes = data_from_client_ + (client_ ? client_->bytes_received() - client_bytes_before_ : 0);
+    event.client_bytes = data_from_client_ + (client_ ? client_->traffic().received - client_before_.received : 0);
     if (server_address_) {
         event.server = server_address_;
         event.server_country = settings().country_of(server_address_->address);
-        event.server_bytes = data_from_server_ + (server_ ? server_->bytes_received() - server_bytes_before_ : 0);
+        event.server_bytes = data_from_server_ + (server_ ? server_->traffic().received - server_before_.received : 0);
     }
     if (client_tls_ != nullptr) {
         event.tls_version = client_tls_->version();
@@ -117,6 +117,11 @@ void Session::record() {
     for (const policy::Rule* rule : judgement_.effects.shadows) judgement_.count_rule(*rule);
     metrics.add(audit::Counter::bytes_client_received, event.client_bytes);
     metrics.add(audit::Counter::bytes_server_received, event.server_bytes);
+    const bool is_upload = inspected_ == &upload_;
+    const std::uint64_t to_client = client_ ? client_->traffic().sent - client_before_.sent : 0;
+    const std::uint64_t to_server = server_ ? server_->traffic().sent - server_before_.sent : 0;
+    metrics.add(audit::Counter::bytes_client_sent, to_client + (is_upload ? 0 : moved_));
+    metrics.add(audit::Counter::bytes_server_sent, to_server + (is_upload ? moved_ : 0));
 }
 
 // A connection that ends before it has a session.

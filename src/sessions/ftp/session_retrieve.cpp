@@ -14,8 +14,6 @@ namespace sluice::ftp {
 
 namespace {
 
-constexpr std::chrono::seconds patience_pace{10};            // clients give up on a silent proxy after 15 to 60 s
-
 // Nothing is wrong with the file, for all that is known: a client may come again.
 bool has_scanner_failed(const sessions::Inspected& way) {
     using inspect::Reason;
@@ -42,7 +40,7 @@ net::Task<Session::Then> Session::retrieve(const CommandInfo& info, const Comman
     begin_data(is_whole ? restart : 0);
     if (!is_whole) server_restart_ = restart;
     patience_.emplace(worker_.timers(), [this] { say_patience(); });
-    patience_->set(patience_pace);
+    patience_->set(limits().ftp_patience);
     co_return co_await finish_download(co_await run_download(info.verb, command.argument));
 }
 
@@ -146,7 +144,7 @@ void Session::say_patience() {
     // A client that does not take so much is not waiting for it either: the rest of the line must not be lost, so nothing more is said.
     if (sent && *sent == line[0].size()) {
         is_patient_ = true;
-        patience_->set(patience_pace);
+        patience_->set(limits().ftp_patience);
     } else if (sent && *sent > 0) {
         client_->stream().cancel();
     }
@@ -182,7 +180,7 @@ net::Task<Session::Then> Session::finish_broken(Result<Denied> outcome) {
     co_await remove_remainder();
     end_data();
     if (!outcome && data_from_client_ + data_from_server_ == 0) inspected_ = nullptr;  // there was no payload
-    if (client_->failure()) {
+    if (client_->failure() && !outcome) {  // a denial is recorded as one, and its sample kept, though nobody is there to hear of it
         note_error(*client_->failure());
         co_return Then::end;
     }
@@ -198,7 +196,7 @@ net::Task<Session::Then> Session::explain_broken(Result<Denied> outcome, bool wa
         sessions::Denial denial = **outcome;
         if (inspected_ == &download_) service_.inspection().cut.add(fmt::format("ftp://{}{}", login_->server.host, path_));
         // For good, because clients come again after a 4xx; unless it is our own doing.
-        const int code = denial.name == "unscanned" && has_scanner_failed(*inspected_) ? 451 : 550;
+        const int code = denial.name == "unscanned" && inspected_ != nullptr && has_scanner_failed(*inspected_) ? 451 : 550;
         co_await keep_sample(denial);
         co_return co_await deny(denial, code, path_.empty() ? std::string_view(verb_) : std::string_view(path_));
     }

@@ -124,9 +124,8 @@ net::Task<Session::Then> Session::finish_upload(Result<Denied> pumped) {
         end_data();
         co_return co_await answer(*last_reply_);
     }
-    const bool had_begun = server_began_;
     const bool is_denied = pumped.has_value();
-    if (had_begun && is_denied) must_remove_ = !existed_before_ && !stored_as_.empty();
+    if (server_began_ && is_denied) must_remove_ = !existed_before_ && !stored_as_.empty();
     co_return co_await finish_broken(std::move(pumped));
 }
 

@@ -62,15 +62,17 @@ Session::Outcome<void> Session::secure_client(std::string ahead) {
     } else {
         below = std::move(accepted_);
     }
+    if (!settings().own_tls) co_return fail(Errc::tls_failed, Side::self, "this listener has no certificate any more");
+    own_tls_ = settings().own_tls;
     CO_TRY(co_await sessions::choose_identity(*below, ahead, leaves(), own_identity_, limits()));
-    auto tls = CO_TRY(settings().own_tls->open(below, std::move(ahead), own_identity_.leaf.get(), own_identity_.name));
+    auto tls = CO_TRY(own_tls_->open(below, std::move(ahead), own_identity_.leaf.get(), own_identity_.name));
     tls->expires_in(limits().tls_handshake);
     CO_TRY(co_await tls->handshake());
     tls->expires_never();
     client_tls_ = tls.get();
     client_.emplace(std::move(tls), limits(), news_);
     client_->start();
-    client_bytes_before_ = 0;
+    client_before_ = {};
     co_return Result<void>{};
 }
 
@@ -95,7 +97,7 @@ net::Task<Session::Then> Session::set_protection(const Command& command) {
 Session::Outcome<void> Session::secure_server() {
     const UpstreamTls wanted = settings().upstream_tls;
     const bool must = wanted == UpstreamTls::require || (wanted == UpstreamTls::match && client_tls_ != nullptr);
-    if (!settings().trust || (!must && wanted != UpstreamTls::prefer)) co_return Result<void>{};
+    if (!must && wanted != UpstreamTls::prefer) co_return Result<void>{};
     const Reply agreed = CO_TRY(co_await ask("AUTH", "TLS"));
     if (!agreed.is_success()) {
         if (must) co_return fail(Errc::tls_failed, Side::server, "the server does not offer TLS");
@@ -106,19 +108,20 @@ Session::Outcome<void> Session::secure_server() {
     co_return co_await shake_hands_with_server();
 }
 
-bool Session::is_implicit_server() const {
-    return login_->port == implicit_port && settings().trust && settings().upstream_tls != UpstreamTls::off;
-}
+bool Session::is_implicit_server() const { return login_->port == implicit_port && settings().upstream_tls != UpstreamTls::off; }
 
 net::tls::ServerName Session::server_name() const { return {login_->server.host, login_->server.address.has_value()}; }
 
 std::string Session::server_key() const { return fmt::format("{}:{}", login_->server.host, login_->port); }
 
 Session::Outcome<void> Session::shake_hands_with_server() {
+    if (!settings().trust) co_return fail(Errc::tls_failed, Side::self, "nothing says which servers are to be believed");
     std::unique_ptr<net::Stream> below = co_await server_->release();
     server_.reset();
     service_.metrics().add(audit::Gauge::server_connections, -1);
-    auto tls = CO_TRY(net::tls::open(below, *settings().trust, server_sessions_, server_name(), server_key()));
+    server_trust_ = settings().trust;
+    is_server_always_private_ = settings().upstream_tls != UpstreamTls::match || is_implicit_server();
+    auto tls = CO_TRY(net::tls::open(below, *server_trust_, server_sessions_, server_name(), server_key()));
     tls->expires_in(limits().tls_handshake);
     CO_TRY(co_await tls->handshake());
     tls->expires_never();
@@ -132,9 +135,9 @@ Session::Outcome<void> Session::shake_hands_with_server() {
     co_return Result<void>{};
 }
 
-// Data connections with the server are as private as the client's, or wherever it has TLS at all.
+// Data connections with the server are as private as the client's where that is what `match` means, else wherever it has TLS at all.
 Session::Outcome<void> Session::agree_on_protection() {
-    const bool is_private = server_tls_ != nullptr && (is_private_ || settings().upstream_tls != UpstreamTls::match);
+    const bool is_private = server_tls_ != nullptr && (is_private_ || is_server_always_private_);
     if (is_private == server_is_private_) co_return Result<void>{};
     if (!has_server_pbsz_) {
         const Reply sized = CO_TRY(co_await ask("PBSZ", "0"));
@@ -153,8 +156,8 @@ Session::Outcome<void> Session::secure_server_data() {
     if (!server_is_private_) co_return Result<void>{};
     if (server_sessions_.size() == 0)
         if (SSL_SESSION* session = SSL_get1_session(server_tls_->ssl()); session != nullptr)
-            server_sessions_.put(fmt::format("{}/{}", settings().trust->serial(), server_key()), net::tls::SessionPtr(session));
-    auto opened = CO_TRY(net::tls::open(server_data_, *settings().trust, server_sessions_, server_name(), server_key()));
+            server_sessions_.put(fmt::format("{}/{}", server_trust_->serial(), server_key()), net::tls::SessionPtr(session));
+    auto opened = CO_TRY(net::tls::open(server_data_, *server_trust_, server_sessions_, server_name(), server_key()));
     net::tls::TlsStream& tls = *opened;
     server_data_ = std::move(opened);
     tls.expires_in(limits().tls_handshake);
@@ -166,7 +169,7 @@ Session::Outcome<void> Session::secure_server_data() {
 
 Session::Outcome<void> Session::secure_client_data() {
     if (!is_private_) co_return Result<void>{};
-    auto opened = CO_TRY(settings().own_tls->open(client_data_, {}, own_identity_.leaf.get(), own_identity_.name));
+    auto opened = CO_TRY(own_tls_->open(client_data_, {}, own_identity_.leaf.get(), own_identity_.name));
     net::tls::TlsStream& tls = *opened;
     client_data_ = std::move(opened);
     tls.expires_in(limits().tls_handshake);

@@ -48,7 +48,7 @@ struct Settings : sessions::Settings {
     std::vector<IpPort> implicit_listeners;  // that start in TLS
     std::shared_ptr<const net::tls::Acceptor> own_tls;  // null: clients are offered no TLS
     bool own_has_certificate = false;  // else they are shown leaves of the CA
-    std::shared_ptr<const net::tls::Trust> trust;  // of servers; null: they are spoken with in the clear
+    std::shared_ptr<const net::tls::Trust> trust;  // of servers; null where upstream_tls is off
 };
 
 struct Generation {
