@@ -28,6 +28,9 @@ Result<IpPort> parse_passive_reply(std::string_view text);
 // Of a 229's text: the port between delimiters in parentheses. malformed (Side::server); port 0 is.
 Result<std::uint16_t> parse_extended_passive_reply(std::string_view text);
 
+// Below are ports that other services listen at (RFC 2577 3).
+inline constexpr std::uint16_t first_data_port = 1024;
+
 std::string port_argument(const IpPort& address);  // IPv4 alone
 std::string eprt_argument(const IpPort& address);
 std::string passive_text(const IpPort& address);  // "Entering Passive Mode (h1,h2,h3,h4,p1,p2)." IPv4 alone

@@ -191,6 +191,7 @@ net::Task<Session::Then> Session::handle(Command command) {
     if (info->needs_login && !is_logged_in_) co_return co_await answer(530, "Please log in with USER and PASS.");
     if (generation_ != service_.generation()) {
         generation_ = service_.generation();
+        if (server_) server_->use(generation_->settings);
         if (const Denied denied = judge_again()) {
             note(*denied);
             record();
@@ -235,61 +236,19 @@ net::Task<void> Session::say_goodbye(std::string_view text) {
     if (sent) client_->stream().shutdown_write();
 }
 
-Session::Outcome<void> Session::tell_server(std::string_view verb, std::string_view argument) {
-    const std::string line = argument.empty() ? encode(verb) : encode(verb, argument);
-    co_return co_await server_->send(line, limits().body_idle);
-}
-
-// What the server says unasked would be taken for the answer to this, and from then on each answer for another's.
-Session::Outcome<Reply> Session::ask(std::string_view verb, std::string_view argument) {
-    if (server_->has_reply()) co_return fail(Errc::malformed, Side::server, "the server spoke unasked");
-    CO_TRY(co_await tell_server(verb, argument));
-    co_return co_await await_reply(limits().first_byte);
-}
-
-Session::Outcome<Reply> Session::await_reply(Limits::Duration within) {
-    const std::int64_t before = Service::now_ns();
-    server_->stream().expires_in(within);
-    co_await news_.until([&] { return server_->has_reply() || server_->failure() || client_->failure(); });
-    upstream_ns_ += Service::now_ns() - before;
-    if (server_->has_reply()) {
-        server_->stream().expires_never();
-        co_return server_->take_reply();
-    }
-    if (server_->failure()) co_return std::unexpected(*server_->failure());
-    co_return std::unexpected(*client_->failure());
-}
-
-Session::Outcome<Reply> Session::await_final(Limits::Duration within) {
-    const auto until = std::chrono::steady_clock::now() + within;
-    for (;;) {
-        const auto left = std::chrono::duration_cast<Limits::Duration>(until - std::chrono::steady_clock::now());
-        if (left.count() <= 0) co_return fail(Errc::timed_out, Side::server, "the server comes to no end");
-        Reply reply = CO_TRY(co_await await_reply(left));
-        if (!reply.is_preliminary()) co_return reply;
-    }
-}
-
-// A word of goodbye, which nobody waits for.
 net::Task<void> Session::leave_server() {
     if (!server_) co_return;
-    const std::array<std::string_view, 1> goodbye{"QUIT\r\n"};
-    if (!server_->failure()) static_cast<void>(server_->stream().try_write(goodbye));
-    co_await server_->stop();
+    co_await server_->leave();
     forget_server();
 }
 
 void Session::forget_server() {
     if (server_) {
-        server_->stream().close();
+        upstream_ns_ += server_->take_waited_ns();
         server_.reset();
         service_.metrics().add(audit::Gauge::server_connections, -1);
     }
-    server_tls_ = nullptr;
     server_before_ = {};
-    has_server_pbsz_ = server_is_private_ = false;
-    server_problem_ = {};
-    server_issuer_.clear();
     is_logged_in_ = false;
     user_was_refused_ = false;
     rename_from_.reset();

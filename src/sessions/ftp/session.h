@@ -2,15 +2,15 @@
 // One client's control connection, from the greeting to its end: a linear walk, command by command, one file a stage:
 //   session.cpp           who is there; the loop; words to the client and to the server
 //   session_login.cpp     USER, PASS: to which server, and who
-//   session_tls.cpp       AUTH, PBSZ, PROT; handshakes with both sides
+//   session_tls.cpp       AUTH, PBSZ, PROT; handshakes with the client
 //   session_commands.cpp  what is answered here, and what goes on to the server
-//   session_data.cpp      data connections: PASV, EPSV, PORT, EPRT with the client; the same with the server
+//   session_data.cpp      data connections with the client: PASV, EPSV, PORT, EPRT
 //   session_transfer.cpp  what transfers have in common
 //   session_retrieve.cpp  from the server to the client: files and listings
 //   session_store.cpp     from the client to the server
 //   session_judge.cpp     facts, phases, denials
 //   session_record.cpp    events
-// One reply a command, whatever happens: each handler ends in `answer`, or ends the session.
+// What is asked of the server goes through `Upstream`. One reply a command, whatever happens: each handler ends in `answer`, or ends the session.
 #pragma once
 
 #include <cstdint>
@@ -28,12 +28,11 @@
 #include "net/stream.h"
 #include "net/task.h"
 #include "net/timer.h"
-#include "net/tls/session_cache.h"
-#include "net/tls/trust.h"
 #include "protocols/ftp/login.h"
 #include "protocols/ftp/path.h"
 #include "sessions/ftp/control.h"
 #include "sessions/ftp/settings.h"
+#include "sessions/ftp/upstream.h"
 #include "sessions/transaction/inspected.h"
 #include "sessions/transaction/judgement.h"
 #include "sessions/transaction/own_tls.h"
@@ -81,12 +80,8 @@ private:
     net::Task<Then> handle(Command command);
     net::Task<Then> answer(int code, std::string_view text);
     net::Task<Then> answer(const Reply& reply);
-    net::Task<Then> answer_error(const Error& error);        // of either side; where the connection is not sound any more it is the end
-    net::Task<void> say_goodbye(std::string_view text);      // 421
-    Outcome<Reply> ask(std::string_view verb, std::string_view argument);
-    Outcome<void> tell_server(std::string_view verb, std::string_view argument);
-    Outcome<Reply> await_reply(Limits::Duration within);
-    Outcome<Reply> await_final(Limits::Duration within);     // past preliminary ones, all of them together in that time
+    net::Task<Then> answer_error(const Error& error);  // of either side; where the connection is not sound any more it is the end
+    net::Task<void> say_goodbye(std::string_view text);  // 421
     void forget_server();
     net::Task<void> leave_server();
     const Limits& limits() const { return generation_->settings->limits; }
@@ -118,13 +113,6 @@ private:
     Outcome<void> secure_client(std::string ahead);
     net::Task<Then> set_buffer_size(const Command& command);
     net::Task<Then> set_protection(const Command& command);
-    Outcome<void> secure_server();
-    bool is_implicit_server() const;
-    net::tls::ServerName server_name() const;
-    std::string server_key() const;
-    Outcome<void> shake_hands_with_server();
-    Outcome<void> agree_on_protection();
-    Outcome<void> secure_server_data();
     Outcome<void> secure_client_data();
 
     // session_data.cpp
@@ -133,15 +121,9 @@ private:
     bool has_data_address() const { return listener_ || active_; }
     void forget_data();
     Outcome<std::unique_ptr<net::Stream>> connect_client();
-    // The data connection with the server, and the command over it: its first reply, preliminary or a refusal.
+    // The command, over a data connection with the server: its first reply, preliminary or a refusal.
     Outcome<Reply> begin_transfer(std::string_view verb, std::string_view argument);
-    Outcome<std::optional<Reply>> connect_passively();       // a reply: why there is none
-    Outcome<std::optional<Reply>> listen_for_server();
-    Outcome<Reply> end_transfer();                           // what the server says last, once all octets have gone
-    net::Task<void> hear_server_out();
-    Outcome<void> abort_transfer();
-    net::Task<bool> drain_server();
-    void heed();                                             // ABOR, or somebody is gone: what a transfer waits for ends
+    void heed();  // ABOR, or somebody is gone: what a transfer waits for ends
 
     // session_transfer.cpp
     void begin_data(std::uint64_t skip);
@@ -191,7 +173,7 @@ private:
     Denied judge_data_command(std::string_view verb, std::string_view argument);
     void fill_command_facts(std::string_view verb, std::string_view argument, std::string_view path);
     Denied judge_reply(int code);
-    Denied judge_again();                                    // a reload came
+    Denied judge_again();  // a reload came
     net::Task<Then> deny(const sessions::Denial& denial, int code, std::string_view what);
     std::string words_of(const sessions::Denial& denial, std::string_view what) const;
 
@@ -207,10 +189,10 @@ private:
     net::Worker& worker_;
     std::shared_ptr<const Generation> generation_;
     News news_{[this] { heed(); }};
-    std::unique_ptr<net::Stream> accepted_;                  // until it is client_'s
+    std::unique_ptr<net::Stream> accepted_;  // until it is client_'s
     IpPort peer_;
     std::optional<ClientControl> client_;
-    std::optional<ServerControl> server_;
+    std::optional<Upstream> server_;
     net::ConnectionPermit permit_;
     net::ConnectionPermit session_permit_;
     std::string listener_name_;
@@ -218,33 +200,25 @@ private:
     // The policy, of the session and of the command that is under way.
     sessions::Judgement judgement_;
     Kept at_accept_;
-    Kept kept_;                                              // and at USER, of the server and its address
+    Kept kept_;  // and at USER, of the server and its address
 
     // The login.
     std::string user_;
     std::optional<Login> login_;
     bool is_logged_in_ = false;
-    bool record_login_ = false;                              // of a login without a password
-    bool user_was_refused_ = false;                          // by the server; said after PASS, so that nobody learns who exists
+    bool record_login_ = false;  // of a login without a password
+    bool user_was_refused_ = false;  // by the server; said after PASS, so that nobody learns who exists
     std::size_t failed_logins_ = 0;
     std::optional<IpPort> server_address_;
     WorkingDirectory directory_;
-    std::optional<std::string> rename_from_;                 // RNFR was good
+    std::optional<std::string> rename_from_;  // RNFR was good
 
-    // TLS. The streams are the control connections' own; with what they were opened, data connections are, whatever a reload has brought since.
+    // TLS. The stream is the control connection's own; with what it was opened, data connections are, whatever a reload has brought since.
     const net::tls::TlsStream* client_tls_ = nullptr;  // null: in the clear
-    const net::tls::TlsStream* server_tls_ = nullptr;
     std::shared_ptr<const net::tls::Acceptor> own_tls_;
-    std::shared_ptr<const net::tls::Trust> server_trust_;
     sessions::OwnIdentity own_identity_;
-    net::tls::SessionCache server_sessions_{8};  // of this session alone: data connections resume the control connection's
-    std::string server_issuer_;
-    std::string_view server_problem_;  // what could not be verified
     bool has_pbsz_ = false;
-    bool has_server_pbsz_ = false;
     bool is_private_ = false;  // PROT P
-    bool server_is_private_ = false;
-    bool is_server_always_private_ = false;  // else as the client's are
     bool is_implicit_ = false;  // the listener starts in TLS
 
     // The next transfer.
@@ -256,9 +230,6 @@ private:
 
     // The one under way.
     std::unique_ptr<net::Stream> client_data_;
-    std::unique_ptr<net::Stream> server_data_;
-    std::unique_ptr<net::PeerListener> server_listener_;
-    bool server_began_ = false;  // the server has the command, and will say how it ended
     bool is_over_ = true;  // no transfer
     bool client_was_told_ = false;  // 150
     bool is_patient_ = false;  // of that 150, lines went ahead

@@ -70,7 +70,7 @@ net::Task<Session::Then> Session::run_command(const CommandInfo& info, const Com
 net::Task<Session::Then> Session::answer_features() {
     const Features ours{.has_tls = may_offer_tls()};
     if (!is_logged_in_) co_return co_await answer(features_for_client(nullptr, ours));
-    const auto reply = co_await ask("FEAT", {});
+    const auto reply = co_await server_->ask("FEAT", {});
     if (!reply) co_return co_await answer_error(reply.error());
     co_return co_await answer(features_for_client(reply->is_success() ? &*reply : nullptr, ours));
 }
@@ -80,7 +80,7 @@ net::Task<Session::Then> Session::set_type(const Command& command) {
     const std::string type = upper(command.argument);
     if (std::ranges::none_of(std::array{"A", "A N", "I", "L 8"}, [&](std::string_view known) { return known == type; }))
         co_return co_await answer(504, "This proxy transfers types A, I and L 8.");
-    const auto reply = co_await ask("TYPE", type);
+    const auto reply = co_await server_->ask("TYPE", type);
     if (!reply) co_return co_await answer_error(reply.error());
     if (reply->is_success()) is_ascii_ = type.starts_with('A');
     co_return co_await answer(*reply);
@@ -90,7 +90,7 @@ net::Task<Session::Then> Session::set_options(const Command& command) {
     const std::string wanted = upper(command.argument);
     if (wanted == "UTF8 ON" || wanted == "UTF-8 ON" || wanted == "UTF8") co_return co_await answer(200, "Names go on as they are.");
     if (!wanted.starts_with("MLST") || !is_logged_in_) co_return co_await answer(501, "This option is not known to this proxy.");
-    const auto reply = co_await ask("OPTS", command.argument);
+    const auto reply = co_await server_->ask("OPTS", command.argument);
     if (!reply) co_return co_await answer_error(reply.error());
     co_return co_await answer(*reply);
 }
@@ -126,9 +126,9 @@ net::Task<Session::Then> Session::forward(const CommandInfo& info, const Command
     if (path.size() > limits().ftp_path) co_return co_await answer(501, "This path is too long.");
     if (const Denied denied = judge_command(verb, verb == "ACCT" ? std::string_view() : command.argument, path))
         co_return co_await deny(*denied, info.refused, path.empty() ? verb : std::string_view(path));
-    auto reply = co_await ask(verb, command.argument);
+    auto reply = co_await server_->ask(verb, command.argument);
     if (reply && reply->is_preliminary())
-        reply = co_await await_final(limits().first_byte);  // the command has no data: the final one follows
+        reply = co_await server_->await_final(limits().first_byte);  // the command has no data: the final one follows
     if (!reply) co_return co_await answer_error(reply.error());
     if (verb == "RNTO") rename_from_.reset();
     if (const Denied denied = judge_reply(reply->code))

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Data connections, each side as it likes: a client in active mode through a server in passive mode, IPv4 to IPv6. Nobody but the peer of a
-// control connection is connected to, or may connect.
+// Data connections with the client, each side as it likes: a client in active mode through a server in passive mode, IPv4 to IPv6. Nobody but the
+// control connection's peer is connected to, or may connect.
 #include <fmt/format.h>
 
 #include <utility>
@@ -11,15 +11,6 @@
 #include "sessions/ftp/session.h"
 
 namespace sluice::ftp {
-
-namespace {
-
-// Below are ports that other services listen at (RFC 2577 3).
-constexpr std::uint16_t first_data_port = 1024;
-
-Reply no_data(std::string_view why) { return {425, {fmt::format("No data connection with the server: {}.", why)}}; }
-
-}  // namespace
 
 net::Task<Session::Then> Session::enter_passive(const Command& command) {
     const IpAddress local = client_->stream().local().address;
@@ -73,9 +64,8 @@ net::Task<Session::Then> Session::enter_active(const Command& command) {
 void Session::forget_data() {
     listener_.reset();
     active_.reset();
-    server_listener_.reset();
     client_data_.reset();
-    server_data_.reset();
+    if (server_) server_->forget_data();
 }
 
 // An error: the client's, whatever it was.
@@ -95,140 +85,21 @@ Session::Outcome<std::unique_ptr<net::Stream>> Session::connect_client() {
 }
 
 Session::Outcome<Reply> Session::begin_transfer(std::string_view verb, std::string_view argument) {
-    const bool is_active = settings().upstream_mode == DataMode::active;
-    CO_TRY(co_await agree_on_protection());
-    const std::optional<Reply> refused = CO_TRY(is_active ? co_await listen_for_server() : co_await connect_passively());
-    if (refused) {
-        if (reason_.empty()) reason_ = refused->text();
-        co_return *refused;
-    }
-    // Right before the command (RFC 959 4.1.3): some servers forget it at any other.
-    if (const std::uint64_t from = std::exchange(server_restart_, 0); from > 0) {
-        Reply agreed = CO_TRY(co_await ask("REST", fmt::to_string(from)));
-        if (agreed.is_failure()) co_return agreed;
-        if (!agreed.is_intermediate()) co_return fail(Errc::malformed, Side::server, "no answer to REST");
-    }
-    Reply reply = CO_TRY(co_await ask(verb, argument));
-    if (!reply.is_preliminary()) {  // a success without data is none: nothing was transferred
-        server_listener_.reset();
-        server_data_.reset();
-        if (reply.is_success()) co_return fail(Errc::malformed, Side::server, "a transfer ended before it began");
-        co_return reply;
-    }
-    server_began_ = true;
-    if (server_listener_) {
-        auto accepted = co_await server_listener_->accept(limits().ftp_data_connect);
-        server_listener_.reset();
-        if (!accepted) co_return std::unexpected(accepted.error());
-        server_data_ = std::move(*accepted);
-    }
-    CO_TRY(co_await secure_server_data());
+    auto reply = co_await server_->begin_transfer(verb, argument, std::exchange(server_restart_, 0), is_private_);
+    if (server_->is_data_prohibited()) note({.name = sessions::protect_host_name, .reason = server_->no_data()});
+    else if (reason_.empty()) reason_ = server_->no_data();
     co_return reply;
-}
-
-// The address in a server's 227 is not asked: it is the control connection's peer that was judged (curl's CVE-2020-8284).
-Session::Outcome<std::optional<Reply>> Session::connect_passively() {
-    const IpAddress server = server_->stream().peer().address;
-    std::optional<std::uint16_t> port;
-    if (server.is_v4()) {
-        const Reply reply = CO_TRY(co_await ask("PASV", {}));
-        if (reply.is_success()) port = CO_TRY(parse_passive_reply(reply.text())).port;
-    }
-    if (!port) {
-        const Reply reply = CO_TRY(co_await ask("EPSV", {}));
-        if (!reply.is_success()) co_return no_data(reply.text());
-        port = CO_TRY(parse_extended_passive_reply(reply.text()));
-    }
-    const std::array<IpPort, 1> address{IpPort{server, *port}};
-    if (*port < first_data_port) co_return no_data("it names a port below 1024");
-    if (settings().protect_host)
-        if (const auto why = settings().protect_host->refuses(peer_.address, address.front())) {
-            note({.name = sessions::protect_host_name, .reason = *why});
-            co_return no_data(*why);
-        }
-    auto dialled = co_await net::dial(worker_, address, limits());
-    if (!dialled) co_return no_data(dialled.error().what);
-    server_data_ = std::move(dialled->stream);
-    co_return std::nullopt;
-}
-
-Session::Outcome<std::optional<Reply>> Session::listen_for_server() {
-    const net::Stream& control = server_->stream();
-    server_listener_ = CO_TRY(net::PeerListener::open(worker_, control.local().address, settings().passive_ports.first,
-                                                      settings().passive_ports.last, control.peer().address, Side::server));
-    const IpPort local = server_listener_->local();
-    const Reply reply =
-        CO_TRY(local.address.is_v4() ? co_await ask("PORT", port_argument(local)) : co_await ask("EPRT", eprt_argument(local)));
-    if (reply.is_success()) co_return std::nullopt;
-    server_listener_.reset();
-    co_return no_data(reply.text());
-}
-
-// Tickets for the next data connections come on this one, and an upload has read nothing of it; and some servers miss a goodbye that is not waited for.
-net::Task<void> Session::hear_server_out() {
-    std::array<char, 4096> room;
-    server_data_->shutdown_write();
-    server_data_->expires_in(limits().lingering);
-    for (;;) {
-        const auto got = co_await server_data_->read_some(room);
-        if (!got || *got == 0) co_return;
-    }
-}
-
-Session::Outcome<Reply> Session::end_transfer() {
-    if (server_data_) {
-        if (server_is_private_) co_await hear_server_out();
-        server_data_->close();
-        server_data_.reset();
-    }
-    server_listener_.reset();
-    if (!std::exchange(server_began_, false)) co_return Reply{226, {"Nothing was transferred."}};
-    co_return co_await await_final(limits().first_byte);
-}
-
-// Whether the rest of a download came in a moment: then the transfer ends by itself.
-net::Task<bool> Session::drain_server() {
-    net::Buffer room = worker_.buffers().borrow();
-    server_data_->rearm();
-    net::Timer timer(worker_.timers(), [this] { server_data_->cancel(); });
-    timer.set(std::chrono::milliseconds(300));
-    for (;;) {
-        const auto got = co_await server_data_->read_some(room.span());
-        if (!got || *got == 0) co_return got.has_value();
-    }
-}
-
-// The server is told to stop, and its data connection breaks. Servers answer ABOR with one reply or two, or miss it: NOOP goes behind it, and what
-// comes before its 200 is of what was cut. The first refusal among that is kept in last_reply_.
-Session::Outcome<void> Session::abort_transfer() {
-    constexpr int most_replies = 8;
-    if (server_data_ && inspected_ != &upload_ && co_await drain_server()) {
-        CO_TRY(co_await end_transfer());
-        co_return Result<void>{};
-    }
-    server_began_ = false;
-    CO_TRY(co_await tell_server("ABOR", {}));
-    CO_TRY(co_await tell_server("NOOP", {}));
-    if (server_data_) server_data_->abort();
-    server_data_.reset();
-    server_listener_.reset();
-    for (int n = 0; n < most_replies; ++n) {
-        Reply reply = CO_TRY(co_await await_reply(limits().ftp_after_abort));
-        if (reply.code == 200) co_return Result<void>{};
-        if (reply.is_failure() && !last_reply_) last_reply_ = std::move(reply);
-    }
-    co_return fail(Errc::malformed, Side::server, "the server is out of step");
 }
 
 void Session::heed() {
     if (is_over_) return;
-    const bool server_says_no = server_began_ && server_ && (server_->failure() || (server_->has_reply() && server_->front().is_failure()));
+    const bool server_says_no =
+        server_ && server_->is_transferring() && (server_->failure() || (server_->has_reply() && server_->front().is_failure()));
     if (!client_->failure() && !client_->has_abort() && !server_says_no) return;
     is_cut_ = true;
-    for (const auto* data : {&client_data_, &server_data_})
-        if (*data) (*data)->cancel();
-    for (const auto* listener : {&listener_, &server_listener_})
-        if (*listener) (*listener)->cancel();
+    if (client_data_) client_data_->cancel();
+    if (listener_) listener_->cancel();
+    if (server_) server_->cancel_data();
 }
 
 }  // namespace sluice::ftp

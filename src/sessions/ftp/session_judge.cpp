@@ -98,9 +98,9 @@ Session::Denied Session::judge_data_command(std::string_view verb, std::string_v
 
 Session::Denied Session::judge_reply(int code) {
     judgement_.facts.set(Field::ftp_reply, code);
-    if (server_tls_ != nullptr) {
-        judgement_.facts.set(Field::tls_server_issuer, std::string_view(server_issuer_));
-        judgement_.facts.set(Field::tls_server_verified, server_problem_.empty());
+    if (server_ && server_->is_in_tls()) {
+        judgement_.facts.set(Field::tls_server_issuer, std::string_view(server_->issuer()));
+        judgement_.facts.set(Field::tls_server_verified, server_->problem().empty());
     }
     return judgement_.judge(Phase::response);
 }

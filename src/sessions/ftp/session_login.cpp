@@ -64,8 +64,8 @@ net::Task<Session::Then> Session::user(const Command& command) {
     kept_ = effects_so_far();
     upstream_ns_ += dialled.duration.count();
     server_address_ = dialled.address;
-    server_.emplace(std::move(dialled.stream), limits(), news_);
-    server_->start();
+    server_.emplace(worker_, news_, std::move(dialled.stream), FixedServer{login_->server, login_->port},
+                    Upstream::For{generation_->settings, settings().protect_host, peer_.address, [this] { return client_->failure(); }});
     service_.metrics().add(audit::Gauge::server_connections, 1);
     service_.metrics().observe(audit::Histogram::server_connect, dialled.duration.count());
     co_return co_await greet();
@@ -75,13 +75,9 @@ net::Task<Session::Then> Session::refuse_login(const sessions::Denial& denial) {
     co_return co_await deny(denial, 530, login_->server.host);
 }
 
-// The server's greeting, which may ask for patience first (120), and what it says to the name.
+// The server's greeting, and what it says to the name.
 net::Task<Session::Then> Session::greet() {
-    if (is_implicit_server()) {
-        if (const auto secured = co_await shake_hands_with_server(); !secured) co_return co_await answer_error(secured.error());
-        has_server_pbsz_ = server_is_private_ = true;
-    }
-    auto greeting = co_await await_final(limits().first_byte);
+    const auto greeting = co_await server_->greeting();
     if (!greeting) co_return co_await answer_error(greeting.error());
     if (!greeting->is_success()) {
         action_ = audit::Action::failed;
@@ -89,9 +85,8 @@ net::Task<Session::Then> Session::greet() {
         reason_ = fmt::format("the server says {}", greeting->code);
         co_return co_await answer(421, fmt::format("{} does not serve us now: {}", login_->server.host, greeting->text()));
     }
-    if (server_tls_ == nullptr)
-        if (const auto secured = co_await secure_server(); !secured) co_return co_await answer_error(secured.error());
-    const auto reply = co_await ask("USER", login_->user);
+    if (const auto secured = co_await server_->secure(client_tls_ != nullptr); !secured) co_return co_await answer_error(secured.error());
+    const auto reply = co_await server_->ask("USER", login_->user);
     if (!reply) co_return co_await answer_error(reply.error());
     if (reply->is_success()) {  // no password is wanted: this is the login
         record_login_ = true;
@@ -115,7 +110,7 @@ net::Task<Session::Then> Session::password(const Command& command) {
         co_await leave_server();
         co_return then;
     }
-    auto reply = user_was_refused_ ? Result<Reply>(Reply{530, {"Login incorrect."}}) : co_await ask("PASS", command.argument);
+    auto reply = user_was_refused_ ? Result<Reply>(Reply{530, {"Login incorrect."}}) : co_await server_->ask("PASS", command.argument);
     if (!reply) co_return co_await answer_error(reply.error());
     if (reply->is_success()) co_return co_await enter(*reply);
     if (reply->is_intermediate()) co_return co_await answer(*reply);  // ACCT is wanted
@@ -132,7 +127,7 @@ net::Task<Session::Then> Session::enter(const Reply& welcome) {
     is_ascii_ = true;
     restart_ = 0;
     directory_ = {};
-    const auto where = co_await ask("PWD", {});
+    const auto where = co_await server_->ask("PWD", {});
     if (!where) co_return co_await answer_error(where.error());
     if (where->is_success()) static_cast<void>(directory_.set_from_reply(where->text()));
     co_return co_await answer(welcome);

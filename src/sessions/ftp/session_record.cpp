@@ -45,7 +45,7 @@ void Session::note_error(const Error& error) {
     action_ = has_left || error.code == Errc::cancelled ? audit::Action::aborted : audit::Action::failed;
     reason_ = error.what;
     if (error.code == Errc::tls_failed)
-        error_type_ = error.side == Side::server && !server_problem_.empty() ? "tls_certificate_error" : "tls_protocol_error";
+        error_type_ = error.side == Side::server && server_ && !server_->problem().empty() ? "tls_certificate_error" : "tls_protocol_error";
     else if (error.side == Side::server) error_type_ = error.code == Errc::timed_out ? "connection_read_timeout" : "connection_terminated";
 }
 
@@ -74,9 +74,9 @@ audit::Event Session::describe() {
         event.tls_cipher = client_tls_->cipher();
         event.tls_resumed = client_tls_->is_resumed();
     }
-    if (server_tls_ != nullptr || !server_issuer_.empty()) {
-        event.tls_server_issuer = server_issuer_;
-        event.tls_server_verified = server_problem_.empty();
+    if (server_ && server_->is_in_tls()) {
+        event.tls_server_issuer = server_->issuer();
+        event.tls_server_verified = server_->problem().empty();
     }
     shadows_.clear();
     for (const policy::Rule* rule : judgement_.effects.shadows) shadows_.push_back(rule->name);
@@ -103,6 +103,7 @@ audit::Event Session::describe() {
         event.scan_verdict = "skipped";
         event.scan_reason = "no-engine";
     }
+    if (server_) upstream_ns_ += server_->take_waited_ns();
     event.upstream_ns = upstream_ns_;
     return event;
 }

@@ -71,14 +71,14 @@ Session::Outcome<Session::Denied> Session::pump_download() {
         std::span<char> room = is_inspected ? inspected_->payload->room() : std::span<char>();
         const bool is_in_place = !room.empty();
         if (!is_in_place) room = in.span();
-        server_data_->expires_in(limits().body_idle);
-        const std::size_t got = CO_TRY(co_await server_data_->read_some(room));
+        server_->data()->expires_in(limits().body_idle);
+        const std::size_t got = CO_TRY(co_await server_->data()->read_some(room));
         data_from_server_ += got;
         if (inspected_ == nullptr && data_from_server_ > limits().ftp_listing)
             co_return fail(Errc::too_large, Side::server, "the listing is larger than this proxy lets pass");
         if (got == 0) {
             // Whether that was all of it, the server says on the other connection.
-            Reply last = CO_TRY(co_await end_transfer());
+            Reply last = CO_TRY(co_await server_->end_transfer());
             const bool is_whole = last.is_success();
             last_reply_ = std::move(last);
             if (!is_whole) co_return fail(Errc::closed, Side::server, "the server broke the transfer off");
@@ -94,7 +94,7 @@ Session::Outcome<Session::Denied> Session::join_data() {
     CO_TRY(co_await begin_client_leg());
     // The sender's end is the end: some clients close only after the last reply.
     const auto way = inspected_ == &upload_ ? net::RelayWay::to_server : net::RelayWay::to_client;
-    const net::RelayResult joined = co_await net::relay(worker_, *client_data_, *server_data_, limits().body_idle, nullptr, way);
+    const net::RelayResult joined = co_await net::relay(worker_, *client_data_, *server_->data(), limits().body_idle, nullptr, way);
     data_from_client_ += joined.to_server;
     data_from_server_ += joined.to_client;
     moved_ += joined.to_server + joined.to_client;
@@ -102,7 +102,7 @@ Session::Outcome<Session::Denied> Session::join_data() {
     if (is_cut_ || joined.ended == net::RelayResult::Ended::cancelled)
         co_return fail(Errc::cancelled, Side::self, "the transfer was ended");
     if (joined.ended == net::RelayResult::Ended::idle) co_return fail(Errc::timed_out, Side::server, "nothing moved for too long");
-    Reply last = CO_TRY(co_await end_transfer());
+    Reply last = CO_TRY(co_await server_->end_transfer());
     const bool is_whole = last.is_success();
     last_reply_ = std::move(last);
     if (!is_whole) co_return fail(Errc::closed, Side::server, "the server broke the transfer off");
@@ -175,8 +175,13 @@ net::Task<Session::Then> Session::finish_broken(Result<Denied> outcome) {
     if (client_data_ && is_orderly && !was_aborted) client_data_->close();
     else if (client_data_) client_data_->abort();
     bool is_server_lost = server_->failure().has_value();
-    if (server_began_ && !is_server_lost && !client_->failure()) is_server_lost = !co_await abort_transfer();
-    else if (server_data_) server_data_->abort();  // an orderly end would make a whole file of it
+    if (server_->is_transferring() && !is_server_lost && !client_->failure()) {
+        auto said = co_await server_->abort_transfer(inspected_ != &upload_);
+        is_server_lost = !said;
+        if (said && !last_reply_) last_reply_ = std::move(*said);
+    } else {
+        server_->break_data();
+    }
     co_await remove_remainder();
     end_data();
     if (!outcome && data_from_client_ + data_from_server_ == 0) inspected_ = nullptr;  // there was no payload

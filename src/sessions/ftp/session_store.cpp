@@ -68,7 +68,7 @@ Session::Outcome<Reply> Session::begin_storing() {
 // Before a file is begun that may have to be taken back: whether there is one already. In type A servers refuse SIZE for what is there.
 Session::Outcome<void> Session::look_before_storing() {
     if (store_verb_ != "STOR" || is_ascii_) co_return Result<void>{};
-    const Reply size = CO_TRY(co_await ask("SIZE", store_argument_));
+    const Reply size = CO_TRY(co_await server_->ask("SIZE", store_argument_));
     existed_before_ = size.code != 550;
     co_return Result<void>{};
 }
@@ -86,8 +86,8 @@ Session::Outcome<Session::Denied> Session::pump_upload() {
         const std::string_view bytes = is_in_place ? std::string_view() : std::string_view(room.data(), got);
         if (Denied denied = CO_TRY(co_await pass(bytes, is_in_place ? got : 0, got == 0))) co_return denied;
         if (got > 0) continue;
-        if (!server_began_) CO_TRY(co_await begin_storing());  // of what is empty
-        Reply last = CO_TRY(co_await end_transfer());
+        if (!server_->is_transferring()) CO_TRY(co_await begin_storing());  // of what is empty
+        Reply last = CO_TRY(co_await server_->end_transfer());
         const bool is_whole = last.is_success();
         last_reply_ = std::move(last);
         if (!is_whole) co_return fail(Errc::closed, Side::server, "the server did not take all of it");
@@ -97,12 +97,12 @@ Session::Outcome<Session::Denied> Session::pump_upload() {
 
 Session::Outcome<void> Session::give_to_server() {
     if (released_.empty()) co_return Result<void>{};
-    if (!server_began_) {
+    if (!server_->is_transferring()) {
         if (!upload_.payload || !upload_.payload->has_ended()) CO_TRY(co_await look_before_storing());
         CO_TRY(co_await begin_storing());
     }
     moved_ += net::total_size(released_);
-    co_return co_await server_data_->write(released_, 0, limits().body_idle);
+    co_return co_await server_->data()->write(released_, 0, limits().body_idle);
 }
 
 // A client that is refused in the middle of what it sends would lose our words to a reset: what still comes is read for a moment and forgotten.
@@ -125,14 +125,14 @@ net::Task<Session::Then> Session::finish_upload(Result<Denied> pumped) {
         co_return co_await answer(*last_reply_);
     }
     const bool is_denied = pumped.has_value();
-    if (server_began_ && is_denied) must_remove_ = !existed_before_ && !stored_as_.empty();
+    if (server_->is_transferring() && is_denied) must_remove_ = !existed_before_ && !stored_as_.empty();
     co_return co_await finish_broken(std::move(pumped));
 }
 
 // The half of a refused file that the server has: taken back where there was none before, and only then.
 net::Task<void> Session::remove_remainder() {
     if (!std::exchange(must_remove_, false) || !server_ || server_->failure()) co_return;
-    const auto removed = co_await ask("DELE", stored_as_);
+    const auto removed = co_await server_->ask("DELE", stored_as_);
     if (!removed || removed->is_failure()) sample_problem_ = "what had gone on of it could not be removed from the server";
 }
 

@@ -4,18 +4,11 @@
 
 #include "base/text.h"
 #include "net/tls/acceptor.h"
-#include "net/tls/trust.h"
 #include "sessions/ftp/commands.h"
 #include "sessions/ftp/service.h"
 #include "sessions/ftp/session.h"
 
 namespace sluice::ftp {
-
-namespace {
-
-constexpr std::uint16_t implicit_port = 990;
-
-}  // namespace
 
 bool Session::may_offer_tls() const {
     return settings().client_tls != ClientTls::off && settings().own_tls &&
@@ -93,80 +86,7 @@ net::Task<Session::Then> Session::set_protection(const Command& command) {
     co_return co_await answer(200, is_private_ ? "Data connections are private." : "Data connections are clear.");
 }
 
-// With a server, once it has greeted. What is wanted and not had is an error; so is a handshake that fails, whatever else would have been good enough.
-Session::Outcome<void> Session::secure_server() {
-    const UpstreamTls wanted = settings().upstream_tls;
-    const bool must = wanted == UpstreamTls::require || (wanted == UpstreamTls::match && client_tls_ != nullptr);
-    if (!must && wanted != UpstreamTls::prefer) co_return Result<void>{};
-    const Reply agreed = CO_TRY(co_await ask("AUTH", "TLS"));
-    if (!agreed.is_success()) {
-        if (must) co_return fail(Errc::tls_failed, Side::server, "the server does not offer TLS");
-        co_return Result<void>{};
-    }
-    // Whoever speaks between 234 and the handshake wants to be taken for the server later (CVE-2021-38371).
-    if (server_->has_reply() || server_->has_unread()) co_return fail(Errc::tls_failed, Side::server, "octets in the clear behind 234");
-    co_return co_await shake_hands_with_server();
-}
-
-bool Session::is_implicit_server() const { return login_->port == implicit_port && settings().upstream_tls != UpstreamTls::off; }
-
-net::tls::ServerName Session::server_name() const { return {login_->server.host, login_->server.address.has_value()}; }
-
-std::string Session::server_key() const { return fmt::format("{}:{}", login_->server.host, login_->port); }
-
-Session::Outcome<void> Session::shake_hands_with_server() {
-    if (!settings().trust) co_return fail(Errc::tls_failed, Side::self, "nothing says which servers are to be believed");
-    std::unique_ptr<net::Stream> below = co_await server_->release();
-    server_.reset();
-    service_.metrics().add(audit::Gauge::server_connections, -1);
-    server_trust_ = settings().trust;
-    is_server_always_private_ = settings().upstream_tls != UpstreamTls::match || is_implicit_server();
-    auto tls = CO_TRY(net::tls::open(below, *server_trust_, server_sessions_, server_name(), server_key()));
-    tls->expires_in(limits().tls_handshake);
-    CO_TRY(co_await tls->handshake());
-    tls->expires_never();
-    server_tls_ = tls.get();
-    server_.emplace(std::move(tls), limits(), news_);
-    server_->start();
-    service_.metrics().add(audit::Gauge::server_connections, 1);
-    server_issuer_ = net::tls::issuer_of(net::tls::peer_certificate(*server_tls_));
-    server_problem_ = net::tls::verification(*server_tls_);
-    if (!server_problem_.empty()) co_return fail(Errc::tls_failed, Side::server, server_problem_);
-    co_return Result<void>{};
-}
-
-// Data connections with the server are as private as the client's where that is what `match` means, else wherever it has TLS at all.
-Session::Outcome<void> Session::agree_on_protection() {
-    const bool is_private = server_tls_ != nullptr && (is_private_ || is_server_always_private_);
-    if (is_private == server_is_private_) co_return Result<void>{};
-    if (!has_server_pbsz_) {
-        const Reply sized = CO_TRY(co_await ask("PBSZ", "0"));
-        if (!sized.is_success()) co_return fail(Errc::tls_failed, Side::server, "the server does not take PBSZ");
-        has_server_pbsz_ = true;
-    }
-    const Reply agreed = CO_TRY(co_await ask("PROT", is_private ? "P" : "C"));
-    if (!agreed.is_success()) co_return fail(Errc::tls_failed, Side::server, "the server does not protect data connections as is wanted");
-    server_is_private_ = is_private;
-    co_return Result<void>{};
-}
-
-// After the server's 150, as after ours: some peers begin the handshake only then. Servers that insist get the control connection's session again, and
-// again: those of TLS 1.3 come two at a time, and an upload brings none.
-Session::Outcome<void> Session::secure_server_data() {
-    if (!server_is_private_) co_return Result<void>{};
-    if (server_sessions_.size() == 0)
-        if (SSL_SESSION* session = SSL_get1_session(server_tls_->ssl()); session != nullptr)
-            server_sessions_.put(fmt::format("{}/{}", server_trust_->serial(), server_key()), net::tls::SessionPtr(session));
-    auto opened = CO_TRY(net::tls::open(server_data_, *server_trust_, server_sessions_, server_name(), server_key()));
-    net::tls::TlsStream& tls = *opened;
-    server_data_ = std::move(opened);
-    tls.expires_in(limits().tls_handshake);
-    CO_TRY(co_await tls.handshake());
-    tls.expires_never();
-    if (!net::tls::verification(tls).empty()) co_return fail(Errc::tls_failed, Side::server, net::tls::verification(tls));
-    co_return Result<void>{};
-}
-
+// After our 150: some clients begin the handshake only then.
 Session::Outcome<void> Session::secure_client_data() {
     if (!is_private_) co_return Result<void>{};
     auto opened = CO_TRY(own_tls_->open(client_data_, {}, own_identity_.leaf.get(), own_identity_.name));

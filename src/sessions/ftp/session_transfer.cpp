@@ -13,7 +13,7 @@
 namespace sluice::ftp {
 
 void Session::begin_data(std::uint64_t skip) {
-    is_over_ = is_cut_ = upload_ended_ = client_was_told_ = is_patient_ = server_began_ = false;
+    is_over_ = is_cut_ = upload_ended_ = client_was_told_ = is_patient_ = false;
     skip_ = skip;
     server_restart_ = 0;
     last_reply_.reset();

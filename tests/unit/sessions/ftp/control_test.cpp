@@ -90,7 +90,7 @@ TEST(ClientControl, reads_commands_in_order) {
     EXPECT_EQ(line.control->take_command().verb, "NOOP");
     EXPECT_FALSE(line.control->has_command());
     EXPECT_FALSE(line.control->failure());
-    EXPECT_EQ(line.control->bytes_received(), 15U);
+    EXPECT_EQ(line.control->traffic().received, 15U);
     EXPECT_EQ(line.heeded, 1U);
 }
 
@@ -113,7 +113,7 @@ TEST(ClientControl, begins_with_what_was_read_ahead) {
     EXPECT_THAT(arguments(*line.control), ElementsAre("a"));
     line.say(" b\r\n");
     EXPECT_THAT(arguments(*line.control), ElementsAre("b"));
-    EXPECT_EQ(line.control->bytes_received(), 14U);
+    EXPECT_EQ(line.control->traffic().received, 14U);
 }
 
 TEST(ClientControl, keeps_64_commands_and_leaves_the_rest_to_the_client) {
