@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What FTP through Sluice costs, beside ProFTPD's mod_proxy and a direct connection.  scripts/bench --only ftp
 
-One vsftpd for all, on the core of the load; each proxy has the other core for itself. curl fetches, and throws away what it gets. `direct` is the time without a
+One vsftpd for all. Nobody has a core for himself: without a proxy the server and the client have two, and whoever adds a third has to share. curl fetches, and throws away what it gets. `direct` is the time without a
 proxy; `copying` is Sluice where bytes have to come up to it but nobody looks into them (engines = ["hash"] without a list), which is what inspection is compared with."""
 import ftplib
 import os
@@ -18,6 +18,7 @@ import run
 UNPACKED = pathlib.Path("/usr/local/lib/sluice-test")       # by scripts/setup: the packages conflict with one another
 GIB = 1024 * run.MIB
 SESSIONS = 1000
+BOTH_CORES = f"{run.PROXY_CORE},{run.LOAD_CORE}"
 
 VSFTPD = """listen=YES
 listen_address=127.0.0.1
@@ -45,6 +46,7 @@ ServerName "bench"
 DefaultAddress 127.0.0.1
 Port {mod_proxy}
 ModulePath {modules}
+LoadModule mod_tls.c
 LoadModule mod_proxy.c
 User {user}
 Group {group}
@@ -113,7 +115,7 @@ class Transfers:
         config = self.folder / "vsftpd.conf"
         config.write_text(VSFTPD.format(folder=self.folder, first=22000, last=25999, launching="NO" if os.geteuid() == 0 else "YES", **self.ports))
         config.chmod(0o600)
-        self.start("origin", [UNPACKED / "vsftpd/usr/sbin/vsftpd", config], run.LOAD_CORE)
+        self.start("origin", [UNPACKED / "vsftpd/usr/sbin/vsftpd", config], BOTH_CORES)
         first = 26000
         for name, inspect in WAYS.items():
             (self.folder / name / "state").mkdir(parents=True)
@@ -121,7 +123,7 @@ class Transfers:
             config.write_text(SLUICE.format(folder=self.folder, name=name, port=self.ports[name], origin=self.ports["origin"], first=first, last=first + 1999,
                                             inspect=inspect.format(folder=self.folder)))
             first += 2000
-            self.start(name, [run.BUILD / "sluice", "run", "-c", config], run.PROXY_CORE)
+            self.start(name, [run.BUILD / "sluice", "run", "-c", config], BOTH_CORES)
         self.start_mod_proxy()
 
     def start_mod_proxy(self):
@@ -129,19 +131,19 @@ class Transfers:
         tables.mkdir(mode=0o700)
         modules = self.folder / "modules"
         modules.mkdir()
-        for module in (*UNPACKED.glob("proftpd-core/usr/lib/proftpd/*.so"), *UNPACKED.glob("proftpd-mod-proxy/usr/lib/proftpd/*.so")):
+        for module in (*UNPACKED.glob("proftpd-core/usr/lib/proftpd/*.so"), *UNPACKED.glob("proftpd-mod-*/usr/lib/proftpd/*.so")):
             (modules / module.name).symlink_to(module)
         config = self.folder / "proftpd.conf"
         root = os.geteuid() == 0
         config.write_text(PROFTPD.format(folder=self.folder, modules=modules, user="nobody" if root else os.environ.get("USER", "nobody"), group="nogroup", **self.ports))
         if root:
             shutil.chown(tables, "nobody", "nogroup")
-        self.start("mod_proxy", [UNPACKED / "proftpd-core/usr/sbin/proftpd", "-n", "-q", "-c", config], run.PROXY_CORE)
+        self.start("mod_proxy", [UNPACKED / "proftpd-core/usr/sbin/proftpd", "-n", "-q", "-c", config], BOTH_CORES)
 
     def fetch(self, name, path, seconds=120):
         """(time, CPU of the proxy) of one file by curl, which must get all of it."""
         before = run.cpu_seconds(self.pids[name])
-        done = subprocess.run(["taskset", "-c", run.LOAD_CORE, "curl", "-sS", "--max-time", str(seconds), "--disable-epsv", "-o", "/dev/null",
+        done = subprocess.run(["taskset", "-c", BOTH_CORES, "curl", "-sS", "--max-time", str(seconds), "--disable-epsv", "-o", "/dev/null",
                                "-w", "%{size_download} %{time_total}", f"ftp://127.0.0.1:{self.ports[name]}/{path}"], capture_output=True, text=True)
         size, elapsed = done.stdout.split()
         if done.returncode or int(size) != (self.folder / "ftp" / path).stat().st_size:
