@@ -7,6 +7,7 @@
 #include <optional>
 
 #include "audit/json.h"
+#include "base/html.h"
 #include "base/text.h"
 #include "protocols/http1/syntax.h"
 
@@ -55,19 +56,6 @@ footer { margin-top: 1.25rem; font-size: .85rem; color: var(--soft); }
 )html";
 
 std::string title_of(const PageFacts& facts) { return fmt::format("{} {}", facts.status, http1::reason_phrase(facts.status)); }
-
-void append_html_escaped(std::string& out, std::string_view text) {
-    for (const char c : text) {
-        switch (c) {
-            case '&': out += "&amp;"; break;
-            case '<': out += "&lt;"; break;
-            case '>': out += "&gt;"; break;
-            case '"': out += "&quot;"; break;
-            case '\'': out += "&#39;"; break;
-            default: out += c;
-        }
-    }
-}
 
 std::optional<std::string_view> fact(std::string_view name, const PageFacts& facts, std::string_view title, std::string_view status) {
     if (name == "title") return title;

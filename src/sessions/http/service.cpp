@@ -1,12 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "sessions/http/service.h"
 
-#include <fmt/format.h>
-
-#include <array>
 #include <chrono>
-#include <ctime>
 
+#include "base/http_date.h"
 #include "net/pool.h"
 #include "sessions/http/exchange.h"
 #include "sessions/http/session.h"
@@ -30,16 +27,7 @@ Service::Service(Parts parts, Generation generation)
 
 Service::~Service() = default;
 
-std::string Service::http_date() const {
-    const std::time_t now = unix_ns(now_ns()) / 1'000'000'000;
-    std::tm utc{};
-    gmtime_r(&now, &utc);
-    // Not strftime: its names of days and months are the locale's.
-    static constexpr std::array<const char*, 7> days{"Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"};
-    static constexpr std::array<const char*, 12> months{"Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
-    return fmt::format("{}, {:02} {} {} {:02}:{:02}:{:02} GMT", days[static_cast<std::size_t>(utc.tm_wday)], utc.tm_mday,
-                       months[static_cast<std::size_t>(utc.tm_mon)], utc.tm_year + 1900, utc.tm_hour, utc.tm_min, utc.tm_sec);
-}
+std::string Service::http_date() const { return sluice::http_date(unix_ns(now_ns()) / 1'000'000'000); }
 
 void Service::on_tick() {
     const auto unix_now = std::chrono::system_clock::now().time_since_epoch();
