@@ -16,6 +16,7 @@ http::Generation make_generation(const Config& config, std::shared_ptr<const pol
     settings->limits = config.limits;
     settings->clients = config.http.clients;
     for (const PortRange& range : config.http.connect_ports) settings->connect_ports.push_back({range.first, range.last});
+    for (const PortRange& range : config.ftp.ports) settings->ftp_ports.push_back({range.first, range.last});
     settings->proxy_from = config.http.proxy_from;
     switch (config.http.forwarded) {
         case Forwarded::off: settings->forwarded = http::Forwarded::off; break;

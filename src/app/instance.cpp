@@ -245,7 +245,8 @@ bool Instance::start_workers() {
     for (std::size_t i = 0; i < workers; ++i) {
         net::Worker& worker = runtime_->worker(i);
         services_.push_back(std::make_unique<http::Service>(
-            http::Service::Parts{worker, rate_limits_, *passwords_, log_->lane(i), metrics_.worker(i), *inspection_, interception_.get()},
+            http::Service::Parts{worker, rate_limits_, *passwords_, log_->lane(i), metrics_.worker(i), *inspection_, interception_.get(),
+                                 [this, i](sessions::FtpOrigin origin) { return ftp_services_[i]->open_url(std::move(origin)); }},
             generation));
         ftp_services_.push_back(
             std::make_unique<ftp::Service>(ftp::Service::Parts{worker, rate_limits_, log_->lane(i), metrics_.worker(i), *inspection_,

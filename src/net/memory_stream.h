@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Two streams that are each other's peer, in memory: for tests of everything above `net`, with failures on order.
+// Two streams that are each other's peer, in memory: between two sessions of one worker, and for tests of everything above `net`, with failures on
+// order.
 #pragma once
 
 #include "net/stream.h"
@@ -13,11 +14,11 @@ namespace sluice::net {
 
 // What goes wrong, shared by as many streams as a test likes: so "the Nth I/O step fails" counts over a whole session. One worker's.
 struct Faults {
-    std::size_t fail_at = 0;                         // the operation (1: the first) that fails; 0: none
+    std::size_t fail_at = 0;  // the operation (1: the first) that fails; 0: none
     Errc error = Errc::reset;
     std::size_t longest_read = static_cast<std::size_t>(-1);
     std::size_t longest_write = static_cast<std::size_t>(-1);
-    std::size_t operations = 0;                      // begun so far: try_read, try_write and waits that did not return at once
+    std::size_t operations = 0;  // begun so far: try_read, try_write and waits that did not return at once
 };
 
 class MemoryStream final : public Stream {
@@ -53,10 +54,10 @@ private:
     IpPort local_;
     MemoryStream* other_ = nullptr;
     std::string incoming_;
-    std::size_t capacity_ = 64 * 1024;               // of incoming_
+    std::size_t capacity_ = 64 * 1024;  // of incoming_
     bool incoming_ended_ = false;
     bool write_shut_ = false;
-    bool reset_ = false;                             // the other side aborted
+    bool reset_ = false;  // the other side aborted
     bool open_ = true;
     std::shared_ptr<Faults> faults_;
 };

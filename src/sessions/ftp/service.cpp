@@ -3,6 +3,8 @@
 
 #include <chrono>
 
+#include "net/memory_stream.h"
+#include "sessions/ftp/gateway.h"
 #include "sessions/ftp/session.h"
 
 namespace sluice::ftp {
@@ -34,6 +36,17 @@ void Service::accept(net::Accepted accepted) {
 net::Task<void> Service::serve(net::Accepted accepted) {
     Session session(*this, std::move(accepted));
     co_await session.run();
+}
+
+std::unique_ptr<net::Stream> Service::open_url(sessions::FtpOrigin origin) {
+    auto [inside, outside] = net::memory_pair(worker(), {}, origin.control->peer());
+    net::spawn(worker(), fetch(std::move(inside), std::move(origin)));
+    return std::move(outside);
+}
+
+net::Task<void> Service::fetch(std::unique_ptr<net::Stream> client, sessions::FtpOrigin origin) {
+    Gateway gateway(worker(), generation_->settings, std::move(client), std::move(origin));
+    co_await gateway.run();
 }
 
 void Service::replace(Generation generation) { generation_ = std::make_shared<const Generation>(std::move(generation)); }

@@ -19,6 +19,7 @@
 #include "policy/policy.h"
 #include "policy/rate_limits.h"
 #include "sessions/ftp/settings.h"
+#include "sessions/transaction/ftp_origin.h"
 #include "sessions/transaction/judgement.h"
 
 namespace sluice::ftp {
@@ -43,6 +44,8 @@ public:
     Service& operator=(const Service&) = delete;
 
     void accept(net::Accepted accepted);
+    // A server that is asked for a URL (sessions::FtpGateway).
+    std::unique_ptr<net::Stream> open_url(sessions::FtpOrigin origin);
     // A reload: commands that come from now on are judged by it.
     void replace(Generation generation);
     // No more logins and transfers: idle sessions get a 421, others after the transfer they are at.
@@ -70,6 +73,7 @@ public:
 
 private:
     net::Task<void> serve(net::Accepted accepted);
+    net::Task<void> fetch(std::unique_ptr<net::Stream> client, sessions::FtpOrigin origin);
     void on_tick();
 
     Parts parts_;

@@ -17,11 +17,7 @@
 
 namespace sluice::ftp {
 
-struct PortRange {
-    std::uint16_t first = 0;
-    std::uint16_t last = 0;
-    bool has(std::uint16_t port) const { return port >= first && port <= last; }
-};
+using sessions::PortRange;
 
 enum class DataMode : std::uint8_t { passive, active };  // how data connections to servers are made
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The request's head, and what it asks for.
 #include "sessions/http/exchange.h"
+#include "protocols/ftp/url_path.h"
 
 #include "base/text.h"
 #include "sessions/http/alarm.h"
@@ -137,6 +138,10 @@ net::Task<bool> Exchange::route() {
     Refused no = judge_accept();
     if (!no) no = co_await judge(policy::Phase::request);
     policy_ns_ += Service::now_ns() - before;
+    if (!no && url_.scheme == "ftp" && head_.method == "PUT" && !judgement_.allowed && !judgement_.trusted) {
+        no = refused(403, "http_request_denied", "Uploads to FTP servers are not allowed here.");
+        no->reason = "no rule allows this PUT";
+    }
     if (no) co_return co_await answer(*no);
     co_return co_await forward();
 }
@@ -205,11 +210,14 @@ Exchange::Refused Exchange::take_target() {
     if (head_.method == "OPTIONS" && head_.form == http1::TargetForm::absolute && url_.path == "/" && !url_.has_query &&
         !head_.target.ends_with('/'))
         url_.raw_target = "*";                           // RFC 9112 3.2.4
-    if (url_.scheme != (inside && inside->tls ? "https" : "http"))
+    const bool is_ftp = url_.scheme == "ftp" && !inside && service_->ftp_gateway();
+    if (!is_ftp && url_.scheme != (inside && inside->tls ? "https" : "http"))
         return refused(501, "http_request_error",
                        url_.scheme == "https" ? "An https: address is reached through this proxy with CONNECT."
-                                              : "This proxy does not fetch ftp: addresses.");
-    if (!inside && is_bad_port(url_.port)) {
+                                              : "An ftp: address is not fetched here.");
+    if (is_ftp)
+        if (Refused refused = take_ftp_target()) return refused;
+    if (!is_ftp && !inside && is_bad_port(url_.port)) {
         Refusal refusal = refused(403, "http_request_denied", "This port is not one for the web.");
         refusal.reason = "a bad port of the Fetch standard";
         return refusal;
@@ -218,6 +226,26 @@ Exchange::Refused Exchange::take_target() {
     url_.authority.append_to(host_key_, url_.port);
     extension_ = url_.extension();
     return std::nullopt;
+}
+
+// Of an ftp: URL: its port, its type, which is none of the file's name, and nothing that a server could read in another way.
+Exchange::Refused Exchange::take_ftp_target() {
+    if (!generation_->settings->may_fetch_from(url_.port)) {
+        Refusal refusal = refused(403, "http_request_denied", "This proxy does not go to that port.");
+        refusal.reason = not_in_ftp_ports;
+        return refusal;
+    }
+    const auto typed = ftp::split_type(url_.raw_target);
+    ftp_type_ = typed.type;
+    const std::string target(typed.target);
+    std::string_view why;
+    if (url_.has_query) why = "a question mark in an ftp: address";
+    else if (!set_target(url_, target) || !ftp::parse_url_path(url_.path)) why = "a name in the path is none";
+    else if (!ftp::parse_userinfo(url_.authority.userinfo)) why = "a line end in the userinfo";
+    else return std::nullopt;
+    Refusal refusal = refused(400, "http_request_error", "The address in the request is not valid.");
+    refusal.reason = why;
+    return refusal;
 }
 
 }  // namespace sluice::http

@@ -67,6 +67,7 @@ private:
     net::Task<Result<void>> read_head();
     Refused check_head();
     Refused take_target();
+    Refused take_ftp_target();
     net::Task<bool> route();
 
     // exchange_judge.cpp
@@ -81,6 +82,7 @@ private:
 
     // exchange_upstream.cpp
     net::Task<Refused> connect();
+    void open_ftp();
     bool take_pooled();
     void drop_upstream();
     void keep_upstream();
@@ -241,6 +243,7 @@ private:
     std::string full_url_;                               // canonical, for rules that read url.full
     std::string request_type_;
     std::string response_type_;
+    char ftp_type_ = 0;                                  // of an ftp: URL
     bool has_target_ = false;                            // url_ is filled
     bool head_complete_ = false;
     Body upload_body_;

@@ -35,7 +35,7 @@ net::Task<bool> Exchange::forward() {
     if (const auto taken = take_buffered_upload(); !taken) co_return co_await answer(refusal_of(taken.error(), http::Stage::reading_body));
     if (head_.body.kind != Framing::Kind::none)
         if (const Refused refused = co_await receive_upload()) co_return co_await answer(*refused);
-    for (bool may_reuse = true;; may_reuse = false) {
+    for (bool may_reuse = url_.scheme != "ftp";; may_reuse = false) {
         if (!(may_reuse && take_pooled()))
             if (const Refused refused = co_await connect()) co_return co_await answer(*refused);
         if (const Refused refused = check_verification()) co_return co_await answer(*refused);

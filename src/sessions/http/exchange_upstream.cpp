@@ -2,6 +2,7 @@
 // A connection to the server: one from the pool, or a new one to an address that was judged. What was judged is what is dialled.
 #include "base/text.h"
 #include "net/pool.h"
+#include "protocols/ftp/url_path.h"
 #include "sessions/http/exchange.h"
 #include "sessions/http/service.h"
 #include "sessions/http/session.h"
@@ -33,8 +34,32 @@ net::Task<Exchange::Refused> Exchange::connect() {
     upstream_ = std::move(dialled.stream);
     server_ = dialled.address;
     reused_ = false;
+    if (url_.scheme == "ftp") open_ftp();
     if (session_->inside() && session_->inside()->tls) co_return co_await begin_tls();
     co_return std::nullopt;
+}
+
+// The FTP server becomes one that speaks HTTP. Who asks: the URL's userinfo, which some clients send besides Authorization, or Basic; else anybody.
+void Exchange::open_ftp() {
+    sessions::FtpOrigin origin;
+    if (const auto login = ftp::parse_userinfo(url_.authority.userinfo); login && !login->user.empty()) {
+        origin.user = login->user;
+        origin.password = login->password;
+    } else if (const auto value = head_.fields.find(http1::KnownField::authorization)) {
+        if (auto basic = parse_basic(*value); basic && ftp::is_login_text(basic->user) && ftp::is_login_text(basic->password)) {
+            origin.user = std::move(basic->user);
+            origin.password = std::move(basic->password);
+        }
+    }
+    origin.server = url_.authority;
+    origin.port = url_.port;
+    origin.path = url_.path;
+    origin.type = ftp_type_;
+    origin.url = url_.canonical();
+    origin.client = session_->peer().address;
+    origin.protect_host = generation_->settings->protect_host;
+    origin.control = std::move(upstream_);
+    upstream_ = service_->ftp_gateway()(std::move(origin));
 }
 
 // The addresses that the connections in the pool have were judged for another client, maybe by another policy: each is judged anew.

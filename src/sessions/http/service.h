@@ -24,6 +24,7 @@
 #include "sessions/http/credentials.h"
 #include "sessions/http/interception.h"
 #include "sessions/http/settings.h"
+#include "sessions/transaction/ftp_origin.h"
 #include "sessions/transaction/judgement.h"
 
 namespace sluice::http {
@@ -42,6 +43,7 @@ public:
         audit::MetricsShard& metrics;
         inspect::Shared& inspection;                     // shared: what payloads wait in, and who scans them
         Interception* interception = nullptr;            // shared; null: there is no CA, and nothing is decrypted
+        sessions::FtpGateway ftp_gateway{};              // of this worker; null: ftp: URLs are not fetched
     };
     Service(Parts parts, Generation generation);
     ~Service();
@@ -69,6 +71,7 @@ public:
     inspect::Bench& bench() { return bench_; }
     inspect::Shared& inspection() { return parts_.inspection; }
     Interception* interception() { return parts_.interception; }
+    const sessions::FtpGateway& ftp_gateway() const { return parts_.ftp_gateway; }
     std::uint64_t next_binding() { return ++last_binding_; }
     net::ca::LeafCache& leaves() { return *leaves_; }    // only where there is an interception
     net::tls::SessionCache& tls_sessions() { return tls_sessions_; }

@@ -17,10 +17,7 @@
 
 namespace sluice::http {
 
-struct PortRange {
-    std::uint16_t first = 0;
-    std::uint16_t last = 0;
-};
+using sessions::PortRange;
 
 // What becomes of a name whose clients refuse our certificates.
 enum class Learn : std::uint8_t { off, suggest, apply };
@@ -30,6 +27,7 @@ enum class Forwarded : std::uint8_t { off, forwarded, x_forwarded_for };
 
 struct Settings : sessions::Settings {
     std::vector<PortRange> connect_ports;                // that a CONNECT may reach
+    std::vector<PortRange> ftp_ports;                    // that an ftp: URL may be of
     Forwarded forwarded = Forwarded::off;
     std::string via = "sluice";                          // our pseudonym in Via: unique to this instance, because loops are found by it
     std::string page;                                    // template of the block page; empty: the built-in one
@@ -42,7 +40,10 @@ struct Settings : sessions::Settings {
     std::shared_ptr<const net::tls::Trust> trust;        // null: nothing can be decrypted
 
     bool may_connect_to(std::uint16_t port) const {
-        return std::ranges::any_of(connect_ports, [&](const PortRange& range) { return port >= range.first && port <= range.last; });
+        return std::ranges::any_of(connect_ports, [&](const PortRange& range) { return range.has(port); });
+    }
+    bool may_fetch_from(std::uint16_t port) const {
+        return std::ranges::any_of(ftp_ports, [&](const PortRange& range) { return range.has(port); });
     }
 };
 
@@ -51,6 +52,7 @@ inline constexpr std::string_view not_in_clients = "the client's address is not 
 // And what a person reads of the latter.
 inline constexpr std::string_view no_tunnel_there = "This proxy opens no tunnel to that port.";
 inline constexpr std::string_view not_in_connect_ports = "not in http.connect_ports";
+inline constexpr std::string_view not_in_ftp_ports = "not in ftp.ports";
 
 // All that changes with a reload, as one worker holds it.
 struct Generation {

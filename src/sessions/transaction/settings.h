@@ -3,6 +3,7 @@
 #pragma once
 
 #include <algorithm>
+#include <cstdint>
 #include <memory>
 #include <string_view>
 #include <vector>
@@ -18,6 +19,12 @@
 #include "policy/protect_host.h"
 
 namespace sluice::sessions {
+
+struct PortRange {
+    std::uint16_t first = 0;
+    std::uint16_t last = 0;
+    bool has(std::uint16_t port) const { return port >= first && port <= last; }
+};
 
 struct Settings {
     Limits limits;
