@@ -2,14 +2,17 @@
 """ftp: URLs through the HTTP listener, by curl, wget and by hand: files, listings as a page, uploads that a rule allows, and every way to be refused."""
 import json
 import re
+import socket
 import subprocess
+import threading
 import urllib.parse
 
 from ftp_case import FtpTest, through_sluice
 from ftp_odd import data
 from ftp_servers import SERVERS
-from harness import curl, rule
+from harness import curl, rule, until
 from payloads import EICAR, noise
+from wire import TIMEOUT, Closed
 
 UPLOADS = rule("uploads", 'url.scheme == "ftp" and http.request.method == "PUT"', "allow")
 
@@ -217,3 +220,65 @@ class OddServers(UrlTest):
     def test_a_login_without_a_password(self):
         self.start(self.odd([("USER", "230 come in\n")], a__txt=b"open"))
         self.assertEqual(self.get("a.txt")[::2], (200, b"open"))
+
+    def left(self, arguments, step, before, after):
+        """curl is killed while the server waits at that step; what the server then hears."""
+        reached, heard = threading.Event(), []
+
+        def listen(session):
+            session.peer.sock.settimeout(TIMEOUT)
+            reached.set()
+            while chunk := session.peer.sock.recv(4096):
+                heard.append(chunk)
+                if after(b"".join(heard)):
+                    break
+            raise Closed(b"")
+        self.start(self.odd([(step, [*before, listen])]), [UPLOADS, rule("open", 'url.scheme == "ftp"', "inspect", engines=[])])
+        url = f"ftp://{self.server.user}:{self.server.password}@{self.server.host}:{self.server.port}/a.txt"
+        process = subprocess.Popen(["curl", "-q", "-sS", "--noproxy", "", "-x", f"http://127.0.0.1:{self.proxy.port}", *arguments, url],
+                                   stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        self.addCleanup(process.stdin.close)
+        if "-T" in arguments:
+            process.stdin.write(b"half of it")
+            process.stdin.flush()
+        reached.wait(TIMEOUT)
+        process.kill()
+        process.wait()
+        until(lambda: after(b"".join(heard)) or not heard and not self.server.sessions[0].peer.sock.fileno() >= 0, "the end of the session")
+        return b"".join(heard)
+
+    def test_leaving_before_there_is_an_answer(self):
+        self.assertEqual(self.left([], "USER", [], lambda heard: b"QUIT" in heard), b"QUIT\r\n")
+
+    def test_leaving_within_a_file(self):
+        self.assertEqual(self.left([], "RETR", ["150 here\n", data(b"some", keep=True)], lambda heard: b"QUIT" in heard), b"QUIT\r\n")
+
+    def test_leaving_within_an_upload(self):
+        """Half a file is taken back where there was none before."""
+        def answer(heard):
+            return b"NOOP" in heard
+        heard = self.left(["-T", "-"], "STOR", ["150 send it\n", lambda session: session.open()], answer)
+        self.assertEqual(heard, b"ABOR\r\nNOOP\r\n")
+
+    def test_half_an_upload_is_taken_back(self):
+        """The body of the request ends too early."""
+        self.start(self.odd([("ABOR", "426 aborted\n226 done\n")]), [UPLOADS, rule("open", 'url.scheme == "ftp"', "inspect", engines=[])])
+        with socket.create_connection(("127.0.0.1", self.proxy.port), TIMEOUT) as sock:
+            sock.sendall((f"PUT ftp://me:you@{self.server.host}:{self.server.port}/a.txt HTTP/1.1\r\nHost: {self.server.host}:{self.server.port}\r\n"
+                          "Content-Length: 100\r\n\r\nhalf of it").encode())
+            until(lambda: self.server.heard("STOR"), "the upload")
+        until(lambda: self.server.heard("DELE a.txt"), "that it is taken back")
+        until(lambda: self.server.uploads, "what came")
+        self.assertEqual(self.server.uploads[0][2], "reset")
+
+    def test_an_upload_for_which_there_is_no_room(self):
+        def full(session):
+            with session.open() as sock:
+                sock.recv(1000)
+                session.peer.send(b"552 full\r\n")
+                while sock.recv(1 << 16):
+                    pass
+        file = self.folder() / "content"
+        file.write_bytes(noise(3_000_000))
+        self.start(self.odd([("STOR", ["150 send it\n", full])]), [UPLOADS, rule("open", 'url.scheme == "ftp"', "inspect", engines=[])])
+        self.assertEqual(self.get("a.txt", "-X", "PUT", "--data-binary", f"@{file}")[0], 507)
