@@ -127,6 +127,7 @@ struct Limits {
     Duration ftp_upload_scan{
         14'000};  // engines' time for a held upload: from its last byte its client waits for the reply, and nothing can be said meanwhile
     Duration ftp_patience{10'000};  // between words to a client that waits for a file: clients give up on a silent proxy after 15 to 60 s
+    Duration ftp_failed_login{3'000};  // before a bad password is answered (RFC 2577 5)
     std::size_t ftp_failed_logins = 3;  // guesses of a password in one session (RFC 2577 5)
     std::size_t ftp_listing = 64 * 1024 * 1024;  // octets of one directory listing: half a million long lines
 

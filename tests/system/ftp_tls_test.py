@@ -142,6 +142,22 @@ class FtpTls(SystemTest):
         self.implicit_port = port
         self.exchange(self.client(implicit=True), times=1)
 
+    def test_a_rule_on_the_client_hello(self):
+        """Asked at USER, of clients in TLS alone; a session that goes on is judged by it after a reload."""
+        self.sluice()
+        client = self.client()
+        ja4 = self.proxy.event(ftp__command="PASS")["tls.client.ja4"]
+        self.assertRegex(ja4, r"^t1[23]i")
+        self.proxy.configure([rule("that-program", f'tls.client.ja4 == "{ja4}" and url.domain == "ftp.test"', "block")])
+        self.assertEqual(self.proxy.command("reload").returncode, 0)
+        with self.assertRaisesRegex(ftplib.error_perm, "530 .*blocked by rule that-program"):
+            self.client()
+        with self.assertRaisesRegex(ftplib.error_temp, "421 .*that-program"):
+            client.pwd()
+        with self.assertRaises(ftplib.Error) as caught:
+            self.client(secure=False)
+        self.assertNotIn("that-program", str(caught.exception), "it is the server that wants TLS")
+
     def test_curl(self):
         self.sluice()
         self.server.write("page.txt", b"words\n" * 1000)

@@ -217,6 +217,8 @@ private:
     const net::tls::TlsStream* client_tls_ = nullptr;  // null: in the clear
     std::shared_ptr<const net::tls::Acceptor> own_tls_;
     sessions::OwnIdentity own_identity_;
+    std::string client_server_name_;  // of the ClientHello
+    std::string client_ja4_;
     bool has_pbsz_ = false;
     bool is_private_ = false;  // PROT P
     bool is_implicit_ = false;  // the listener starts in TLS

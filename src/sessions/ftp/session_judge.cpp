@@ -30,6 +30,8 @@ void Session::begin_judging() {
         judgement_.facts.set(Field::tls_version, client_tls_->version());
         judgement_.facts.set(Field::tls_cipher, client_tls_->cipher());
         judgement_.facts.set(Field::tls_resumed, client_tls_->is_resumed());
+        judgement_.facts.set(Field::tls_client_ja4, std::string_view(client_ja4_));
+        if (!client_server_name_.empty()) judgement_.facts.set(Field::tls_server_name, std::string_view(client_server_name_));
     }
     if (login_) fill_login_facts();
 }
@@ -61,8 +63,13 @@ Session::Denied Session::judge_accept() {
     return denied;
 }
 
-// `connect` once more, now that it is known who wants to go where.
-Session::Denied Session::judge_server() { return judgement_.judge(Phase::connect); }
+// `connect` once more, now that it is known who wants to go where; and `tls`, because nothing was done for this client before, and a rule on a
+// ClientHello may read the server too.
+Session::Denied Session::judge_server() {
+    if (Denied denied = judgement_.judge(Phase::connect)) return denied;
+    if (client_tls_ == nullptr) return std::nullopt;
+    return judgement_.judge(Phase::tls);
+}
 
 void Session::fill_command_facts(std::string_view verb, std::string_view argument, std::string_view path) {
     verb_ = verb;

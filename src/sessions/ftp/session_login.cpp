@@ -116,6 +116,7 @@ net::Task<Session::Then> Session::password(const Command& command) {
     if (reply->is_intermediate()) co_return co_await answer(*reply);  // ACCT is wanted
     action_ = audit::Action::failed;
     reason_ = fmt::format("the server says {}", reply->code);
+    co_await worker_.sleep(limits().ftp_failed_login);
     if (++failed_logins_ < limits().ftp_failed_logins) co_return co_await answer(*reply);
     co_return co_await answer(421, "Too many attempts to log in: goodbye.");
 }

@@ -73,6 +73,8 @@ audit::Event Session::describe() {
         event.tls_version = client_tls_->version();
         event.tls_cipher = client_tls_->cipher();
         event.tls_resumed = client_tls_->is_resumed();
+        event.tls_server_name = client_server_name_;
+        event.tls_ja4 = client_ja4_;
     }
     if (server_ && server_->is_in_tls()) {
         event.tls_server_issuer = server_->issuer();

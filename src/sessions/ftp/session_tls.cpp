@@ -4,6 +4,7 @@
 
 #include "base/text.h"
 #include "net/tls/acceptor.h"
+#include "protocols/tls/ja4.h"
 #include "sessions/ftp/commands.h"
 #include "sessions/ftp/service.h"
 #include "sessions/ftp/session.h"
@@ -57,7 +58,10 @@ Session::Outcome<void> Session::secure_client(std::string ahead) {
     }
     if (!settings().own_tls) co_return fail(Errc::tls_failed, Side::self, "this listener has no certificate any more");
     own_tls_ = settings().own_tls;
-    CO_TRY(co_await sessions::choose_identity(*below, ahead, leaves(), own_identity_, limits()));
+    const auto hello = CO_TRY(co_await sessions::read_client_hello(*below, ahead, limits().tls_handshake, limits()));
+    client_server_name_ = hello.server_name.value_or("");
+    client_ja4_ = tls::ja4(hello);
+    CO_TRY(co_await sessions::choose_identity(*below, &hello, leaves(), own_identity_));
     auto tls = CO_TRY(own_tls_->open(below, std::move(ahead), own_identity_.leaf.get(), own_identity_.name));
     tls->expires_in(limits().tls_handshake);
     CO_TRY(co_await tls->handshake());

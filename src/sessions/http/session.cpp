@@ -155,13 +155,18 @@ net::Task<bool> Session::begin_tls() {
     if (!settings.own_tls) co_return ends("this listener has no certificate any more");
     const bool needs_leaf = !settings.own_has_certificate;
     if (needs_leaf && service_.interception() == nullptr) co_return ends("there is no CA for this listener's certificate");
+    std::optional<tls::ClientHello> hello;
+    if (needs_leaf) {
+        auto read = co_await sessions::read_client_hello(*client_, ahead, limits.client_hello_wait, limits);
+        if (!read && ahead.empty()) co_return false;  // a look whether we are there
+        if (!read) co_return ends(read.error().what);
+        hello = std::move(*read);
+    }
     sessions::OwnIdentity identity;
     if (const auto chosen =
-            co_await sessions::choose_identity(*client_, ahead, needs_leaf ? &service_.leaves() : nullptr, identity, limits);
-        !chosen) {
-        if (ahead.empty()) co_return false;  // a look whether we are there
+            co_await sessions::choose_identity(*client_, hello ? &*hello : nullptr, needs_leaf ? &service_.leaves() : nullptr, identity);
+        !chosen)
         co_return ends(chosen.error().what);
-    }
     const std::size_t read = ahead.size();
     auto opened = settings.own_tls->open(client_, std::move(ahead), identity.leaf.get(), identity.name);
     if (!opened) co_return ends(opened.error().what);

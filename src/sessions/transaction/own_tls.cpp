@@ -3,17 +3,11 @@
 
 #include <array>
 
-#include "protocols/tls/client_hello.h"
-
 namespace sluice::sessions {
 
-net::Task<Result<void>> choose_identity(net::Stream& client, std::string& ahead, net::ca::LeafCache* leaves, OwnIdentity& identity,
-                                        const Limits& limits) {
-    if (!identity.name.empty()) co_return Result<void>{};
-    identity.name = client.local().address.to_string();
-    if (leaves == nullptr) co_return Result<void>{};
-    // A place is not held by who says nothing.
-    client.expires_in(limits.client_hello_wait);
+net::Task<Result<tls::ClientHello>> read_client_hello(net::Stream& client, std::string& ahead, Limits::Duration within,
+                                                      const Limits& limits) {
+    client.expires_in(within);  // a place is not held by who says nothing
     tls::ClientHello hello;
     std::array<char, 4096> room;
     while (!CO_TRY(tls::parse_client_hello(ahead, limits, hello))) {
@@ -22,9 +16,17 @@ net::Task<Result<void>> choose_identity(net::Stream& client, std::string& ahead,
         ahead.append(room.data(), got);
     }
     client.expires_never();
-    if (hello.server_name) identity.name = *hello.server_name;
+    co_return hello;
+}
+
+net::Task<Result<void>> choose_identity(const net::Stream& client, const tls::ClientHello* hello, net::ca::LeafCache* leaves,
+                                        OwnIdentity& identity) {
+    if (!identity.name.empty()) co_return Result<void>{};
+    const bool has_leaf = hello != nullptr && leaves != nullptr;
+    identity.name = has_leaf && hello->server_name ? *hello->server_name : client.local().address.to_string();
+    if (!has_leaf) co_return Result<void>{};
     identity.leaf =
-        CO_TRY(co_await leaves->get(identity.name, nullptr, hello.may_use_ecdsa() ? net::ca::KeyKind::ecdsa : net::ca::KeyKind::rsa));
+        CO_TRY(co_await leaves->get(identity.name, nullptr, hello->may_use_ecdsa() ? net::ca::KeyKind::ecdsa : net::ca::KeyKind::rsa));
     co_return Result<void>{};
 }
 

@@ -10,6 +10,7 @@
 #include "net/stream.h"
 #include "net/task.h"
 #include "net/tls/acceptor.h"
+#include "protocols/tls/client_hello.h"
 
 namespace sluice::sessions {
 
@@ -19,9 +20,12 @@ struct OwnIdentity {
     std::string name;  // empty: nothing was shown yet
 };
 
-// Before a handshake: `identity` is made where it is empty, for which the ClientHello is read into `ahead`, within Limits::client_hello_wait. `leaves`:
-// null where a certificate is configured. Errors: the client's, or ours where no leaf can be made.
-net::Task<Result<void>> choose_identity(net::Stream& client, std::string& ahead, net::ca::LeafCache* leaves, OwnIdentity& identity,
-                                        const Limits& limits);
+// Before a handshake: the ClientHello, whole. What was read is in `ahead` then, behind what was there. Errors: the client's.
+net::Task<Result<tls::ClientHello>> read_client_hello(net::Stream& client, std::string& ahead, Limits::Duration within,
+                                                      const Limits& limits);
+// `identity` is made where it is empty: for the name in `hello`, else for the address that the client reached. `leaves` or `hello` null: the configured
+// certificate. Errors: ours, where no leaf can be made.
+net::Task<Result<void>> choose_identity(const net::Stream& client, const tls::ClientHello* hello, net::ca::LeafCache* leaves,
+                                        OwnIdentity& identity);
 
 }  // namespace sluice::sessions

@@ -131,6 +131,44 @@ TEST(Retrieve, nothing_of_what_is_infected_comes) {
     }
 }
 
+// Of a client's replies: all lines up to the last one.
+std::string patient_reply(Scene& scene, std::string_view content, std::string_view rest) {
+    scene.log_in();
+    scene.open_data();
+    scene.client.say("RETR a.bin");
+    scene.serve_data("RETR a.bin");
+    scene.server_data->send(content);
+    for (int n = 0; n < 3; ++n) EXPECT_EQ(scene.client.line(), "150-Still at it: the file is being inspected.");
+    scene.server_data->send(rest);
+    scene.server_data->close();
+    scene.server->say("226 That was all.");
+    std::string line = scene.client.line();
+    while (line.starts_with("150-")) line = scene.client.line();
+    return line;
+}
+
+Bench::Adjust impatient() {
+    return inspecting(policy::Deliver::hold, [](Settings& settings) { settings.limits.ftp_patience = std::chrono::milliseconds(20); });
+}
+
+TEST(Retrieve, a_client_that_waits_for_a_held_file_hears_that_something_goes_on) {
+    Scene scene({}, "allow", impatient());
+    EXPECT_EQ(patient_reply(scene, "first half, ", "second half"), "150 Here it comes.");
+    EXPECT_EQ(scene.client_data->wait_for("second half"), "first half, second half");
+    EXPECT_EQ(scene.client.reply(), "226 That was all.");
+    EXPECT_EQ(scene.relay("SIZE a", "213 1"), "213 1") << "each command has had its reply";
+}
+
+TEST(Retrieve, and_is_told_no_in_a_reply_of_its_own) {
+    Scene scene({}, "allow", impatient());
+    const std::string bad = eicar();
+    EXPECT_EQ(patient_reply(scene, std::string_view(bad).substr(0, 30), std::string_view(bad).substr(30)), "150 Here it comes.")
+        << "what was begun is ended";
+    EXPECT_THAT(scene.client.reply(), StartsWith("550 /home/ann/a.bin: blocked by rule malware ("));
+    EXPECT_TRUE(scene.is_data_broken());
+    EXPECT_EQ(scene.relay("SIZE a", "213 1"), "213 1");
+}
+
 TEST(Retrieve, over_a_connection_to_the_client_nothing_of_what_is_infected_comes) {
     Scene scene({}, "allow", inspecting());
     scene.log_in();

@@ -26,6 +26,7 @@ struct BenchState {
         settings->clients = {*IpNetwork::parse("127.0.0.0/8")};
         settings->ports = {{1, 65535}};
         settings->redaction = std::make_shared<const audit::Redaction>();
+        settings->limits.ftp_failed_login = std::chrono::milliseconds(1);
         if (adjust) adjust(*settings);
         return {std::move(settings), world.compile(std::move(rules), default_action)};
     }
