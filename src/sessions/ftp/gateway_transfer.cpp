@@ -266,12 +266,15 @@ Gateway::Outcome<void> Gateway::pump_upload() {
 // The half of a file whose rest does not come: taken back where there was none before, and only then. What the server said, where it was the one
 // that wanted no more.
 net::Task<Gateway::Refused> Gateway::take_back(const Error& error) {
-    if (server_->failure()) co_return std::nullopt;
-    const auto aborted = co_await server_->abort_transfer(false);
-    if (!aborted) co_return std::nullopt;
-    if (!existed_) static_cast<void>(co_await server_->ask("DELE", path_.path));
-    if (error.side == Side::client || !*aborted) co_return std::nullopt;
-    co_return answer_of(**aborted);
+    std::optional<Reply> refusal;
+    if (server_->has_reply() && server_->front().is_failure()) refusal = server_->front();
+    if (!server_->failure()) {
+        auto said = co_await server_->abort_transfer(false);
+        if (said && !existed_) static_cast<void>(co_await server_->ask("DELE", path_.path));
+        if (said && !refusal) refusal = std::move(*said);
+    }
+    if (error.side == Side::client || !refusal) co_return std::nullopt;
+    co_return answer_of(*refusal);
 }
 
 }  // namespace sluice::ftp
