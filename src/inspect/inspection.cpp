@@ -6,6 +6,7 @@
 #include "inspect/setup.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace sluice::inspect {
 
@@ -23,6 +24,7 @@ void Inspection::begin(const Setup& setup, const Declared& declared) {
     clear();
     setup_ = &setup;
     partial_ = declared.partial;
+    has_network_lines_ = declared.has_network_lines;
     max_size_ = setup.max_size;
     outcome_ = setup.patterns || setup.wants_sha256 ? Outcome::clean() : Outcome{};
     if (!declared.coding.empty()) {
@@ -38,7 +40,7 @@ void Inspection::begin(const Setup& setup, const Declared& declared) {
             else outcome_.add(Outcome::unscannable(Reason::overloaded, signatures_engine));
         };
         open(raw_);
-        if (decoder_) open(decoded_);
+        if (decoder_ || has_network_lines_) open(decoded_);
     }
     is_hashing_ = setup.wants_sha256;
     if (is_hashing_ && !hash_) hash_.emplace();
@@ -55,7 +57,7 @@ void Inspection::clear() {
     type_ = {};
     outcome_ = {};
     copy_ = nullptr;
-    partial_ = gave_up_ = ignores_signatures_ = is_iso_ = false;
+    partial_ = gave_up_ = ignores_signatures_ = is_iso_ = has_network_lines_ = has_cr_ = false;
     iso_seen_ = 0;
     size_ = content_size_ = 0;
     sha256_.clear();
@@ -66,6 +68,7 @@ void Inspection::feed(std::string_view bytes) {
     size_ += bytes.size();
     if (size_ > max_size_) return give_up(Reason::too_large);
     search(raw_, bytes);
+    if (has_network_lines_) search_with_lf(bytes);
     if (!decoder_) return see_content(bytes);
     if (decoder_->fault() != Reason::none) return;
     first_raw_ += bytes.substr(0, sniff_length - first_raw_.size());
@@ -136,6 +139,22 @@ void Inspection::search(std::optional<PatternStream>& stream, std::string_view b
         outcome_.add(Outcome::infected(std::string(threat), signatures_engine));
 }
 
+// CR LF is LF; a CR before anything else stays, also as the very last octet: `finish` says it.
+void Inspection::search_with_lf(std::string_view bytes) {
+    while (decoded_ && !bytes.empty()) {
+        std::size_t written = 0;
+        // Two octets of room: a CR that waited, and what follows it.
+        while (!bytes.empty() && written + 2 <= bench_.decoded.size()) {
+            const char c = bytes.front();
+            bytes.remove_prefix(1);
+            if (std::exchange(has_cr_, false) && c != '\n') bench_.decoded[written++] = '\r';
+            if (c == '\r') has_cr_ = true;
+            else bench_.decoded[written++] = c;
+        }
+        search(decoded_, {bench_.decoded.data(), written});
+    }
+}
+
 void Inspection::end_search(std::optional<PatternStream>& stream) {
     if (!stream) return;
     if (!stream->finish()) return outcome_.add(Outcome::unscannable(Reason::overloaded, signatures_engine));
@@ -153,6 +172,7 @@ void Inspection::finish(bool whole) {
             outcome_.add(Outcome::unscannable(fault));
             take_as_it_came({});
         }
+    if (has_cr_) search(decoded_, "\r");
     if (hides_archive()) outcome_.add(Outcome::unscannable(Reason::undecodable, structure_engine));
     end_search(raw_);
     end_search(decoded_);

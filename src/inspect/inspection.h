@@ -29,6 +29,8 @@ class Holding;
 struct Declared {
     std::string_view coding;  // Content-Encoding, its lines joined by commas; empty: none
     bool partial = false;  // a range of something larger
+    // Lines end with CRLF on the way and with LF for some receivers (FTP's type A): signatures are looked for in both forms.
+    bool has_network_lines = false;
 };
 
 // What a worker's payloads share.
@@ -89,6 +91,7 @@ private:
     void take_as_it_came(std::string_view bytes);
     void look_for_iso(std::string_view bytes);
     void search(std::optional<PatternStream>& stream, std::string_view bytes);
+    void search_with_lf(std::string_view bytes);
     void end_search(std::optional<PatternStream>& stream);
 
     Bench& bench_;
@@ -96,7 +99,9 @@ private:
     std::vector<Coding> codings_;
     std::optional<Decoder> decoder_;  // none: the payload has no coding
     std::optional<PatternStream> raw_;
-    std::optional<PatternStream> decoded_;  // where there is a coding
+    std::optional<PatternStream> decoded_;  // where there is a coding; of network lines: with LF
+    bool has_network_lines_ = false;
+    bool has_cr_ = false;  // of those, as the last octet so far
     std::optional<Sha256> hash_;
     bool is_hashing_ = false;
     Holding* copy_ = nullptr;

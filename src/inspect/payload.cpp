@@ -11,6 +11,9 @@ namespace {
 
 constexpr std::size_t everything = std::numeric_limits<std::size_t>::max();
 
+// For the key of a verdict: no Content-Encoding is called so.
+constexpr std::string_view network_lines = "\nlines";
+
 // A trickle is for a receiver's patience, not for its disk: so much at once, in all, and of what has come.
 constexpr std::size_t trickle_step = 16;
 constexpr std::size_t trickle_most = 1024;
@@ -21,7 +24,7 @@ constexpr std::uint64_t trickle_share = 64;
 void Payload::begin(std::shared_ptr<const Setup> setup, const Declared& declared) {
     clear();
     setup_ = std::move(setup);
-    coding_.assign(declared.coding);
+    coding_.assign(declared.has_network_lines ? network_lines : declared.coding);
     is_partial_ = declared.partial;
     inspection_.begin(*setup_, declared);
 }

@@ -27,7 +27,8 @@ void Session::end_data() {
 
 void Session::begin_payload(sessions::Inspected& way, std::string_view path, bool is_part) {
     inspected_ = &way;
-    way.begin(worker_, service_.bench(), service_.inspection(), settings(), judgement_, {.coding = {}, .partial = is_part});
+    way.begin(worker_, service_.bench(), service_.inspection(), settings(), judgement_,
+              {.coding = {}, .partial = is_part, .has_network_lines = is_ascii_});
     if (way.is_on) way.set_names(mime::file_names_of_path(path));
 }
 

@@ -83,7 +83,7 @@ void Exchange::begin_inspection(Inspected& way, const http1::Fields& fields, boo
         });
     }
     way.begin(worker_, service_->bench(), service_->inspection(), *generation_->settings, judgement_,
-              {.coding = coding, .partial = partial});
+              {.coding = coding, .partial = partial, .has_network_lines = url_.scheme == "ftp" && ftp_type_ == 'a'});
     if (way.is_on) name_file(way, fields);
 }
 

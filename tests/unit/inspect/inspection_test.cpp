@@ -43,6 +43,45 @@ const std::string program =
     "MZ" + std::string(58, '\0') + std::string("\x80\0\0\0", 4) + std::string(64, '\0') + "PE" + std::string(20'000, 'x');
 constexpr std::string_view program_type = "application/vnd.microsoft.portable-executable";
 
+// What is one file for a receiver that ends its lines with LF alone is found as that, and as what came.
+TEST(NetworkLines, are_searched_in_both_forms) {
+    inspect::Setup setup;
+    std::vector<Signature> signatures(2);
+    signatures[0].name.value = "with LF";
+    signatures[0].pattern.value = "first line\nsecond line";
+    signatures[1].name.value = "with CRLF";
+    signatures[1].pattern.value = "third line\r\nfourth line";
+    Diagnostics faults;
+    setup.patterns = PatternSet::compile(signatures, {}, setup.limits, faults);
+    setup.max_size = 1'000'000;
+    setup.wants_sha256 = true;
+    Bench bench{setup.limits};
+    Inspection inspection(bench);
+    const auto threat_of = [&](std::string_view bytes, bool has_network_lines) {
+        std::string out;
+        for (std::size_t piece = 1; piece <= bytes.size(); ++piece) {
+            inspection.begin(setup, {.coding = {}, .has_network_lines = has_network_lines});
+            for (std::size_t at = 0; at < bytes.size(); at += piece) inspection.feed(bytes.substr(at, piece));
+            inspection.finish(true);
+            const std::string threat = inspection.outcome().threat;
+            if (piece == 1) out = threat;
+            EXPECT_EQ(threat, out) << "cut at " << piece;
+        }
+        return out;
+    };
+    EXPECT_EQ(threat_of("first line\r\nsecond line\r\n", true), "with LF");
+    EXPECT_EQ(threat_of("first line\r\nsecond line\r\n", false), "");
+    EXPECT_EQ(threat_of("first line\nsecond line\n", true), "with LF") << "some servers convert nothing";
+    EXPECT_EQ(threat_of("third line\r\nfourth line", true), "with CRLF");
+    EXPECT_EQ(threat_of("first line\r\r\nsecond line", true), "");
+    EXPECT_EQ(threat_of("first line\rsecond line\r", true), "");
+    const std::string long_lines = std::string(200'000, 'x') + "\r\n";
+    EXPECT_EQ(threat_of(long_lines.substr(199'900), true), "");
+    inspection.begin(setup, {.coding = {}, .has_network_lines = true});
+    inspection.feed(long_lines + "first line\r\nsecond line");
+    EXPECT_EQ(inspection.outcome().threat, "with LF");
+}
+
 // Who takes no heed of the coding has what came.
 TEST_F(InspectionTest, what_comes_under_a_false_coding_is_what_it_is_without) {
     const std::string sha256(look_at(program, 1'000, "").sha256());
