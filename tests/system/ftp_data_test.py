@@ -122,6 +122,8 @@ def refused(address):
     try:
         socket.create_connection(address, TIMEOUT).close()
         return False
+    except ConnectionResetError:                             # it went while we came
+        return False
     except ConnectionRefusedError:
         return True
 
