@@ -232,7 +232,7 @@ bool Instance::start_workers() {
     }
     net::ResolverConfig resolver{config_.dns.hosts.string(), config_.dns.resolv_conf.string(), {}};
     for (const IpPort& server : config_.dns.servers) resolver.servers.push_back(server.to_string());
-    passwords_ = std::make_unique<http::PasswordChecker>();
+    passwords_ = std::make_unique<sessions::PasswordChecker>();
     try {
         runtime_ = std::make_unique<net::Runtime>(workers, config_.limits, resolver);
     } catch (const std::exception& error) {  // epoll and event descriptors: the system has none left
@@ -248,10 +248,10 @@ bool Instance::start_workers() {
             http::Service::Parts{worker, rate_limits_, *passwords_, log_->lane(i), metrics_.worker(i), *inspection_, interception_.get(),
                                  [this, i](sessions::FtpOrigin origin) { return ftp_services_[i]->open_url(std::move(origin)); }},
             generation));
-        ftp_services_.push_back(
-            std::make_unique<ftp::Service>(ftp::Service::Parts{worker, rate_limits_, log_->lane(i), metrics_.worker(i), *inspection_,
-                                                               ftp_sessions_, interception_ ? &services_.back()->leaves() : nullptr},
-                                           ftp_generation));
+        ftp_services_.push_back(std::make_unique<ftp::Service>(
+            ftp::Service::Parts{worker, rate_limits_, log_->lane(i), metrics_.worker(i), *inspection_, ftp_sessions_, *passwords_,
+                                interception_ ? &services_.back()->leaves() : nullptr},
+            ftp_generation));
         const auto listen = [&](net::ListenSocket& socket, net::Listener::Handler accept) {
             listeners_.push_back(std::make_unique<net::Listener>(
                 worker, std::move(socket), connection_limits_, std::move(accept), [shard = &metrics_.worker(i)](const Error& error) {

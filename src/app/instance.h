@@ -16,7 +16,6 @@
 #include "net/runtime.h"
 #include "policy/rate_limits.h"
 #include "sessions/ftp/service.h"
-#include "sessions/http/credentials.h"
 #include "sessions/http/interception.h"
 #include "sessions/http/service.h"
 
@@ -113,7 +112,7 @@ private:
     std::unique_ptr<inspect::Shared> inspection_;  // what payloads wait in, and who scans them
     std::unique_ptr<AdminListener> admin_;
     std::unique_ptr<audit::Log> log_;
-    std::unique_ptr<http::PasswordChecker> passwords_;
+    std::unique_ptr<sessions::PasswordChecker> passwords_;
     std::unique_ptr<net::Runtime> runtime_;
     std::unique_ptr<http::Interception> interception_;  // null: there is no CA. Its thread ends before the workers that it tells go
     std::unique_ptr<inspect::ScannerPool> scanners_;  // goes before the workers do, and after their loops have ended

@@ -21,6 +21,7 @@
 #include "sessions/ftp/settings.h"
 #include "sessions/transaction/ftp_origin.h"
 #include "sessions/transaction/judgement.h"
+#include "sessions/transaction/passwords.h"
 
 namespace sluice::ftp {
 
@@ -36,6 +37,7 @@ public:
         audit::MetricsShard& metrics;
         inspect::Shared& inspection;  // shared: what payloads wait in, and who scans them
         net::ConnectionLimits& sessions;  // shared: counts sessions a client (ftp.sessions_per_client)
+        sessions::PasswordChecker& passwords;  // shared
         net::ca::LeafCache* leaves = nullptr;  // null: there is no CA
     };
     Service(Parts parts, Generation generation);
@@ -60,6 +62,9 @@ public:
     inspect::Bench& bench() { return bench_; }
     inspect::Shared& inspection() { return parts_.inspection; }
     net::ca::LeafCache* leaves() { return parts_.leaves; }
+    policy::RateLimits& rate_limits() { return parts_.rate_limits; }
+    sessions::PasswordChecker& passwords() { return parts_.passwords; }
+    sessions::CredentialCache& credentials() { return credentials_; }
     net::ConnectionLimits& session_limits() { return parts_.sessions; }
     sessions::Judgement::Parts judging() { return {scratch_, parts_.rate_limits, parts_.metrics}; }
     const std::shared_ptr<const Generation>& generation() const { return generation_; }
@@ -80,6 +85,7 @@ private:
     std::shared_ptr<const Generation> generation_;  // of this worker alone
     policy::Scratch scratch_;
     inspect::Bench bench_;
+    sessions::CredentialCache credentials_;
     EventIds ids_;
     std::int64_t unix_offset_ns_ = 0;
     Session* sessions_ = nullptr;

@@ -90,7 +90,13 @@ private:
     // session_login.cpp
     net::Task<Then> user(const Command& command);
     net::Task<Then> password(const Command& command);
-    net::Task<Then> greet();
+    Result<Login> parse_user(std::string_view argument, bool asks_for_proxy_user) const;
+    net::Task<Then> ask_who(const sessions::Denial& denial, std::string_view argument);
+    net::Task<std::optional<Then>> prove_identity(std::string_view argument, std::string& server_password);
+    net::Task<Then> fail_login(const Reply& reply);
+    net::Task<std::optional<Then>> reach_server();
+    net::Task<std::optional<Then>> greet();
+    void forget_login();
     net::Task<Then> enter(const Reply& welcome);
     net::Task<Then> reinitialise();
     net::Task<Then> refuse_login(const sessions::Denial& denial);
@@ -205,6 +211,9 @@ private:
     // The login.
     std::string user_;
     std::optional<Login> login_;
+    std::shared_ptr<const policy::UserFile> asked_by_;  // a rule wants login_->proxy_user's password before anybody is dialled
+    std::string identity_;  // the proxy's user, proven
+    Reply asks_for_password_;  // what the server said to USER
     bool is_logged_in_ = false;
     bool record_login_ = false;  // of a login without a password
     bool user_was_refused_ = false;  // by the server; said after PASS, so that nobody learns who exists

@@ -33,6 +33,7 @@ void Session::begin_judging() {
         judgement_.facts.set(Field::tls_client_ja4, std::string_view(client_ja4_));
         if (!client_server_name_.empty()) judgement_.facts.set(Field::tls_server_name, std::string_view(client_server_name_));
     }
+    judgement_.identity = identity_;
     if (login_) fill_login_facts();
 }
 
@@ -46,7 +47,8 @@ void Session::fill_login_facts() {
     if (judgement_.policy().reads(Field::url_registered_domain))
         if (const std::string_view registered = policy::registered_domain(host); !registered.empty())
             facts.set(Field::url_registered_domain, registered);
-    if (!login_->user.empty()) facts.set(Field::user_name, std::string_view(login_->user));
+    if (!identity_.empty()) facts.set(Field::user_name, std::string_view(identity_));
+    else if (!login_->user.empty()) facts.set(Field::user_name, std::string_view(login_->user));
     if (server_address_ && server_) judgement_.set_server(server_address_->address);
 }
 

@@ -88,7 +88,7 @@ audit::Event Session::describe() {
     event.ftp_argument = argument_;
     event.ftp_reply = static_cast<std::uint16_t>(reply_);
     if (login_) {
-        event.user_name = login_->user;
+        event.user_name = identity_.empty() ? login_->user : identity_;
         event.server_address = login_->server.host;
         event.domain = login_->server.host;
         event.registered_domain =

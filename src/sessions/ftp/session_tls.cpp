@@ -37,8 +37,7 @@ net::Task<Session::Then> Session::start_tls(const Command& command) {
     // Who was logged in, was so in the clear (RFC 4217 4).
     co_await leave_server();
     forget_data();
-    login_.reset();
-    kept_ = at_accept_;
+    forget_login();
     if (co_await answer(234, "Go on with the handshake.") == Then::end) co_return Then::end;
     auto secured = co_await secure_client({});
     if (secured) co_return Then::next;

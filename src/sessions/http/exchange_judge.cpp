@@ -6,6 +6,7 @@
 #include "base/text.h"
 #include "policy/registered_domain.h"
 #include "policy/users.h"
+#include "sessions/http/credentials.h"
 #include "sessions/http/exchange.h"
 #include "sessions/http/service.h"
 #include "sessions/http/session.h"
@@ -161,28 +162,19 @@ net::Task<Exchange::Refused> Exchange::authenticate(const policy::Decision& deci
     const auto credentials = parse_basic(*value);
     if (!credentials) co_return refusal;
 
-    const auto& users = decision.rule->users;
-    if (!service_->credentials().knows(*users, *credentials, start_ns_)) {
-        policy::RateLimit attempts;
-        attempts.rate = attempts.burst = static_cast<std::int64_t>(limits().password_attempts);
-        attempts.period_ns = 60'000'000'000;
-        attempts.per = {{Field::client_ip, {}}};
-        attempts.identity = 0x70617373;  // of no rule
-        policy::Facts client;
-        client.set(Field::client_ip, session_->peer().address);
-        if (const std::int64_t wait = service_->rate_limits().take(attempts, client, Service::now_ns()); wait > 0) {
-            Refusal slow = refused(429, "http_request_denied", "Too many attempts to log in: please wait a moment.");
-            slow.action = audit::Action::limited;
-            slow.rule = decision.rule->name;
-            slow.retry_after = wait / 1'000'000'000 + 1;
-            co_return slow;
-        }
-        const std::optional<bool> good = co_await service_->passwords().verify(worker_, users, *credentials);
-        if (!good) co_return refused(503, "proxy_internal_error", "Too many people are logging in at this moment.");
-        if (!*good) co_return refusal;
-        service_->rate_limits().give_back(attempts, client);  // only failures count
-        service_->credentials().remember(users, *credentials, Service::now_ns());
+    using Kind = sessions::Checked::Kind;
+    const sessions::Checked checked =
+        co_await sessions::check_password(worker_, service_->passwords(), service_->credentials(), service_->rate_limits(),
+                                          decision.rule->users, *credentials, session_->peer().address, limits());
+    if (checked.kind == Kind::too_many) {
+        Refusal slow = refused(429, "http_request_denied", "Too many attempts to log in: please wait a moment.");
+        slow.action = audit::Action::limited;
+        slow.rule = decision.rule->name;
+        slow.retry_after = checked.retry_after_seconds;
+        co_return slow;
     }
+    if (checked.kind == Kind::busy) co_return refused(503, "proxy_internal_error", "Too many people are logging in at this moment.");
+    if (checked.kind == Kind::bad) co_return refusal;
     judgement_.count_rule(*decision.rule);
     user_ = credentials->user;
     judgement_.facts.set(Field::user_name, std::string_view(user_));

@@ -3,6 +3,7 @@
 #include "base/text.h"
 #include "net/pool.h"
 #include "protocols/ftp/url_path.h"
+#include "sessions/http/credentials.h"
 #include "sessions/http/exchange.h"
 #include "sessions/http/service.h"
 #include "sessions/http/session.h"

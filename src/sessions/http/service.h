@@ -21,11 +21,11 @@
 #include "net/worker.h"
 #include "policy/policy.h"
 #include "policy/rate_limits.h"
-#include "sessions/http/credentials.h"
 #include "sessions/http/interception.h"
 #include "sessions/http/settings.h"
 #include "sessions/transaction/ftp_origin.h"
 #include "sessions/transaction/judgement.h"
+#include "sessions/transaction/passwords.h"
 
 namespace sluice::http {
 
@@ -38,7 +38,7 @@ public:
     struct Parts {
         net::Worker& worker;
         policy::RateLimits& rate_limits;                 // shared
-        PasswordChecker& passwords;                      // shared
+        sessions::PasswordChecker& passwords;            // shared
         audit::Lane& lane;
         audit::MetricsShard& metrics;
         inspect::Shared& inspection;                     // shared: what payloads wait in, and who scans them
@@ -62,8 +62,8 @@ public:
     // For sessions.
     net::Worker& worker() { return parts_.worker; }
     policy::RateLimits& rate_limits() { return parts_.rate_limits; }
-    PasswordChecker& passwords() { return parts_.passwords; }
-    CredentialCache& credentials() { return credentials_; }
+    sessions::PasswordChecker& passwords() { return parts_.passwords; }
+    sessions::CredentialCache& credentials() { return credentials_; }
     audit::Lane& lane() { return parts_.lane; }
     audit::MetricsShard& metrics() { return parts_.metrics; }
     policy::Scratch& scratch() { return scratch_; }
@@ -99,7 +99,7 @@ private:
     std::shared_ptr<const Generation> generation_;       // of this worker alone: its count is not shared with other threads
     policy::Scratch scratch_;
     inspect::Bench bench_;
-    CredentialCache credentials_;
+    sessions::CredentialCache credentials_;
     std::optional<net::ca::LeafCache> leaves_;
     net::tls::SessionCache tls_sessions_;
     EventIds ids_;

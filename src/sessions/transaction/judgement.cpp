@@ -3,6 +3,8 @@
 
 #include <chrono>
 
+#include "policy/users.h"
+
 namespace sluice::sessions {
 
 using policy::Action;
@@ -32,7 +34,7 @@ void Judgement::begin(const Settings& settings, const Rules& rules) {
     facts.clear();
     effects.clear();
     trusted = allowed = excuses_server = false;
-    rule = {};
+    rule = identity = {};
     dial_denial_.reset();
     before_dial_.reset();
 }
@@ -89,7 +91,16 @@ std::optional<Denial> Judgement::judge(Phase phase) {
     if (trusted) return std::nullopt;
     if (has_rules(phase)) {
         policy::Decision decision = evaluate(phase);
-        while (decision.action == Action::intercept || decision.action == Action::tunnel) decision = evaluate(phase, decision.next);
+        const auto is_proven = [&] {
+            return decision.action == Action::authenticate && !identity.empty() && decision.rule->users->has(identity);
+        };
+        while (decision.action == Action::intercept || decision.action == Action::tunnel || is_proven()) {
+            if (decision.action == Action::authenticate) {
+                count_rule(*decision.rule);
+                facts.set(policy::Field::user_name, identity);
+            }
+            decision = evaluate(phase, decision.next);
+        }
         if (auto denial = settle(decision, phase)) return denial;
         if (trusted || decision.action == Action::allow) return std::nullopt;
     }

@@ -50,6 +50,8 @@ public:
     bool allowed = false;  // by a rule: `[policy] default` does not count
     bool excuses_server = false;  // a rule that reads tls.server.verified lets it through
     std::string_view rule;  // the name of the last that decided: rule.name
+    std::string_view
+        identity;  // who the client has proven to be; empty: nobody. A rule `authenticate` whose users have it goes on, in `judge`
 
     const policy::Policy& policy() const { return *rules_->policy; }
     bool has_rules(policy::Phase phase) const { return policy().has_rules(phase, protocol_); }
@@ -61,7 +63,7 @@ public:
     // Counts the rule and takes `allow` and `trust` as they are. A decision that ends the transaction is returned. `intercept` and `tunnel` are the
     // caller's to handle before, and count as nothing here. So is `authenticate`; who does not handle it gets a denial.
     std::optional<Denial> settle(const policy::Decision& decision, policy::Phase phase);
-    // evaluate and settle, if there is anything to ask; at the end of `request` the default too. For protocols' phases without `authenticate`. Whether
+    // evaluate and settle, if there is anything to ask; at the end of `request` the default too. For protocols where `identity` is proven before. Whether
     // TLS is decrypted is not asked here: rules go on behind `intercept` and `tunnel`.
     std::optional<Denial> judge(policy::Phase phase);
     // Of `[policy] default`, once the rules of `phase` have not decided: at the end of `request`.

@@ -19,6 +19,7 @@ using sessions::testing::World;
 struct BenchState {
     World& world;
     net::ConnectionLimits sessions{0, 0};
+    sessions::PasswordChecker passwords{1};
     std::unique_ptr<Service> service;
 
     Generation generation(std::vector<policy::RuleSource> rules, std::string_view default_action, const Bench::Adjust& adjust) {
@@ -50,9 +51,9 @@ Bench::Bench(std::vector<policy::RuleSource> rules, std::string_view default_act
     : state_(std::make_unique<BenchState>(world())) {
     Generation generation = state_->generation(std::move(rules), default_action, adjust);
     world().worker.set_limits(generation.settings->limits);
-    state_->service = std::make_unique<Service>(
-        Service::Parts{world().worker, world().rate_limits, world().lane, world().metrics.worker(0), world().inspection, state_->sessions},
-        std::move(generation));
+    state_->service = std::make_unique<Service>(Service::Parts{world().worker, world().rate_limits, world().lane, world().metrics.worker(0),
+                                                               world().inspection, state_->sessions, state_->passwords},
+                                                std::move(generation));
     world().live = [service = state_->service.get()] { return service->live(); };
 }
 

@@ -3,8 +3,6 @@
 
 #include <gtest/gtest.h>
 
-#include <thread>
-
 #include "unit/sessions/http/support.h"
 
 namespace sluice::http {
@@ -41,58 +39,6 @@ TEST(Basic, is_nothing_else) {
     EXPECT_EQ(parsed(basic(":password")), "none");
     EXPECT_EQ(parsed(basic("a\nb:password")), "none");
     EXPECT_EQ(parsed(basic("ann:" + std::string(2000, 'p'))), "none");
-}
-
-std::shared_ptr<const policy::UserFile> user_file() {
-    Diagnostics diagnostics;
-    auto users = policy::UserFile::parse("ann:{SHA}5en6G6MezRroT3XKqkdPOmY/BfQ=\n", "users", diagnostics);
-    EXPECT_TRUE(users) << policy::testing::said(diagnostics);
-    return users;
-}
-
-TEST(CredentialCache, remembers_for_five_minutes) {
-    const auto users = user_file();
-    CredentialCache cache;
-    const Credentials good{"ann", "secret"};
-    EXPECT_FALSE(cache.knows(*users, good, 0));
-    cache.remember(users, good, 0);
-    EXPECT_TRUE(cache.knows(*users, good, 299'999'999'999));
-    EXPECT_FALSE(cache.knows(*users, good, 300'000'000'000));
-    EXPECT_FALSE(cache.knows(*users, good, 1));
-}
-
-TEST(CredentialCache, knows_nobody_else) {
-    const auto users = user_file();
-    const auto others = user_file();
-    CredentialCache cache;
-    cache.remember(users, {"ann", "secret"}, 0);
-    EXPECT_FALSE(cache.knows(*users, {"ann", "Secret"}, 1));
-    EXPECT_FALSE(cache.knows(*users, {"bob", "secret"}, 1));
-    EXPECT_FALSE(cache.knows(*users, {"annsecret", ""}, 1));
-    EXPECT_FALSE(cache.knows(*others, {"ann", "secret"}, 1));
-}
-
-// The digest has the file's address: as long as somebody is remembered by it, no other file may get that address.
-TEST(CredentialCache, keeps_the_file_by_which_it_knows_somebody) {
-    auto users = user_file();
-    const std::weak_ptr<const policy::UserFile> still_there = users;
-    CredentialCache cache;
-    cache.remember(users, {"ann", "secret"}, 0);
-    users.reset();
-    EXPECT_FALSE(still_there.expired());
-}
-
-TEST(PasswordChecker, answers_on_the_worker) {
-    net::Worker worker;
-    PasswordChecker checker(2);
-    worker.run([](net::Worker& on, PasswordChecker& asked) -> net::Task<void> {
-        const auto users = user_file();
-        const std::thread::id here = std::this_thread::get_id();
-        EXPECT_EQ(co_await asked.verify(on, users, {"ann", "secret"}), true);
-        EXPECT_EQ(co_await asked.verify(on, users, {"ann", "wrong"}), false);
-        EXPECT_EQ(co_await asked.verify(on, users, {"bob", "secret"}), false);
-        EXPECT_EQ(std::this_thread::get_id(), here);
-    }(worker, checker));
 }
 
 }  // namespace

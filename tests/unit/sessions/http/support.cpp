@@ -34,7 +34,7 @@ struct BenchState {
     explicit BenchState(World& of) : world(of) {}
 
     World& world;
-    PasswordChecker passwords{1};
+    sessions::PasswordChecker passwords{1};
     std::unique_ptr<Service> service;
 
     Generation generation(std::vector<policy::RuleSource> rules, std::string_view default_action, const Bench::Adjust& adjust) {
