@@ -19,7 +19,8 @@ def through_sluice(test):
 
 
 class Target:
-    """The server itself."""
+    """The server itself. `tls`, `ca`: how a client speaks with it, and whom it trusts."""
+    tls = ca = None
 
     def __init__(self, server):
         self.server = server
@@ -39,6 +40,30 @@ class ThroughSluice(Target):
         self.user = f"{server.user}@{server.host}:{server.port}"
         self.sluice = Sluice(rules, ftp={"listen": [f"127.0.0.1:{self.port}"], "ports": [server.port],
                                          "passive_ports": f"{self.passive_ports[0]}-{self.passive_ports[-1]}", **(ftp or {})}, **keys)
+
+    def close(self):
+        self.sluice.stop()
+
+
+class ThroughSluiceInTls(Target):
+    """The client as `tls` says ("explicit", "implicit"), and Sluice with the server as that wants it, under `trusted`."""
+
+    def __init__(self, server, tls, trusted):
+        super().__init__(server)
+        self.tls = tls
+        self.port = free_port()
+        ports = free_range(60)
+        listen = {"listen" if tls == "explicit" else "implicit_tls": [f"127.0.0.1:{self.port}"], **({} if tls == "explicit" else {"listen": []})}
+        # A server of implicit TLS is one at port 990, which a test has not got: it is reached with what its port is called.
+        self.user = f"{server.user}@ftp.test:{server.port}"
+        self.sluice = Sluice(wait=None, ftp={**listen, "ports": [server.port], "passive_ports": f"{ports[0]}-{ports[-1]}", "client_tls": "require", "upstream_tls": "require"},
+                             tls={"upstream_ca": str(trusted)})
+        self.sluice.hosts.write_text(self.sluice.hosts.read_text() + "127.0.0.1 ftp.test\n")
+        self.sluice.command("ca", "init")
+        self.ca = str(self.sluice.folder / "ca.pem")
+        with open(self.ca, "w") as out:
+            out.write(self.sluice.command("ca", "export").stdout)
+        self.sluice.start()
 
     def close(self):
         self.sluice.stop()

@@ -8,6 +8,8 @@ import os
 import pathlib
 import shutil
 import signal
+import socket
+import ssl
 import subprocess
 import urllib.parse
 
@@ -25,8 +27,13 @@ class Client:
     can = frozenset({"list", "get", "put", "resume", "rename", "abort"})
     # What it does otherwise with certain names, whatever the server: {operation: why}.
     cannot = {}
+    # TLS to Sluice, or to the server: "explicit" (AUTH), "implicit". Modes that it cannot do then, with no server at all.
+    tls_modes = ()
+    not_in_tls = ()
+    cannot_in_tls = frozenset()
 
-    def __init__(self, host, port, user, password, folder):
+    def __init__(self, host, port, user, password, folder, tls=None, ca=None):
+        self.tls, self.ca = tls, ca
         self.host, self.port, self.user, self.password, self.folder = host, port, user, password, pathlib.Path(folder)
         self.environment = {key: value for key, value in os.environ.items() if "proxy" not in key.lower()}
         self.environment |= {"HOME": str(self.folder), "LC_ALL": "C.UTF-8", "LANG": "C.UTF-8"}
@@ -75,12 +82,15 @@ class Client:
 class Curl(Client):
     name = binary = "curl"
     modes = ("passive", "extended", "active", "eprt")
+    tls_modes = ("explicit", "implicit")
+    not_in_tls = ("active", "eprt")                          # 7.88 has no TLS on data connections that it accepts
 
     def words(self, mode, name=b""):
         # The user goes into the address: -u splits at the first colon, which is the one before the server's port.
         login = f"{urllib.parse.quote(self.user, safe='')}:{urllib.parse.quote(self.password, safe='')}"
-        address = f"ftp://{login}@{self.host}:{self.port}/{urllib.parse.quote(name, safe='')}"
+        address = f"{'ftps' if self.tls == 'implicit' else 'ftp'}://{login}@{self.host}:{self.port}/{urllib.parse.quote(name, safe='')}"
         how = {"passive": ["--disable-epsv"], "extended": [], "active": ["--disable-eprt", "--ftp-port", "-"], "eprt": ["--ftp-port", "-"]}[mode]
+        how += ["--ssl-reqd", "--cacert", self.ca] if self.tls else []
         return ["-q", "-sS", "--noproxy", "*", "--max-time", str(TIMEOUT - 5), *how, address]
 
     def names(self, mode):
@@ -108,11 +118,13 @@ class Curl(Client):
 class Lftp(Client):
     name = binary = "lftp"
     modes = ("passive", "extended", "active")
+    tls_modes = ("explicit", "implicit")
 
     def words(self, mode, *commands):
-        setup = ["set cmd:fail-exit yes", "set net:max-retries 1", "set net:timeout 20", "set net:reconnect-interval-base 1", "set ftp:ssl-allow no", "set ftp:use-utf8 no",
+        setup = ["set cmd:fail-exit yes", "set net:max-retries 1", "set net:timeout 20", "set net:reconnect-interval-base 1", "set ftp:use-utf8 no",
                  "set xfer:clobber yes", "set ftp:fix-pasv-address no", f"set ftp:passive-mode {'no' if mode == 'active' else 'yes'}", f"set ftp:prefer-epsv {'yes' if mode == 'extended' else 'no'}",
-                 f"open -p {self.port} -u {self.user},{self.password} {self.host}"]
+                 *([f"set ssl:ca-file {self.ca}", "set ftp:ssl-force yes", "set ftp:ssl-protect-data yes", "set ftp:ssl-protect-list yes"] if self.tls else ["set ftp:ssl-allow no"]),
+                 f"open -p {self.port} -u {self.user},{self.password} {'ftps://' if self.tls == 'implicit' else ''}{self.host}"]
         return ["--norc", "-c", b"; ".join([os.fsencode(line) for line in setup] + list(commands))]
 
     @staticmethod
@@ -229,12 +241,14 @@ class Tnftp(Client):
 class Wget(Client):
     name = binary = "wget"
     modes = ("passive", "active")
+    tls_modes = ("explicit", "implicit")
     can = frozenset({"list", "get", "resume", "abort"})
 
     def words(self, mode, name=b""):
         how = ["--no-passive-ftp"] if mode == "active" else []
+        how += [f"--ca-certificate={self.ca}", "--ftps-resume-ssl", *(["--ftps-implicit"] if self.tls == "implicit" else [])] if self.tls else []
         return ["--no-config", "--no-proxy", "-nv", "-t", "1", "-T", "20", f"--ftp-user={self.user}", f"--ftp-password={self.password}", *how,
-                f"ftp://{self.host}:{self.port}/{urllib.parse.quote(name, safe='')}"]
+                f"{'ftps' if self.tls else 'ftp'}://{self.host}:{self.port}/{urllib.parse.quote(name, safe='')}"]
 
     def names(self, mode):
         """Of the listing that it turns into a page."""
@@ -258,6 +272,7 @@ class Ftplib(Client):
     """Python's, in this process."""
     name = "ftplib"
     modes = ("passive", "extended", "active", "eprt")
+    tls_modes = ("explicit", "implicit")
 
     @classmethod
     def exists(cls):
@@ -265,8 +280,17 @@ class Ftplib(Client):
 
     @contextlib.contextmanager
     def session(self, mode):
-        class Session(ftplib.FTP):
+        class Session(ftplib.FTP_TLS if self.tls else ftplib.FTP):
             encoding = "utf-8"
+
+            def connect(session, host, port):
+                if self.tls != "implicit":
+                    return super().connect(host, port)
+                session.sock = session.context.wrap_socket(socket.create_connection((host, port), 20), server_hostname=host)
+                session.host, session.port, session.af = host, port, session.sock.family
+                session.file = session.sock.makefile("r", encoding="utf-8")
+                session.welcome = session.getresp()
+                return session.welcome
 
             def makepasv(self):
                 if mode == "extended":
@@ -279,11 +303,17 @@ class Ftplib(Client):
             def putline(self, line):
                 # Names are octets.
                 self.sock.sendall(line.encode("utf-8", "surrogateescape") + b"\r\n")
-        session = Session(timeout=20)
+        session = Session(timeout=20, **({"context": ssl.create_default_context(cafile=self.ca)} if self.tls else {}))
         session.connect(self.host, self.port)
         session.file = session.sock.makefile("r", encoding="utf-8", errors="surrogateescape", newline="\r\n")
         try:
-            session.login(self.user, self.password)
+            if self.tls == "explicit":
+                session.auth()
+            if self.tls:                                     # which makes its own file
+                session.file = session.sock.makefile("r", encoding="utf-8", errors="surrogateescape", newline="\r\n")
+            session.login(self.user, self.password, **({"secure": False} if self.tls else {}))
+            if self.tls:
+                session.prot_p()
             session.set_pasv(mode in ("passive", "extended"))
             yield session
             session.quit()
@@ -347,8 +377,9 @@ class Ftplib(Client):
 
 PERL = r"""
 use strict; use warnings; use Net::FTP;
-my ($host, $port, $user, $password, $passive, $what, @names) = @ARGV;
-my $ftp = Net::FTP->new($host, Port => $port, Passive => $passive, Timeout => 20) or die "no connection: $@\n";
+my ($host, $port, $user, $password, $passive, $tls, $ca, $what, @names) = @ARGV;
+my $ftp = Net::FTP->new($host, Port => $port, Passive => $passive, Timeout => 20, SSL => $tls eq "implicit", SSL_ca_file => $ca) or die "no connection: $@\n";
+$tls eq "explicit" and ($ftp->starttls or die "starttls: " . $ftp->message);
 $ftp->login($user, $password) or die "login: " . $ftp->message;
 $ftp->binary or die $ftp->message;
 my %do = (
@@ -375,9 +406,11 @@ class NetFtp(Client):
     name = "Net::FTP"
     binary = "/usr/bin/perl"
     modes = ("passive", "active")
+    tls_modes = ("explicit", "implicit")
+    cannot_in_tls = frozenset({"abort"})                     # it writes the urgent octets past its own TLS
 
     def do(self, mode, what, *names):
-        return self.run("-e", PERL, self.host, str(self.port), self.user, self.password, "1" if mode == "passive" else "0", what, *names)
+        return self.run("-e", PERL, self.host, str(self.port), self.user, self.password, "1" if mode == "passive" else "0", self.tls or "", self.ca or "", what, *names)
 
     def names(self, mode):
         return self.do(mode, "names").splitlines()

@@ -15,9 +15,10 @@ import urllib.parse
 
 from ftp_clients import CLIENTS
 from ftp_servers import SERVERS
-from ftp_case import Target, ThroughSluice
+from ftp_case import Target, ThroughSluice, ThroughSluiceInTls
 from harness import until
 from payloads import noise
+from tls import Pki
 
 LARGE = 8 * 1024 * 1024
 MANY = int(os.environ.get("SLUICE_FTP_NAMES", "1000"))
@@ -60,7 +61,7 @@ class Cell:
         self.target = target
         self.server = target.server
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="sluice-cell-", dir="/tmp"))
-        self.client = client(target.host, target.port, target.user, target.password, self.folder)
+        self.client = client(target.host, target.port, target.user, target.password, self.folder, target.tls, target.ca)
 
     def close(self):
         shutil.rmtree(self.folder, ignore_errors=True)
@@ -80,7 +81,7 @@ class Cell:
 
     def is_tried(self, operation):
         needed = {"empty": "get", "large": "get", "many": "list"}.get(operation, "get" if operation in NAMES else operation)
-        return needed in self.client.can
+        return needed in self.client.can and not (self.target.tls and operation in self.client.cannot_in_tls)
 
     @property
     def puts(self):
@@ -160,11 +161,32 @@ class Cell:
 LARGE_CONTENT = noise(64 * 1024) * (LARGE // 65536)
 
 
-def cells(client):
+def cells(client, tls=None):
     """(operation, mode) of all that is tried with it."""
+    modes = [mode for mode in client.modes if not tls or mode not in client.not_in_tls]
     for operation in OPERATIONS:
-        for mode in client.modes if operation in IN_EACH_MODE else client.modes[:1]:
+        for mode in modes if operation in IN_EACH_MODE else modes[:1]:
             yield operation, mode
+
+
+class Certified:
+    """A certificate for the servers in TLS, and who trusts it."""
+
+    def __init__(self):
+        self.pki = Pki()
+        self.certificate = self.pki.sign("ftp", "/CN=ftp.test", "subjectAltName = DNS:ftp.test", "extendedKeyUsage = serverAuth")
+
+    def target(self, server_class, tls):
+        """The client's TLS is `tls`; Sluice's with the server is explicit, because implicit TLS is for port 990."""
+        server = server_class("explicit", self.certificate)
+        try:
+            return ThroughSluiceInTls(server, tls, self.pki.root)
+        except BaseException:
+            server.close()
+            raise
+
+    def close(self):
+        self.pki.close()
 
 
 def known(client, server, operation):
@@ -176,7 +198,7 @@ def row(client, server, target, tell=lambda *_: None):
     found = {}
     cell = Cell(client, target)
     try:
-        for operation, mode in cells(client):
+        for operation, mode in cells(client, target.tls):
             if cell.is_tried(operation):
                 fault = cell.try_(operation, mode)
                 found.setdefault(operation, {})[mode] = fault
@@ -208,37 +230,39 @@ def main():
     global MANY
     MANY = options.names or MANY
     rows, faults, notes, tried = [], 0, [], 0
+    certified = Certified()
     for server_class in SERVERS:
         if options.server not in (None, server_class.name) or not server_class.exists():
             continue
         for client in CLIENTS:
             if options.client not in (None, client.name) or not client.exists():
                 continue
-            server = server_class()
-            target = None
-            try:
-                target = TARGETS[options.target](server)
-                found = row(client, server, target)
-            finally:
-                if target:
+            for tls in (None, *(client.tls_modes if options.target == "sluice" else ())):
+                target = certified.target(server_class, tls) if tls else TARGETS[options.target](server_class())
+                try:
+                    found = row(client, target.server, target)
+                finally:
                     target.close()
-                server.close()
-            for operation, results in found.items():
-                why = known(client, server, operation)
-                if why and why not in notes and any(results.values()):
-                    notes.append(why)
-                for mode, fault in results.items():
-                    tried += 1
-                    if fault and not why:
-                        faults += 1
-                        print(f"{client.name} {server.name} {operation} {mode}: {fault}", file=sys.stderr, flush=True)
-            rows.append([client.name, server.name] + [mark(found.get(operation), known(client, server, operation)) for operation in OPERATIONS])
+                    target.server.close()
+                for operation, results in found.items():
+                    why = known(client, target.server, operation)
+                    if why and why not in notes and any(results.values()):
+                        notes.append(why)
+                    for mode, fault in results.items():
+                        tried += 1
+                        if fault and not why:
+                            faults += 1
+                            print(f"{client.name} {server_class.name} {tls} {operation} {mode}: {fault}", file=sys.stderr, flush=True)
+                rows.append([client.name, server_class.name, tls or "none"] + [mark(found.get(operation), known(client, target.server, operation)) for operation in OPERATIONS])
+    certified.close()
     if options.table:
-        print("| client | server | " + " | ".join(OPERATIONS) + " |")
-        print("| --- " * (len(OPERATIONS) + 2) + "|")
+        print("| client | server | TLS | " + " | ".join(OPERATIONS) + " |")
+        print("| --- " * (len(OPERATIONS) + 3) + "|")
         for cells_ in sorted(rows):
             print("| " + " | ".join(cells_) + " |")
-        print("\n" + ", ".join(f"{letter}: {mode}" for mode, letter in MODES.items()) + "; –: the client cannot; n: the two cannot, see below; **!**: fails.")
+        without = ", ".join(client.name for client in CLIENTS if not client.tls_modes)
+        print("\n" + ", ".join(f"{letter}: {mode}" for mode, letter in MODES.items()) + "; –: the client cannot; n: the two cannot, see below; **!**: fails. "
+              f"TLS: the client's; with the server it is explicit then. {without} have none, and curl 7.88 none in active mode.")
         for why in notes:
             print(f"- {why}")
     print(f"{tried} cells tried, {faults} not as expected", file=sys.stderr)

@@ -35,6 +35,63 @@ class WithClient:
         self.run_row(PyFtpd)
 
 
+class InTls:
+    """Both sides in TLS: each client that can, with each server, in its first mode and in active mode."""
+    client = None
+
+    @classmethod
+    def setUpClass(cls):
+        cls.certified = ftp_matrix.Certified()
+        cls.addClassCleanup(cls.certified.close)
+
+    def run_row(self, server_class):
+        if DIRECT or not server_class.exists() or not self.client.exists():
+            self.skipTest(f"no {self.client.name} or {server_class.name} here (scripts/setup test), or nothing to go through")
+        for tls in self.client.tls_modes:
+            target = self.certified.target(server_class, tls)
+            self.addCleanup(target.server.close)
+            self.addCleanup(target.close)
+            cell = ftp_matrix.Cell(self.client, target)
+            self.addCleanup(cell.close)
+            for operation, mode in ftp_matrix.cells(self.client, tls):
+                is_chosen = operation in ("list", "get", "put", "resume", "abort") and mode in (self.client.modes[0], "active")
+                if is_chosen and cell.is_tried(operation) and not ftp_matrix.known(self.client, target.server, operation):
+                    with self.subTest(client=self.client.name, server=server_class.name, tls=tls, operation=operation, mode=mode):
+                        self.assertIsNone(cell.try_(operation, mode))
+
+    def test_vsftpd(self):
+        self.run_row(Vsftpd)
+
+    def test_proftpd(self):
+        self.run_row(ProFtpd)
+
+    def test_pure_ftpd(self):
+        self.run_row(PureFtpd)
+
+    def test_pyftpdlib(self):
+        self.run_row(PyFtpd)
+
+
+class CurlInTls(InTls, FtpTest):
+    client = Curl
+
+
+class LftpInTls(InTls, FtpTest):
+    client = Lftp
+
+
+class WgetInTls(InTls, FtpTest):
+    client = Wget
+
+
+class FtplibInTls(InTls, FtpTest):
+    client = Ftplib
+
+
+class NetFtpInTls(InTls, FtpTest):
+    client = NetFtp
+
+
 class WithCurl(WithClient, FtpTest):
     client = Curl
 

@@ -25,7 +25,9 @@ def in_child():
 
 
 class FtpServer:
-    """Start it in setUpClass, `close` in its cleanup. `root` is where the user's files are, `home` what PWD says there."""
+    """Start it in setUpClass, `close` in its cleanup. `root` is where the user's files are, `home` what PWD says there. `tls`: "explicit" or "implicit",
+    under `certificate` (of tls.Pki), and then nothing in the clear; data connections must resume a session where the server can ask for that."""
+    tls_modes = ("explicit",)
     name = ""
     binary = ""
     user = "tester"
@@ -33,7 +35,8 @@ class FtpServer:
     has_whole_system = False                                 # not a "/" of the user's own
     as_root = True                                           # it changes to another user itself
 
-    def __init__(self):
+    def __init__(self, tls=None, certificate=None):
+        self.tls, self.certificate = tls, certificate
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix=f"sluice-{self.name}-", dir="/tmp"))
         self.folder.chmod(0o755)
         self.root = self.folder / "root"
@@ -71,6 +74,12 @@ class FtpServer:
         raise NotImplementedError
 
     def _answers(self):
+        if self.tls == "implicit":
+            try:
+                socket.create_connection((self.host, self.port), 1).close()
+                return True
+            except OSError:
+                return False
         if self.process.poll() is not None:
             raise AssertionError(f"{self.name} ended with {self.process.returncode}: {self.log.read_text(errors='replace')}")
         try:
@@ -130,6 +139,7 @@ class FtpServer:
 class Vsftpd(FtpServer):
     """Its one user without PAM is the anonymous one, whose password must be in a list, and who may write into "/" only where that is the system's own: `home`."""
     name = "vsftpd"
+    tls_modes = ("explicit", "implicit")
     binary = str(UNPACKED / "vsftpd/usr/sbin/vsftpd")
     user = "anonymous"
     as_root = False
@@ -148,6 +158,10 @@ class Vsftpd(FtpServer):
             "pasv_min_port": self.data_ports[0], "pasv_max_port": self.data_ports[-1], "ascii_upload_enable": "YES", "ascii_download_enable": "YES",
             "delay_failed_login": 0, "delay_successful_login": 0, "mdtm_write": "YES", "xferlog_enable": "NO", "ftpd_banner": "ready", "use_localtime": "NO",
         }
+        if self.tls:
+            config |= {"ssl_enable": "YES", "allow_anon_ssl": "YES", "force_anon_logins_ssl": "YES", "force_anon_data_ssl": "YES", "require_ssl_reuse": "YES",
+                       "strict_ssl_read_eof": "YES", "ssl_ciphers": "HIGH", "rsa_cert_file": self.certificate.chain, "rsa_private_key_file": self.certificate.key,
+                       "implicit_ssl": "YES" if self.tls == "implicit" else "NO"}
         path = self.folder / "vsftpd.conf"
         path.write_text("".join(f"{key}={value}\n" for key, value in config.items()))
         return [self.binary, path]
@@ -156,6 +170,7 @@ class Vsftpd(FtpServer):
 class ProFtpd(FtpServer):
     """As inetd starts it: its own daemon takes no connection for 0.4 s after the end of each session."""
     name = "proftpd"
+    tls_modes = ("explicit", "implicit")
     binary = str(UNPACKED / "proftpd-core/usr/sbin/proftpd")
 
     def command(self):
@@ -195,6 +210,22 @@ UseEncoding off
 MaxInstances 200
 TimeoutLinger 1
 """
+        if self.tls:
+            modules = self.folder / "modules"
+            modules.mkdir()
+            for module in UNPACKED.glob("proftpd-*/usr/lib/proftpd/*.so"):
+                (modules / module.name).symlink_to(module)
+            options = "TLSOptions UseImplicitSSL" if self.tls == "implicit" else ""
+            config = f"ModulePath {modules}\nLoadModule mod_tls.c\n" + config + f"""
+TLSEngine on
+TLSRequired on
+TLSProtocol TLSv1.2 TLSv1.3
+TLSECCertificateFile {self.certificate.leaf}
+TLSECCertificateKeyFile {self.certificate.key}
+TLSCertificateChainFile {self.certificate.chain}
+TLSLog {self.folder}/tls.log
+{options}
+"""
         path = self.folder / "proftpd.conf"
         path.write_text(config)
         return ["systemd-socket-activate", "--accept", "--inetd", f"--listen={self.host}:{self.port}", self.binary, "-q", "-c", path]
@@ -210,7 +241,14 @@ class PureFtpd(FtpServer):
         passwords.write_text(f"{self.user}:{self.hashed()}:{NOBODY}:{NOBODY}::{self.root}/./" + ":" * 12 + "\n")
         subprocess.run([UNPACKED / "pure-ftpd/usr/bin/pure-pw", "mkdb", database, "-f", passwords], check=True, capture_output=True)
         return [self.binary, "-4", "-S", f"{self.host},{self.port}", "-l", f"puredb:{database}", "-E", "-H", "-A", "-u", "1", "-c", "200", "-C", "200",
-                "-p", f"{self.data_ports[0]}:{self.data_ports[-1]}", "-g", self.folder / "pid", "-L", "20000:8", "-k", "100"]
+                "-p", f"{self.data_ports[0]}:{self.data_ports[-1]}", "-g", self.folder / "pid", "-L", "20000:8", "-k", "100", *self.tls_words()]
+
+    def tls_words(self):
+        if not self.tls:
+            return []
+        both = self.folder / "tls.pem"
+        both.write_bytes(self.certificate.chain.read_bytes() + self.certificate.key.read_bytes())
+        return ["-Y", "3", "-2", f"{both}"]
 
 
 class PyFtpd(FtpServer):
@@ -223,25 +261,32 @@ class PyFtpd(FtpServer):
         return super().exists() and subprocess.run([PYTHON, "-c", "import pyftpdlib"], capture_output=True).returncode == 0
 
     def command(self):
-        return [PYTHON, __file__, self.host, str(self.port), str(self.data_ports[0]), str(self.data_ports[-1]), self.root, self.user, self.password]
+        return [PYTHON, __file__, self.host, str(self.port), str(self.data_ports[0]), str(self.data_ports[-1]), self.root, self.user, self.password,
+                *((self.certificate.chain, self.certificate.key) if self.tls else ())]
 
 
 SERVERS = (Vsftpd, ProFtpd, PureFtpd, PyFtpd)
 
 
-def serve_python(host, port, first, last, root, user, password):
+def serve_python(host, port, first, last, root, user, password, certificate=None, key=None):
     from pyftpdlib.authorizers import DummyAuthorizer
-    from pyftpdlib.handlers import FTPHandler
+    from pyftpdlib.handlers import FTPHandler, TLS_FTPHandler
     from pyftpdlib.servers import FTPServer
 
     authorizer = DummyAuthorizer()
     authorizer.add_user(user, password, root, perm="elradfmwMT")
 
-    class Handler(FTPHandler):
+    class Handler(TLS_FTPHandler if certificate else FTPHandler):
         unicode_errors = "surrogateescape"                   # names are octets
         passive_ports = range(int(first), int(last) + 1)
         auth_failed_timeout = 0
+        if certificate:
+            certfile, keyfile = certificate, key
+            tls_control_required = tls_data_required = True
 
+    if certificate:
+        Handler.ssl_context = Handler.get_ssl_context()
+        Handler.ssl_context.set_session_id(b"sluice")        # without one it resets whoever resumes a session
     Handler.authorizer = authorizer
     FTPServer((host, int(port)), Handler).serve_forever()
 
