@@ -7,7 +7,7 @@ from harness import SANITIZED, until
 from payloads import WithFiles, scanner_memory, zipped
 
 TIMEOUT = 20                                                     # seconds that an engine may take
-MOST = 10                                                        # seconds that a bomb takes at most, with sanitizers and on a busy machine
+MOST = 30                                                        # seconds that a bomb takes at most, with sanitizers and on a busy machine (alone: 6)
 MEMORY = 1024 * MIB                                              # of a scanner and of the proxy, sanitizers' included; a release may have 2 GiB
 REFUSED = ("bomb", "timeout")                                    # of what is no program, by the built-in rule `unscanned`
 

@@ -34,6 +34,7 @@ class FtpServer:
     password = "s3cret-word"
     has_whole_system = False                                 # not a "/" of the user's own
     as_root = True                                           # it changes to another user itself
+    host = "127.0.0.1"
 
     def __init__(self, tls=None, certificate=None):
         self.tls, self.certificate = tls, certificate
@@ -43,7 +44,6 @@ class FtpServer:
         self.root.mkdir()
         self.root.chmod(0o777)
         self.home = str(self.root) if self.has_whole_system else "/"
-        self.host = "127.0.0.1"
         self.port = self.free_port()
         self.data_ports = free_range(40)
         self.log = self.folder / "server.log"

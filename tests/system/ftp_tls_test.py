@@ -2,38 +2,25 @@
 """FTP in TLS, on each side and on both: vsftpd as it insists on resumed sessions, Python's and curl's clients under the CA's certificate."""
 import ftplib
 import io
+import os
 import shutil
 import socket
 import ssl
 import subprocess
 
 from ftp_servers import Vsftpd
-from harness import Sluice, SystemTest, free_port, free_range, rule
+from harness import Sluice, SystemTest, free_port, free_range, is_free, rule
 from payloads import EICAR
 from tls import Pki
 
 
 class TlsVsftpd(Vsftpd):
     """Its own certificate; data connections must resume the control connection's session and end with close_notify."""
-    certificate = None                                       # of the Pki
+    signed = None                                            # of the Pki
     implicit = False
 
-    def command(self):
-        words = super().command()
-        with (self.folder / "vsftpd.conf").open("a") as config:
-            config.write(f"ssl_enable=YES\nallow_anon_ssl=YES\nforce_anon_logins_ssl=YES\nforce_anon_data_ssl=YES\nrequire_ssl_reuse=YES\n"
-                         f"strict_ssl_read_eof=YES\nssl_ciphers=HIGH\nrsa_cert_file={self.certificate.chain}\nrsa_private_key_file={self.certificate.key}\n"
-                         f"implicit_ssl={'YES' if self.implicit else 'NO'}\n")
-        return words
-
-    def _answers(self):
-        if not self.implicit:
-            return super()._answers()
-        try:
-            socket.create_connection((self.host, self.port), 1).close()
-            return True
-        except OSError:
-            return False
+    def __init__(self):
+        super().__init__("implicit" if self.implicit else "explicit", self.signed)
 
 
 class ImplicitClient(ftplib.FTP_TLS):
@@ -46,6 +33,16 @@ class ImplicitClient(ftplib.FTP_TLS):
         return self.welcome
 
 
+class Port990(TlsVsftpd):
+    """Where implicit TLS is at home, at an address that nobody else has."""
+    host = "127.0.0.99"
+    implicit = True
+
+    @staticmethod
+    def free_port():
+        return 990
+
+
 class FtpTls(SystemTest):
     @classmethod
     def setUpClass(cls):
@@ -53,7 +50,7 @@ class FtpTls(SystemTest):
             raise cls.skipTest(cls, "no vsftpd here (scripts/setup test)")
         cls.pki = Pki()
         cls.addClassCleanup(cls.pki.close)
-        TlsVsftpd.certificate = cls.pki.sign("ftp", "/CN=ftp.test", "subjectAltName = DNS:ftp.test", "extendedKeyUsage = serverAuth")
+        TlsVsftpd.signed = cls.pki.sign("ftp", "/CN=ftp.test", "subjectAltName = DNS:ftp.test", "extendedKeyUsage = serverAuth")
         cls.server = TlsVsftpd()
         cls.addClassCleanup(cls.server.close)
 
@@ -63,7 +60,7 @@ class FtpTls(SystemTest):
         keys = {"listen": [f"127.0.0.1:{self.port}"], "ports": ["1-65535"], "passive_ports": f"{ports[0]}-{ports[-1]}", **ftp}
         self.proxy = Sluice(rules, wait=None, ftp=keys, tls={**({"upstream_ca": str(self.pki.root)} if trusts else {}), **(tls or {})})
         self.addCleanup(self.proxy.stop)
-        self.proxy.hosts.write_text(self.proxy.hosts.read_text() + "127.0.0.1 ftp.test other.test\n")
+        self.proxy.hosts.write_text(self.proxy.hosts.read_text() + "127.0.0.1 ftp.test other.test\n127.0.0.99 implicit.test\n")
         self.assertEqual(self.proxy.command("ca", "init").returncode, 0)
         self.ca = self.proxy.folder / "ca.pem"
         self.ca.write_text(self.proxy.command("ca", "export").stdout)
@@ -124,6 +121,24 @@ class FtpTls(SystemTest):
         self.sluice(implicit_tls=[f"127.0.0.1:{port}"])
         self.implicit_port = port
         self.exchange(self.client(implicit=True), times=1)
+
+    def test_a_server_in_implicit_tls(self):
+        """Port 990, whatever `upstream_tls` says but `off`; and whether the client is in TLS or not."""
+        if os.geteuid() != 0 or not is_free(990):
+            self.skipTest("port 990 is for root alone, or taken")
+        signed, TlsVsftpd.signed = TlsVsftpd.signed, self.pki.sign("implicit", "/CN=implicit.test", "subjectAltName = DNS:implicit.test", "extendedKeyUsage = serverAuth")
+        self.addCleanup(setattr, TlsVsftpd, "signed", signed)
+        server, kept = Port990(), self.server
+        self.addCleanup(server.close)
+        self.addCleanup(setattr, self, "server", kept)
+        self.server = server
+        self.sluice()
+        for secure in (False, True):
+            client = self.client("implicit.test", secure=secure, server=server)
+            self.exchange(client)
+            server.clear()
+        event = self.proxy.event(ftp__command="RETR", count=8)[0]
+        self.assertEqual((event["tls.server.verified"], event["server.port"]), (True, 990))
 
     def test_what_was_agreed_outlives_a_reload(self):
         """Data connections are as the control connection is, though nobody is offered TLS any more."""

@@ -90,10 +90,7 @@ Upstream::Outcome<Reply> Upstream::await_final(Limits::Duration within) {
 bool Upstream::is_implicit() const { return server_.port == implicit_port && settings().upstream_tls != UpstreamTls::off; }
 
 Upstream::Outcome<Reply> Upstream::greeting() {
-    if (is_implicit()) {
-        CO_TRY(co_await shake_hands());
-        has_pbsz_ = is_private_ = true;
-    }
+    if (is_implicit()) CO_TRY(co_await shake_hands());
     co_return co_await await_final(limits().first_byte);  // it may ask for patience first (120)
 }
 
@@ -137,13 +134,16 @@ Upstream::Outcome<void> Upstream::shake_hands() {
 Upstream::Outcome<void> Upstream::agree_on_protection(bool is_client_private) {
     const bool is_private = is_in_tls() && (is_client_private || is_always_private_);
     if (is_private == is_private_) co_return Result<void>{};
+    // Said in implicit TLS as well: some servers insist, and who does not know the words protects data connections anyway.
+    const bool may_refuse = is_implicit() && is_private;
     if (!has_pbsz_) {
         const Reply sized = CO_TRY(co_await ask("PBSZ", "0"));
-        if (!sized.is_success()) co_return fail(Errc::tls_failed, Side::server, "the server does not take PBSZ");
+        if (!sized.is_success() && !may_refuse) co_return fail(Errc::tls_failed, Side::server, "the server does not take PBSZ");
         has_pbsz_ = true;
     }
     const Reply agreed = CO_TRY(co_await ask("PROT", is_private ? "P" : "C"));
-    if (!agreed.is_success()) co_return fail(Errc::tls_failed, Side::server, "the server does not protect data connections as is wanted");
+    if (!agreed.is_success() && !may_refuse)
+        co_return fail(Errc::tls_failed, Side::server, "the server does not protect data connections as is wanted");
     is_private_ = is_private;
     co_return Result<void>{};
 }
