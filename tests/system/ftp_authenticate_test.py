@@ -67,6 +67,15 @@ class Authenticate(FtpTest):
         self.assertEqual((asked, answer.code), (331, 230))
         self.assertEqual(self.server.said[:2], [f"USER {self.server.user}@staff", "PASS pass@word"])
 
+    def test_the_server_refuses_its_half(self):
+        self.begin(script=[("PASS", "530 Login incorrect.\n")])
+        control, asked, answer = self.log_in()
+        self.assertEqual((asked, answer.code), (331, 530), answer)
+        self.assertEqual(control.code(f"PASS {self.server.password}@wrong"), 530)
+        self.assertEqual(self.server.said, [f"USER {self.server.user}", f"PASS {self.server.password}"])
+        self.assertEqual(control.code(f"PASS {self.server.password}@let-me-in"), 230)
+        self.assertEqual(self.server.heard("PASS"), [f"PASS {self.server.password}"] * 2)
+
     def test_a_server_that_wants_no_password(self):
         self.begin(script=[("USER", "230 come in\n")])
         _, asked, answer = self.log_in()

@@ -87,7 +87,6 @@ net::Task<std::optional<Session::Then>> Session::prove_identity(std::string_view
     switch (checked.kind) {
         case sessions::Checked::Kind::good:
             identity_ = *login_->proxy_user;
-            asked_by_.reset();
             server_password = passwords->server;
             co_return std::nullopt;
         case sessions::Checked::Kind::too_many:
@@ -168,12 +167,15 @@ net::Task<std::optional<Session::Then>> Session::greet() {
 
 net::Task<Session::Then> Session::password(const Command& command) {
     std::string password = command.argument;
-    if (login_ && asked_by_) {
+    // Each PASS of such a login holds both passwords, also after the server refused its own: the proxy's never goes on.
+    if (login_ && asked_by_ && !is_logged_in_) {
         if (const auto then = co_await prove_identity(command.argument, password)) co_return *then;
-        begin_judging();
-        if (const Denied denied = judge_server()) co_return co_await refuse_login(*denied);
-        if (const auto then = co_await reach_server()) co_return *then;
-        if (asks_for_password_.code == 332) co_return co_await answer(asks_for_password_);  // no password, but an account
+        if (!server_) {
+            begin_judging();
+            if (const Denied denied = judge_server()) co_return co_await refuse_login(*denied);
+            if (const auto then = co_await reach_server()) co_return *then;
+            if (asks_for_password_.code == 332) co_return co_await answer(asks_for_password_);  // no password, but an account
+        }
     }
     if (!login_ || !server_ || is_logged_in_) co_return co_await answer(503, "Say USER first.");
     if (const Denied denied = judge_command("PASS", {}, {})) {
