@@ -131,6 +131,32 @@ struct Limits {
     std::size_t ftp_failed_logins = 3;  // guesses of a password in one session (RFC 2577 5)
     std::size_t ftp_listing = 64 * 1024 * 1024;  // octets of one directory listing: half a million long lines
 
+    // SMTP (RFC 5321 4.5.3). The RFC's own bounds are those below which nothing may be refused.
+    std::size_t smtp_command_line = 4 * 1024;  // of a command: 512 octets, and what extensions add to MAIL and RCPT
+    std::size_t smtp_auth_line = 12'288;  // of AUTH and what follows it (RFC 4954 4.3)
+    std::size_t smtp_reply_line = 4 * 1024;  // of one line of a server's reply
+    std::size_t smtp_reply = 64 * 1024;  // all lines of one reply
+    std::size_t smtp_bad_commands = 20;  // that were refused in one session; then 421
+    std::size_t smtp_failed_logins = 3;  // in one session
+    Duration smtp_failed_login{3'000};  // before a bad password is answered
+    std::size_t smtp_received = 100;  // Received fields: more are a loop (RFC 5321 6.3)
+    Duration smtp_idle{300'000};  // a command, or the next octets of a message, from the client (RFC 5321 4.5.3.2)
+    Duration smtp_command{300'000};  // a server's reply to a command, its greeting too
+    Duration smtp_data_start{120'000};  // to DATA
+    Duration smtp_data_block{180'000};  // a server takes the next octets
+    Duration smtp_end_of_data{600'000};  // a server's last word on a message
+    Duration smtp_keep_alive{60'000};  // a server that waits for its message to be inspected hears a NOOP so often
+    Duration smtp_retry{10'000};  // an upstream that could not be reached is asked again by the next session after this
+    Duration smtp_scan{95'000};  // engines' time for a whole message: clients wait 100 s and more for the last reply
+
+    // Mail (RFC 5322, RFC 2045). Beyond these bounds a message is not refused but ambiguous.
+    std::size_t mail_header_bytes = 256 * 1024;  // a header section, of the message or of a part
+    std::size_t mail_depth = 32;  // multiparts and messages in one another
+    std::size_t mail_parts = 1'000;  // of a message, all levels together
+    std::size_t mail_text = 4 * 1024;  // octets of a subject or a name that are kept
+    std::size_t mail_addresses = 256;  // of a head that are kept
+    std::size_t mail_ambiguous_parts = 4'000;  // of all readings of a message together
+
     // Forms (RFC 7578).
     std::size_t form_parts = 1024;
     std::size_t form_part_header_bytes = 16 * 1024;  // a part's header section
