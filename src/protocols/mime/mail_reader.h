@@ -65,7 +65,8 @@ struct MailHead {
 struct Part {
     std::size_t id = 0;  // counts from 0 over a reader's life
     std::string content_type;  // "application/pdf", small letters; "text/plain" where nothing is said
-    std::vector<std::string> names;  // all that receivers may call it, without folders; the first is what most take. Maybe only known at its end
+    std::vector<std::string>
+        names;  // all that receivers may call it, without folders; the first is what most take. Maybe only known at its end
     bool is_attachment = false;  // it has a name, or is said to be an attachment, or is neither text nor shown inline in a multipart
     bool is_alternative = false;  // the same content as another part's, read in another way: not an attachment of its own
 };
