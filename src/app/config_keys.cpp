@@ -78,18 +78,13 @@ constexpr std::array kHttp{
     KeySpec{"pac", [](Setting& s, Config& c) { read_contents(s, c.http.pac_file, c.http.pac); }},
 };
 
-bool is_loopback(const IpAddress& address) {
-    static const std::array networks{*IpNetwork::parse("127.0.0.0/8"), *IpNetwork::parse("::1/128")};
-    return networks[0].contains(address) || networks[1].contains(address);
-}
-
 constexpr std::array kAdmin{
     KeySpec{"listen",
             [](Setting& s, Config& c) {
                 auto value = s.listeners();
                 if (!value) return;
                 for (const IpPort& at : *value)
-                    if (!is_loopback(at.address))
+                    if (!at.address.is_loopback())
                         return s.fault(
                             fmt::format("{} is not loopback: the admin listener is reached from this machine alone, as long as it "
                                         "does not speak TLS",

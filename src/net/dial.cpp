@@ -13,17 +13,6 @@
 
 namespace sluice::net {
 
-namespace {
-
-bool is_loopback(const IpAddress& address) {
-    if (address.is_v4()) return address.bytes()[0] == 127;
-    for (std::size_t i = 0; i < 15; ++i)
-        if (address.bytes()[i] != 0) return false;
-    return address.bytes()[15] == 1;
-}
-
-}  // namespace
-
 // Several attempts and who waits for them. Attempts that lost outlive the call, until they noticed.
 class Dialler {
 public:
@@ -88,7 +77,7 @@ private:
             if (error != 0) co_return std::unexpected(error_from_errno(error, Side::server, "cannot connect"));
         }
         // A socket of this host can be given the very port that it connects to, and then talks to itself.
-        if (is_loopback(stream->peer().address) && stream->local() == stream->peer())
+        if (stream->peer().address.is_loopback() && stream->local() == stream->peer())
             co_return fail(Errc::refused, Side::server, "cannot connect", ECONNREFUSED);
         co_return stream;
     }
