@@ -48,6 +48,13 @@ inspect::Examination Inspected::examination(const Settings& settings, const poli
     return out;
 }
 
+bool Inspected::has_scanner_failed() const {
+    using inspect::Reason;
+    const Reason reason = outcome(false).reason;
+    return reason == Reason::timeout || reason == Reason::crashed || reason == Reason::overloaded || reason == Reason::no_space ||
+           reason == Reason::engine_down;
+}
+
 inspect::Outcome Inspected::outcome(bool is_cut) const {
     inspect::Outcome found = payload->outcome();
     if (inside) found.add(*inside);

@@ -54,6 +54,8 @@ public:
     std::optional<Denial> judge_verdict(Judgement& judgement, std::span<const Number> of_whole = {});
 
     const inspect::MediaType& type() const { return known_type ? *known_type : payload->type(); }
+    // The scanner's trouble, not the payload's: another time it may be inspected.
+    bool has_scanner_failed() const;
     // It is cut: what was not looked at to its end is `truncated`.
     inspect::Outcome outcome(bool is_cut) const;
     // file.* and scan.*; views of this object.
