@@ -155,6 +155,7 @@ struct Limits {
     std::size_t mail_parts = 1'000;  // of a message, all levels together
     std::size_t mail_text = 4 * 1024;  // octets of a subject or a name that are kept
     std::size_t mail_addresses = 256;  // of a head that are kept
+    std::size_t mail_parameters = 256;  // of one field; names in pieces (RFC 2231) take many
     std::size_t mail_ambiguous_parts = 4'000;  // of all readings of a message together
 
     // Forms (RFC 7578).

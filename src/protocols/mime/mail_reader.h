@@ -4,9 +4,9 @@
 // in several ways is read in all of them (union scanning), and the message is said to be ambiguous. Nothing is ever refused here: what goes beyond
 // a bound is said (`too_deep`, `too_many`), and whoever inspects does not call such a message clean.
 //
-// The first pass reads in the way of most readers and gives, besides, what other readers of the same octets decode (a `Part` each). Where
-// they differ about more than one part's content (which boundary, which header counts), `other_readings` names readings for further passes over the whole
-// message, each with a reader of its own.
+// The first pass reads in the way of most readers. Where a part's own header leaves open how it is decoded, it gives what others decode besides (a
+// `Part` each). What shows only on the way (octets that are no base64), or is about more than one part (which boundary, which header counts), is left
+// to further passes over the whole message, each with a reader of its own: `other_readings` names them.
 #pragma once
 
 #include <cstddef>
@@ -45,8 +45,8 @@ std::string_view to_string(Ambiguity ambiguity);  // "duplicate-header"
 // A reading for another pass over the whole message.
 enum class Reading : std::uint8_t {
     usual,
-    last_wins,  // of duplicates the other one: where `usual` takes the first field and parameter, it takes the last, or the other way round
-    strict,  // what is malformed is text, as a reader that gives up sees it
+    last_wins,  // the other choice: of duplicates the last field and parameter, boundaries by their beginning, a bare CR ends a line, multiparts are decoded…
+    strict,  // what is malformed is text, as a reader that gives up sees it; base64 and quoted-printable in each of the ways in which readers decode them
     sweep,  // no structure at all: whatever looks like base64, quoted-printable or uuencode anywhere in the message is decoded
 };
 
@@ -96,7 +96,7 @@ public:
     // No more comes: parts that are open end. Once.
     void finish();
 
-    // In the order in which they were met; each once.
+    // In the enumeration's order, each once.
     const std::vector<Ambiguity>& ambiguities() const;
     // After `finish` of the usual reading: those that see something else, mostly none.
     std::vector<Reading> other_readings() const;
