@@ -15,27 +15,30 @@ constexpr std::string_view octets_no_line_has("\r\0", 2);
 
 }  // namespace
 
-std::optional<std::string_view> CommandReader::take_line(std::string_view& in, std::size_t limit) {
-    const std::size_t end = in.find('\n');
-    if (end == std::string_view::npos) {
-        if (is_skipping_ || in.size() > std::max(limit_, auth_limit_)) {
-            is_skipping_ = true;
-            in = {};
+// A line without its end, or up to a bare LF in it; `fault_` says what is wrong with it.
+std::optional<std::string_view> CommandReader::take_line(std::string_view& in) {
+    for (;;) {
+        const std::size_t lf = in.find('\n');
+        if (lf == std::string_view::npos) {
+            if (!is_told_ && in.size() > longest_ + 1) is_too_long_ = true;
+            // A CR at the end may be half of the line's.
+            if (is_told_ || is_too_long_) in.remove_prefix(in.size() - (in.ends_with('\r') ? 1 : 0));
+            return std::nullopt;
         }
-        return std::nullopt;
+        std::string_view line = in.substr(0, lf);
+        in.remove_prefix(lf + 1);
+        const bool has_cr = line.ends_with('\r');
+        if (has_cr) line.remove_suffix(1);
+        if (std::exchange(is_told_, !has_cr)) continue;
+        if (std::exchange(is_too_long_, false) || line.size() > longest_) fault_ = Command::Fault::too_long;
+        else if (!has_cr || line.find_first_of(octets_no_line_has) != std::string_view::npos) fault_ = Command::Fault::bad_octet;
+        else fault_ = Command::Fault::none;
+        return line;
     }
-    std::string_view line = in.substr(0, end);
-    in.remove_prefix(end + 1);
-    const bool has_cr = line.ends_with('\r');
-    if (has_cr) line.remove_suffix(1);
-    if (std::exchange(is_skipping_, false) || line.size() > limit) fault_ = Command::Fault::too_long;
-    else if (!has_cr || line.find_first_of(octets_no_line_has) != std::string_view::npos) fault_ = Command::Fault::bad_octet;
-    else fault_ = Command::Fault::none;
-    return line;
 }
 
 std::optional<Command> CommandReader::next(std::string_view& in) {
-    const auto line = take_line(in, auth_limit_);
+    const auto line = take_line(in);
     if (!line) return std::nullopt;
     Command out;
     out.fault = fault_;
@@ -52,7 +55,7 @@ std::optional<Command> CommandReader::next(std::string_view& in) {
 }
 
 std::optional<Command> CommandReader::next_answer(std::string_view& in) {
-    const auto line = take_line(in, auth_limit_);
+    const auto line = take_line(in);
     if (!line) return std::nullopt;
     Command out;
     out.fault = fault_;

@@ -113,7 +113,7 @@ void ContentReader::feed(std::string_view& in, Views& out) {
     }
 }
 
-void ContentReader::finish(Views&) {
+void ContentReader::finish() {
     if (at_ == At::cr) note(ContentFault::bare_cr);
 }
 
@@ -132,7 +132,6 @@ void DotStuffer::feed(std::string_view in, Views& out) {
     }
     out.push_back(in.substr(begin));
     is_line_start_ = in.back() == '\n';
-    has_cr_ = in.back() == '\r';
 }
 
 std::string_view DotStuffer::end() const { return is_line_start_ ? ".\r\n" : "\r\n.\r\n"; }

@@ -21,14 +21,17 @@ enum class ContentFault : std::uint8_t {
     nul,
 };
 
-// In the order in which they are to be joined; into the octets that were fed, or literals.
+// In the order in which they are to be joined; into the octets that were fed, or literals. At most two for each octet fed.
 using Views = std::vector<std::string_view>;
 
 class ContentReader {
 public:
     enum class Source : std::uint8_t { data, bdat };
     // `normalises`: a bare LF becomes CRLF, and no dot behind it means anything. `is_binary`: any octets are fine (BINARYMIME, of BDAT alone).
-    ContentReader(Source source, bool normalises, bool is_binary) : source_(source), normalises_(normalises), is_binary_(is_binary) {}
+    ContentReader(Source source, bool normalises, bool is_binary)
+        : source_(source),
+          normalises_(normalises),
+          is_binary_(is_binary && source == Source::bdat) {}
 
     // Takes octets from the front of `in`: all of them, or up to the end of the message. What they say goes to `out`, dots undone. After a fault
     // the end is still looked for, and nothing more comes out.
@@ -36,7 +39,7 @@ public:
     // Of DATA: CRLF "." CRLF has come.
     bool has_ended() const { return has_ended_; }
     // Of BDAT: the last chunk has been fed; a CR may still be without its LF.
-    void finish(Views& out);
+    void finish();
     ContentFault fault() const { return fault_; }
 
 private:
@@ -57,7 +60,8 @@ private:
     ContentFault fault_ = ContentFault::none;
 };
 
-// Content for a server's DATA: a dot before each line that begins with one. Precondition: no bare CR or LF but at the very end of what is fed.
+// Content for a server's DATA: a dot before each line that begins with one. Precondition: what a ContentReader gave that found no fault and is not
+// binary, or our own octets, in which CR and LF come only together.
 class DotStuffer {
 public:
     void feed(std::string_view in, Views& out);
@@ -66,7 +70,6 @@ public:
 
 private:
     bool is_line_start_ = true;
-    bool has_cr_ = false;
 };
 
 struct Chunk {

@@ -29,8 +29,9 @@ Extensions parse_extensions(const Reply& reply) {
     Extensions out;
     for (std::size_t i = 1; i < reply.lines.size(); ++i) {  // the first line is a greeting
         const std::string_view line = trim(reply.lines[i]);
-        const std::size_t end = line.find_first_of(" =");  // "AUTH=PLAIN", as old servers have it
+        const std::size_t end = line.find_first_of(" =");
         const std::string keyword = upper(line.substr(0, end));
+        if (end != std::string_view::npos && line[end] == '=' && keyword != "AUTH") continue;  // "AUTH=PLAIN", as old servers have it
         const std::string_view rest = end == std::string_view::npos ? std::string_view() : trim(line.substr(end + 1));
         if (keyword == "PIPELINING") out.pipelining = true;
         else if (keyword == "STARTTLS") out.starttls = true;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "protocols/smtp/reply.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "base/text.h"
@@ -30,7 +31,7 @@ void append_line(std::string& out, int code, char separator, std::string_view te
 
 // Whether it was the reply's last.
 Result<bool> ReplyReader::take(std::string_view line) {
-    if (line.find_first_of(octets_no_line_has) != std::string_view::npos) return malformed("CR, LF or NUL inside a reply's line");
+    if (line.find_first_of(octets_no_line_has) != std::string_view::npos) return malformed("CR or NUL inside a reply's line");
     const auto code = line.size() < code_digits ? std::nullopt : parse_decimal<int>(line.substr(0, code_digits));
     if (!code || *code < 200 || *code > 599) return malformed("no reply code");
     const std::string_view behind = line.substr(code_digits);
@@ -43,15 +44,14 @@ Result<bool> ReplyReader::take(std::string_view line) {
 
 Result<std::optional<Reply>> ReplyReader::next(std::string_view& in) {
     for (;;) {
-        const std::size_t end = in.find(line_end);
-        const bool is_whole = end != std::string_view::npos;
-        if (is_whole ? end > line_ : in.size() >= line_ + line_end.size())
-            return fail(Errc::too_large, Side::server, "reply line too long");
-        if (!is_whole) return std::nullopt;
-        size_ += end + line_end.size();
+        const std::size_t lf = in.find('\n');
+        if (std::min(lf, in.size()) > line_ + 1) return fail(Errc::too_large, Side::server, "reply line too long");
+        if (lf == std::string_view::npos) return std::nullopt;
+        if (lf == 0 || in[lf - 1] != '\r') return malformed("LF without CR in a reply");
+        size_ += lf + 1;
         if (size_ > all_) return fail(Errc::too_large, Side::server, "reply too long");
-        const bool is_last = TRY(take(in.substr(0, end)));
-        in.remove_prefix(end + line_end.size());
+        const bool is_last = TRY(take(in.substr(0, lf - 1)));
+        in.remove_prefix(lf + 1);
         if (!is_last) continue;
         size_ = 0;
         return std::exchange(reply_, {});

@@ -30,7 +30,8 @@ public:
     explicit ReplyReader(const Limits& limits) : line_(limits.smtp_reply_line), all_(limits.smtp_reply) {}
 
     // The next reply, its whole lines taken from the front of `in`; nullopt: more is needed, behind what is left of `in`, which is less than a line.
-    // Errors, final for the connection (Side::server): malformed; too_large (Limits::smtp_reply_line without CRLF, smtp_reply for all lines).
+    // Errors, final for the connection (Side::server): malformed (a bare LF as soon as it comes: behind it the server may be silent);
+    // too_large (Limits::smtp_reply_line without CRLF, smtp_reply for all lines).
     Result<std::optional<Reply>> next(std::string_view& in);
     // Some lines of a reply were taken and its last was not.
     bool has_begun() const { return !reply_.lines.empty(); }

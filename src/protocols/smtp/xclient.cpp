@@ -2,6 +2,7 @@
 #include "protocols/smtp/xclient.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "base/text.h"
 #include "protocols/smtp/envelope.h"
@@ -29,6 +30,8 @@ Result<void> set(const std::string& name, const std::string& value, ClientAttrib
     } else if (name == "LOGIN") {
         out.login = is_known ? value : std::string();
     } else if (name == "PROTO") {
+        if (is_known && !std::ranges::all_of(value, [](char c) { return is_alpha(c) || is_digit(c); }))
+            return malformed("PROTO is no protocol");
         out.protocol = is_known ? upper(value) : std::string();
     } else if (name == "ADDR") {
         out.address.reset();
@@ -51,6 +54,7 @@ Result<void> set(const std::string& name, const std::string& value, ClientAttrib
 }  // namespace
 
 Result<void> parse_attributes(std::string_view argument, ClientAttributes& out) {
+    ClientAttributes said = out;
     bool has_any = false;
     for (const std::string_view word : split(argument, ' ')) {
         if (word.empty()) continue;
@@ -58,10 +62,11 @@ Result<void> parse_attributes(std::string_view argument, ClientAttributes& out) 
         if (equals == std::string_view::npos) return malformed("an attribute without a value");
         const auto value = decode_xtext(word.substr(equals + 1));
         if (!value || value->size() > longest_value || !is_printable(*value)) return malformed("an attribute's value is bad");
-        TRY(set(upper(word.substr(0, equals)), *value, out));
+        TRY(set(upper(word.substr(0, equals)), *value, said));
         has_any = true;
     }
     if (!has_any) return malformed("no attribute");
+    out = std::move(said);
     return {};
 }
 
@@ -71,8 +76,9 @@ std::vector<std::string> encode_attributes(std::string_view verb, const ClientAt
     std::string line;
     const auto add = [&](std::string_view name, std::string_view value) {
         if (!is_taken(name)) return;
-        std::string word = " ";
-        word.append(name).append("=").append(encode_xtext(value.empty() ? unavailable : value.substr(0, longest_value)));
+        const auto word_of = [name](std::string_view said) { return " " + std::string(name) + "=" + encode_xtext(said); };
+        std::string word = word_of(value.empty() || value.size() > longest_value ? unavailable : value);
+        if (verb.size() + word.size() + 2 > longest_line) word = word_of(unavailable);
         if (line.empty() || verb.size() + line.size() + word.size() + 2 > longest_line) {
             if (!line.empty()) lines.push_back(std::string(verb) + line + "\r\n");
             line.clear();
