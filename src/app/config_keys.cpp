@@ -241,6 +241,11 @@ constexpr std::array kLimits{
     KeySpec{"ftp_idle", read_duration<&Limits::ftp_idle>},
     KeySpec{"smtp_idle", read_duration<&Limits::smtp_idle>},
     KeySpec{"smtp_end_of_data", read_duration<&Limits::smtp_end_of_data>},
+    KeySpec{"smtp_command", read_duration<&Limits::smtp_command>},
+    KeySpec{"smtp_data_start", read_duration<&Limits::smtp_data_start>},
+    KeySpec{"smtp_data_block", read_duration<&Limits::smtp_data_block>},
+    KeySpec{"smtp_keep_alive", read_duration<&Limits::smtp_keep_alive>},
+    KeySpec{"smtp_failed_login", read_duration<&Limits::smtp_failed_login>},
 };
 
 }  // namespace

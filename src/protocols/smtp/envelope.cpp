@@ -17,6 +17,7 @@ constexpr std::size_t longest_domain = 255;
 constexpr std::size_t most_parameters = 16;
 
 std::unexpected<Error> malformed(std::string_view what) { return fail(Errc::malformed, Side::client, what); }
+std::unexpected<Error> bad_parameter(std::string_view what) { return fail(Errc::unsupported, Side::client, what); }
 
 bool is_plain(char c) { return static_cast<unsigned char>(c) > 0x20 && c != 0x7f; }
 
@@ -186,17 +187,17 @@ Result<void> read_parameters(std::string_view in, EnvelopeCommand& out) {
     if (!in.empty() && in.front() != ' ') return malformed("octets behind a path");
     for (const std::string_view word : split(in, ' ')) {
         if (word.empty()) continue;
-        if (out.parameters.size() == most_parameters) return fail(Errc::too_large, Side::client, "too many parameters");
+        if (out.parameters.size() == most_parameters) return bad_parameter("too many parameters");
         const std::size_t equals = word.find('=');
         const std::string_view keyword = word.substr(0, equals);
         const bool is_keyword = !keyword.empty() && keyword.front() != '-' &&
                                 std::ranges::all_of(keyword, [](char c) { return is_alpha(c) || is_digit(c) || c == '-'; });
-        if (!is_keyword || !std::ranges::all_of(word, is_plain)) return malformed("this is no parameter");
+        if (!is_keyword || !std::ranges::all_of(word, is_plain)) return bad_parameter("this is no parameter");
         Parameter parameter{.keyword = upper(keyword), .value = {}};
-        if (out.find(parameter.keyword) != nullptr) return malformed("a parameter is said twice");
+        if (out.find(parameter.keyword) != nullptr) return bad_parameter("a parameter is said twice");
         if (equals != std::string_view::npos) {
             parameter.value = word.substr(equals + 1);
-            if (parameter.value->empty()) return malformed("a parameter without its value");
+            if (parameter.value->empty()) return bad_parameter("a parameter without its value");
         }
         out.parameters.push_back(std::move(parameter));
     }

@@ -37,7 +37,7 @@ struct EnvelopeCommand {
     const Parameter* find(std::string_view keyword) const;
 };
 
-// What stands behind MAIL and RCPT. Errors, the client's: malformed (no "FROM:" or "TO:", a path that cannot be read, octets below 0x20, some that
+// What stands behind MAIL and RCPT. Errors, the client's: unsupported (its parameters), malformed (no "FROM:" or "TO:", a path that cannot be read, octets below 0x20, some that
 // are no UTF-8, a parameter that is none, one said twice), too_large. Brackets may be missing around a plain address, as old clients have it.
 Result<EnvelopeCommand> parse_mail(std::string_view argument);
 Result<EnvelopeCommand> parse_recipient(std::string_view argument);

@@ -68,7 +68,9 @@ void Mail::on_part(const mime::Part& part) {
         open.inspected = std::move(spare_.back());
         spare_.pop_back();
     }
-    open.inspected->begin(worker_, bench_, shared_, *settings_, judgement_, {});
+    inspect::Declared declared;
+    declared.wants_sha256 = true;
+    open.inspected->begin(worker_, bench_, shared_, *settings_, judgement_, declared);
     parts_.push_back(std::move(open));
 }
 
@@ -150,7 +152,10 @@ Mail::Outcome<Mail::Denied> Mail::settle() {
 Mail::Outcome<Mail::Denied> Mail::settle_part(Open& open) {
     inspect::Payload& payload = *open.inspected->payload;
     if (!payload.is_planned() && payload.is_identified())
-        if (const Denied denied = plan_part(open)) co_return denied;
+        if (const Denied denied = plan_part(open)) {
+            conclude(open);
+            co_return denied;
+        }
     if (payload.has_work()) CO_TRY(co_await work_on(*open.inspected));
     if (payload.has_news()) {
         if (const Denied denied = open.inspected->judge_verdict(judgement_)) {

@@ -70,7 +70,8 @@ Mail::Denied Mail::plan_part(Open& open) {
         return std::nullopt;
     }
     if (options->max_size) inspected.payload->set_max_size(*options->max_size);
-    inspected.payload->deliver({.mode = inspect::Mode::hold}, examination(inspected, *options), dropped_);
+    // It goes nowhere, so nothing of it waits but what engines want whole.
+    inspected.payload->deliver({.mode = inspect::Mode::stream}, examination(inspected, *options), dropped_);
     dropped_.clear();
     return std::nullopt;
 }

@@ -218,6 +218,13 @@ const Session::CommandInfo* Session::find_command(std::string_view verb) {
 }
 
 net::Task<Session::Then> Session::handle(Command command) {
+    if (command.fault != Command::Fault::none && is_by_chunks_) {
+        // It may have been a BDAT, and what follows its content.
+        action_ = audit::Action::refused;
+        reason_ = "a bad line between chunks";
+        co_await say_goodbye(500, with_id("5.5.2 This line is bad, and nobody knows what follows it."));
+        co_return Then::end;
+    }
     switch (command.fault) {
         case Command::Fault::none: break;
         case Command::Fault::too_long: co_return answer_bad(500, "5.5.2 This line is too long.");
@@ -285,7 +292,8 @@ net::Task<Session::Then> Session::verify(const Command& command) {
 
 net::Task<Session::Then> Session::not_implemented(const Command&) { co_return answer_bad(502, "5.5.1 This command is not implemented."); }
 
-net::Task<Session::Then> Session::quit(const Command&) {
+net::Task<Session::Then> Session::quit(const Command& command) {
+    if (!command.argument.empty()) co_return answer_bad(501, "5.5.4 QUIT takes no argument.");
     co_await end_transaction();
     answer(221, "2.0.0 Goodbye.");
     co_return Then::end;

@@ -141,6 +141,7 @@ private:
     net::Task<Then> chunk(const Command& command);
     net::Task<Then> refuse_chunk(const Chunk& chunk, int code, std::string_view text);
     Outcome<std::optional<Reply>> begin_content(ContentReader::Source source);
+    Outcome<void> fill_content();
     Outcome<void> receive_data();
     Outcome<void> receive_chunk(std::uint64_t size);
     bool normalises() const;
@@ -155,6 +156,7 @@ private:
     net::Task<std::string_view> keep_sample();
     void refuse(int code, std::string text);
     void refuse(const Error& error);
+    void refuse_content();
     std::string added_head();
     std::string edited_head();
     std::string received_field() const;
@@ -178,6 +180,7 @@ private:
     audit::Event describe();
     void record();
     void record_refused(std::string_view error, std::string_view reason);
+    Then refuse_recipient(const Path& path, const sessions::Denial* denial);  // null: relaying is denied
     std::string with_id(std::string_view text) const;
 
     Service& service_;
@@ -232,6 +235,7 @@ private:
     std::vector<Path> recipients_;
     std::vector<std::string_view> recipient_names_;  // their addresses, for facts and the event
     std::size_t trusted_recipients_ = 0;
+    bool has_refused_ = false;  // recipients, each with an event of its own
     std::size_t sender_tags_ = 0;  // of the facts' tags, those that were set before any recipient
     std::vector<std::string_view> recipient_tags_;  // and what was set for those that were taken
     bool is_binary_ = false;  // BODY=BINARYMIME

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <chrono>
 
 #include "sessions/smtp/service.h"
 #include "sessions/smtp/session.h"
@@ -68,15 +69,24 @@ net::Task<Session::Then> Session::data(const Command& command) {
     co_return co_await finish_content();
 }
 
+// The next octets, while an upstream that waits for a held message hears that we are there.
+Session::Outcome<void> Session::fill_content() {
+    const auto until = std::chrono::steady_clock::now() + limits().smtp_idle;
+    client_->expect_much();
+    for (;;) {
+        const bool beats = has_content_ && !refusal_ && mail_->is_held() && has_upstream();
+        if (beats)
+            if (const auto alive = co_await upstream_->keep_alive(); !alive) refuse(alive.error());
+        client_->stream().expires_in(beats ? std::min(limits().smtp_idle, limits().smtp_keep_alive) : limits().smtp_idle);
+        auto filled = co_await client_->fill();
+        client_->stream().expires_never();
+        if (filled || filled.error().code != Errc::timed_out || !beats || std::chrono::steady_clock::now() >= until) co_return filled;
+    }
+}
+
 Session::Outcome<void> Session::receive_data() {
     while (!content_->has_ended()) {
-        if (client_->unread().empty()) {
-            client_->expect_much();
-            client_->stream().expires_in(limits().smtp_idle);
-            const auto filled = co_await client_->fill();
-            client_->stream().expires_never();
-            if (!filled) co_return std::unexpected(filled.error());
-        }
+        if (client_->unread().empty()) CO_TRY(co_await fill_content());
         std::string_view in = client_->unread();
         const std::size_t had = in.size();
         views_.clear();
@@ -89,13 +99,7 @@ Session::Outcome<void> Session::receive_data() {
 
 Session::Outcome<void> Session::receive_chunk(std::uint64_t size) {
     while (size > 0) {
-        if (client_->unread().empty()) {
-            client_->expect_much();
-            client_->stream().expires_in(limits().smtp_idle);
-            const auto filled = co_await client_->fill();
-            client_->stream().expires_never();
-            if (!filled) co_return std::unexpected(filled.error());
-        }
+        if (client_->unread().empty()) CO_TRY(co_await fill_content());
         std::string_view in = client_->unread().substr(0, static_cast<std::size_t>(std::min<std::uint64_t>(size, client_->unread().size())));
         const std::size_t had = in.size();
         if (has_content_) {
@@ -124,6 +128,12 @@ net::Task<Session::Then> Session::chunk(const Command& command) {
         co_await say_goodbye(501, with_id("5.5.4 BDAT takes a size, and LAST."));
         co_return Then::end;
     }
+    if (chunk->size > limits().smtp_swallowed) {  // and none comes in the time that anybody waits for
+        action_ = audit::Action::refused;
+        reason_ = "BDAT with more octets than are read to their end";
+        co_await say_goodbye(552, with_id(fmt::format("5.3.4 A message may have {} octets.", largest_message())));
+        co_return Then::end;
+    }
     if (!is_in_transaction_) co_return co_await refuse_chunk(*chunk, 503, "5.5.1 Say MAIL first.");
     if (recipients_.empty()) co_return co_await refuse_chunk(*chunk, 554, "5.5.1 No valid recipients.");
     if (!is_by_chunks_) {
@@ -144,7 +154,7 @@ net::Task<Session::Then> Session::chunk(const Command& command) {
         co_return Then::end;
     }
     if (chunk->is_last) {
-        if (has_content_) content_->finish(views_);
+        if (has_content_) content_->finish();
         co_return co_await finish_content();
     }
     if (refusal_) co_return answer(refusal_->code, refusal_->text);

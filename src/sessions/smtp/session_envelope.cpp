@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <limits>
 
 #include "base/text.h"
 #include "sessions/smtp/service.h"
@@ -24,9 +25,9 @@ std::optional<Session::Refusal> Session::take_mail_parameters(const EnvelopeComm
         const std::string value = upper(parameter.value.value_or(""));
         bool goes_on = false;
         if (parameter.keyword == "SIZE") {
-            const auto size = parse_size(value);
-            if (!size) return Refusal{501, "5.5.4 SIZE is a number."};
-            if (*size > largest_message()) return Refusal{552, fmt::format("5.3.4 A message may have {} octets.", largest_message())};
+            const bool is_number = !value.empty() && std::ranges::all_of(value, is_digit);
+            if (!is_number) return Refusal{501, "5.5.4 SIZE is a number."};
+            if (parse_size(value).value_or(std::numeric_limits<std::uint64_t>::max()) > largest_message()) return Refusal{552, fmt::format("5.3.4 A message may have {} octets.", largest_message())};
             goes_on = theirs.size.has_value();
         } else if (parameter.keyword == "BODY") {
             is_binary_ = value == "BINARYMIME";
@@ -66,7 +67,7 @@ net::Task<Session::Then> Session::mail(const Command& command) {
     if (helo_.empty()) co_return answer_bad(503, "5.5.1 Say EHLO first.");
     if (is_in_transaction_) co_return answer_bad(503, "5.5.1 A message is under way already.");
     const auto parsed = parse_mail(command.argument);
-    if (!parsed) co_return answer_bad(501, fmt::format("5.1.7 {}.", parsed.error().what));
+    if (!parsed) co_return answer_bad(501, fmt::format("{} {}.", parsed.error().code == Errc::unsupported ? "5.5.4" : "5.1.7", parsed.error().what));
     begin_record();
     sender_ = parsed->path;
     mail_event_.mail_from = sender_.address;
@@ -115,6 +116,7 @@ net::Task<Session::Then> Session::mail(const Command& command) {
     recipients_.clear();
     recipient_names_.clear();
     trusted_recipients_ = 0;
+    has_refused_ = false;
     co_return answer(*reply);
 }
 
@@ -131,29 +133,23 @@ net::Task<Session::Then> Session::recipient(const Command& command) {
     if (!is_in_transaction_) co_return answer_bad(503, "5.5.1 Say MAIL first.");
     if (is_by_chunks_) co_return answer_bad(503, "5.5.1 The message has begun.");
     const auto parsed = parse_recipient(command.argument);
-    if (!parsed) co_return answer_bad(501, fmt::format("5.1.3 {}.", parsed.error().what));
+    if (!parsed) co_return answer_bad(501, fmt::format("{} {}.", parsed.error().code == Errc::unsupported ? "5.5.4" : "5.1.3", parsed.error().what));
     if (recipients_.size() >= settings().max_recipients) co_return answer(452, "4.5.3 Too many recipients: send another message to the rest.");
     if (!has_upstream()) co_return answer(451, "4.4.2 The mail server has broken the session.");
     // One answer is all that a message gets, and a server of LMTP gives one a recipient (RFC 2033 4.2).
     if (upstream_->is_lmtp() && !recipients_.empty()) co_return answer(452, "4.5.3 One recipient a message: send another one to the rest.");
     if (!may_relay_to(parsed->path)) {
         service_.metrics().refused(audit::Refusal::policy);
-        if (recipients_.empty()) {
-            action_ = audit::Action::refused;
-            reason_ = fmt::format("relaying to {} is denied", parsed->path.address);
-        }
-        co_return answer_bad(550, with_id("5.7.1 Relaying denied."));
+        ++bad_commands_;
+        co_return refuse_recipient(parsed->path, nullptr);
     }
     std::vector<Parameter> onward;
     if (const auto refusal = take_recipient_parameters(*parsed, onward)) co_return answer_bad(refusal->code, refusal->text);
     if (const Denied denied = judge_recipient(parsed->path)) {
-        const Refusal refusal = refusal_of(*denied);
-        if (recipients_.empty()) note(*denied);
-        if (denied->action == policy::Action::reset) {
-            client_->stream().abort();
-            co_return Then::end;
-        }
-        co_return answer(refusal.code, refusal.text);
+        const Then then = refuse_recipient(parsed->path, &*denied);
+        if (denied->action != policy::Action::reset) co_return then;
+        client_->stream().abort();
+        co_return Then::end;
     }
     const auto reply = co_await upstream_->ask("RCPT " + encode_recipient(parsed->path, onward), limits().smtp_command);
     if (!reply) {
@@ -176,7 +172,8 @@ net::Task<Session::Then> Session::recipient(const Command& command) {
     co_return answer(*reply);
 }
 
-net::Task<Session::Then> Session::reset(const Command&) {
+net::Task<Session::Then> Session::reset(const Command& command) {
+    if (!command.argument.empty()) co_return answer_bad(501, "5.5.4 RSET takes no argument.");
     co_await end_transaction();
     co_return answer(250, "2.0.0 OK");
 }
@@ -193,11 +190,12 @@ net::Task<Session::Then> Session::refuse_transaction(Refusal refusal) {
 net::Task<void> Session::end_transaction() {
     if (upstream_ && upstream_->is_in_message()) co_await upstream_->abort_message();
     if (is_in_transaction_) {
+        const bool is_told = has_refused_ && recipients_.empty() && action_ == audit::Action::allowed;
         if (action_ == audit::Action::allowed) {
             action_ = audit::Action::aborted;
             reason_ = "the client took the message back";
         }
-        record();
+        if (!is_told) record();
         if (has_upstream()) {
             const auto done = co_await upstream_->ask("RSET", limits().smtp_command);
             if (!done || !done->is_success()) leave_upstream();

@@ -49,6 +49,11 @@ void Session::refuse(int code, std::string text) {
     if (!refusal_) refusal_ = Refusal{code, std::move(text)};
 }
 
+void Session::refuse_content() {
+    if (content_->fault() == ContentFault::nul) refuse(554, with_id("5.6.0 A message has no NUL."));
+    else refuse(550, with_id("5.5.2 CR and LF come only together."));
+}
+
 void Session::refuse(const Error& error) {
     note_error(error);
     if (error.side == Side::server) refuse(451, with_id("4.4.2 The mail server has broken the session."));
@@ -58,13 +63,8 @@ void Session::refuse(const Error& error) {
 // The next octets of the content. Whatever is wrong is kept for the end: until there the client has to be heard out.
 net::Task<void> Session::pass(const Views& content) {
     if (!refusal_) {
-        switch (content_->fault()) {
-            case ContentFault::none: break;
-            case ContentFault::bare_cr:
-            case ContentFault::bare_lf: refuse(550, with_id("5.5.2 CR and LF come only together.")); break;
-            case ContentFault::nul: refuse(554, with_id("5.6.0 A message has no NUL.")); break;
-        }
-        if (mail_->size() > largest_message()) refuse(552, with_id(fmt::format("5.3.4 A message may have {} octets.", largest_message())));
+        if (content_->fault() != ContentFault::none) refuse_content();
+        else if (mail_->size() + net::total_size(content) > largest_message()) refuse(552, with_id(fmt::format("5.3.4 A message may have {} octets.", largest_message())));
         if (refusal_) {
             action_ = audit::Action::refused;
             reason_ = refusal_->text;
@@ -138,10 +138,8 @@ std::string Session::edited_head() {
 
 // What the message let go: behind our own fields, and where rules changed its head, that instead of its own.
 Session::Outcome<void> Session::forward() {
-    if (mail_->released.empty() || !has_upstream()) {
-        if (!has_upstream()) co_return fail(Errc::closed, Side::server, "closed");
-        co_return Result<void>{};
-    }
+    if (!has_upstream()) co_return fail(Errc::closed, Side::server, "closed");
+    if (mail_->released.empty() && (is_head_sent_ || !is_whole_)) co_return Result<void>{};  // a message without a single octet has our fields
     views_.clear();
     if (!is_head_sent_) {
         is_head_sent_ = true;
@@ -185,6 +183,11 @@ net::Task<Session::Then> Session::finish_content() {
             reason_ = "too many Received fields: the message goes in circles";
             refuse(554, with_id("5.4.6 Too many hops: this message goes in circles."));
         }
+    }
+    if (content_ && content_->fault() == ContentFault::nul && !denied_) {  // whatever was wrong before it
+        refusal_.reset();
+        refuse_content();
+        reason_ = refusal_->text;
     }
     if (refusal_) co_return co_await finish_refused();
     const auto reply = co_await deliver();

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "sessions/smtp/service.h"
 #include "sessions/smtp/session.h"
@@ -112,6 +113,29 @@ void Session::record() {
     metrics.add(audit::Counter::bytes_client_received, event.client_bytes);
     metrics.add(audit::Counter::bytes_server_received, event.server_bytes);
     is_in_transaction_ = has_mail_ = false;
+}
+
+// The message goes on without him; so who he was, and why not, is an event of its own.
+Session::Then Session::refuse_recipient(const Path& path, const sessions::Denial* denial) {
+    has_refused_ = true;
+    const EventId message = std::exchange(id_, service_.next_id(service_.unix_ns(Service::now_ns())));
+    const auto action = std::exchange(action_, audit::Action::blocked);
+    const auto rule = std::exchange(rule_, {});
+    const std::string reason = std::exchange(reason_, "relaying is denied");
+    std::vector<Path> taken = std::exchange(recipients_, {path});
+    if (denial) note(*denial);
+    const Refusal refusal = denial ? refusal_of(*denial) : Refusal{550, with_id("5.7.1 Relaying denied.")};
+    const Then then = answer(refusal.code, refusal.text);
+    audit::Event event = describe();
+    event.client_bytes = event.server_bytes = 0;  // those are the message's
+    service_.lane().write(event);
+    service_.metrics().count(event);
+    id_ = message;
+    action_ = action;
+    rule_ = rule;
+    reason_ = reason;
+    recipients_ = std::move(taken);
+    return then;
 }
 
 // A connection that ends before it has a session.

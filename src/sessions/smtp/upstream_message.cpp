@@ -17,6 +17,7 @@ Upstream::Outcome<std::optional<Reply>> Upstream::begin_message() {
     is_chunked_ = extensions_.chunking;
     if (!is_chunked_) {
         Reply reply = CO_TRY(co_await ask("DATA", limits().smtp_data_start));
+        if (reply.code != 354 && !reply.is_failure()) co_return broken({Errc::malformed, Side::server, "neither 354 nor a refusal to DATA"});
         if (reply.code != 354) co_return std::optional(std::move(reply));
     }
     is_in_message_ = true;
