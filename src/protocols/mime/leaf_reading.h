@@ -18,7 +18,7 @@ using LeafDecoder = std::variant<std::monostate, Base64Decoder, QuotedPrintableD
 class LeafReading {
 public:
     // `output` outlives it.
-    LeafReading(Part part, LeafDecoder decoder, MailOutput& output);
+    LeafReading(Part part, LeafDecoder decoder, bool may_embed, MailOutput& output);
 
     void feed(std::string_view encoded);
     void finish();

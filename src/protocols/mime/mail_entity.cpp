@@ -233,7 +233,7 @@ void EntityReader::read_disposition() {
         add(field, "filename");
     }
     entity_.names = names.names();
-    const bool is_shown = is_text() || (is_inline && place_ != Place::message);
+    const bool is_shown = is_text() || entity_.kind == MailEntity::Kind::multipart || (is_inline && place_ != Place::message);
     if (!entity_.names.empty() || !is_shown) entity_.is_attachment = true;
 }
 

@@ -30,25 +30,31 @@ std::vector<LeafDecoder> ways_of(Coding coding, bool all) {
 
 }  // namespace
 
-MailLeaf::MailLeaf(const MailEntity& entity, MailOutput& output) {
+MailLeaf::MailLeaf(const MailEntity& entity, MailOutput& output) : pieces_(output.limits().mail_text) {
     for (const Coding coding : entity.codings)
         for (LeafDecoder& decoder : ways_of(coding, output.reading() == Reading::strict)) {
             Part part{.content_type = entity.type,
                       .names = entity.names,
                       .is_attachment = entity.is_attachment,
                       .is_alternative = !readings_.empty()};
-            readings_.push_back(std::make_unique<LeafReading>(std::move(part), std::move(decoder), output));
+            readings_.push_back(std::make_unique<LeafReading>(std::move(part), std::move(decoder), coding == Coding::uuencode, output));
         }
 }
 
 MailLeaf::~MailLeaf() = default;
 
 void MailLeaf::feed(std::string_view encoded) {
-    for (const auto& reading : readings_) reading->feed(encoded);
+    if (readings_.size() == 1) return readings_.front()->feed(encoded);
+    pieces_.feed(encoded, [&](std::string_view piece) {
+        for (const auto& reading : readings_) reading->feed(piece);
+    });
 }
 
 void MailLeaf::finish() {
-    for (const auto& reading : readings_) reading->finish();
+    for (const auto& reading : readings_) {
+        reading->feed(pieces_.rest());
+        reading->finish();
+    }
 }
 
 }  // namespace sluice::mime

@@ -6,6 +6,7 @@
 #include <string_view>
 #include <vector>
 
+#include "protocols/mime/line_pieces.h"
 #include "protocols/mime/mail_entity.h"
 #include "protocols/mime/mail_output.h"
 
@@ -26,6 +27,7 @@ public:
 
 private:
     std::vector<std::unique_ptr<LeafReading>> readings_;
+    LinePieces pieces_;  // where there are several readings
 };
 
 }  // namespace sluice::mime

@@ -6,6 +6,7 @@
 
 #include "protocols/mime/mail_output.h"
 #include "protocols/mime/mail_structure.h"
+#include "protocols/mime/mail_sweep.h"
 
 namespace sluice::mime {
 namespace {
@@ -41,19 +42,34 @@ std::string_view to_string(Ambiguity ambiguity) { return std::ranges::find(names
 
 class MailReader::State {
 public:
-    State(Reading reading, const Limits& limits, MailSink& sink) : output(reading, limits, sink), structure(0, output) {}
+    State(Reading reading, const Limits& limits, MailSink& sink) : output_(reading, limits, sink) {
+        if (reading == Reading::sweep) sweep_ = std::make_unique<MailSweep>(0, output_);
+        else structure_ = std::make_unique<MailStructure>(0, output_);
+    }
 
-    MailOutput output;
-    MailStructure structure;
+    void feed(std::string_view bytes) {
+        if (sweep_) sweep_->feed(bytes);
+        else structure_->feed(bytes);
+    }
+    void finish() {
+        if (sweep_) sweep_->finish();
+        else structure_->finish();
+    }
+    const MailOutput& output() const { return output_; }
+
+private:
+    MailOutput output_;
+    std::unique_ptr<MailStructure> structure_;
+    std::unique_ptr<MailSweep> sweep_;
 };
 
 MailReader::MailReader(Reading reading, const Limits& limits, MailSink& sink) : state_(std::make_unique<State>(reading, limits, sink)) {}
 MailReader::~MailReader() = default;
 
-void MailReader::feed(std::string_view bytes) { state_->structure.feed(bytes); }
-void MailReader::finish() { state_->structure.finish(); }
+void MailReader::feed(std::string_view bytes) { state_->feed(bytes); }
+void MailReader::finish() { state_->finish(); }
 
-const std::vector<Ambiguity>& MailReader::ambiguities() const { return state_->output.ambiguities(); }
-std::vector<Reading> MailReader::other_readings() const { return state_->output.wanted(); }
+const std::vector<Ambiguity>& MailReader::ambiguities() const { return state_->output().ambiguities(); }
+std::vector<Reading> MailReader::other_readings() const { return state_->output().wanted(); }
 
 }  // namespace sluice::mime

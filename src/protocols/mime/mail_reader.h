@@ -76,7 +76,7 @@ struct Part {
 class MailSink {
 public:
     virtual ~MailSink() = default;
-    virtual void on_head(const MailHead& head) = 0;  // once: the message's own head is over
+    virtual void on_head(const MailHead& head) = 0;  // once: the message's own head is over; never of Reading::sweep
     virtual void on_part(const Part& part) = 0;
     virtual void on_data(const Part& part, std::string_view decoded) = 0;
     virtual void on_part_end(const Part& part) = 0;
