@@ -343,11 +343,11 @@ def main():
     parser = argparse.ArgumentParser(prog="scripts/bench")
     parser.add_argument("--rounds", type=int)
     parser.add_argument("--quick", action="store_true", help="shorter and fewer: to see that it runs, not to publish")
-    parser.add_argument("--only", default="compare,latency,idle,inspect,intercept,ftp,micro", help="some of compare,latency,idle,inspect,intercept,ftp,micro")
-    parser.add_argument("--without-sluice", action="store_true", help="with --only intercept: the peers alone, to see that they are measured well")
+    parser.add_argument("--only", default="compare,latency,idle,inspect,intercept,ftp,smtp,micro", help="some of compare,latency,idle,inspect,intercept,ftp,smtp,micro")
+    parser.add_argument("--without-sluice", action="store_true", help="with --only intercept or smtp: the peers alone, to see that they are measured well")
     options = parser.parse_args()
-    if options.without_sluice and options.only != "intercept":
-        parser.error("--without-sluice is for --only intercept")
+    if options.without_sluice and set(options.only.split(",")) - {"intercept", "smtp"}:
+        parser.error("--without-sluice is for --only intercept, smtp")
     OUT.mkdir(parents=True, exist_ok=True)
     (OUT / "report.txt").unlink(missing_ok=True)
     only = options.only.split(",")
@@ -357,7 +357,7 @@ def main():
     if set(only) - {"micro"}:
         bench = Bench(options)
         try:
-            if set(only) - {"micro", "inspect", "intercept", "ftp"}:
+            if set(only) - {"micro", "inspect", "intercept", "ftp", "smtp"}:
                 bench.set_up()
                 bench.check_answers()
             for name in ("haproxy", "nginx", "squid"):
@@ -377,6 +377,9 @@ def main():
             if "ftp" in only:
                 import transfers              # likewise
                 transfers.main(bench)
+            if "smtp" in only:
+                import mail                   # likewise
+                mail.main(bench)
         finally:
             bench.stop()
         failed = bench.failed
