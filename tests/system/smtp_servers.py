@@ -53,8 +53,7 @@ class MailServer:
     binary = ""
     tls_modes = ("explicit",)
     has_auth = False
-    has_chunking = False
-    refuses = True                                           # nobody@example.com
+    copies = True                                            # one for each recipient
     as_root = True
     host = "127.0.0.1"
     user = "tester"
@@ -219,7 +218,6 @@ class Exim(MailServer):
     binary = str(UNPACKED / "exim4-daemon-light/usr/sbin/exim4")
     tls_modes = ("explicit", "implicit")
     has_auth = True
-    has_chunking = True
     users = {"Debian-exim": 990}
 
     def __init__(self, tls=None, certificate=None, relay=None, transport=""):
@@ -273,7 +271,7 @@ begin acl
 accepted:
   accept
 check:
-  deny recipients = nobody@{DOMAIN}
+  deny recipients = {"nobody@" + DOMAIN if not self.relay else ""}
        message = 5.1.1 nobody
   accept
 begin routers
@@ -284,8 +282,6 @@ out:
   port = {self.relay[1] if self.relay else 25}
   allow_localhost
   hosts_try_chunking = *
-  tls_verify_certificates =
-  tls_try_verify_hosts =
   {self.transport}
 box:
   driver = appendfile
@@ -362,6 +358,7 @@ class Aiosmtpd(MailServer):
     tls_modes = ("explicit", "implicit")
     has_auth = True
     as_root = False
+    copies = False
 
     @classmethod
     def exists(cls):
@@ -377,7 +374,7 @@ class Sink(MailServer):
     binary = str(UNPACKED / "postfix/usr/sbin/smtp-sink")
     tls_modes = ()
     as_root = False
-    refuses = False
+    copies = False
 
     def __init__(self, *faults):
         self.faults = faults
