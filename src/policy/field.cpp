@@ -65,7 +65,7 @@ constexpr std::array<FieldInfo, field_count> table{{
     {Field::file_name, "file.name", Type::string, everywhere(payload)},
     {Field::file_extension, "file.extension", Type::string, everywhere(payload), false, true},
     {Field::file_mime_type, "file.mime_type", Type::string, everywhere(payload), false, true},
-    {Field::file_size, "file.size", Type::size, everywhere(payload)},
+    {Field::file_size, "file.size", Type::size, {payload, payload, verdict}},
     {Field::file_sha256, "file.hash.sha256", Type::string, everywhere(verdict), false, true},
     {Field::email_from, "email.from.address", Type::string, smtp(payload), true, true},
     {Field::email_to, "email.to.address", Type::string, smtp(payload), true, true},

@@ -30,7 +30,7 @@ Result<void> set(const std::string& name, const std::string& value, ClientAttrib
     } else if (name == "LOGIN") {
         out.login = is_known ? value : std::string();
     } else if (name == "PROTO") {
-        if (is_known && !std::ranges::all_of(value, [](char c) { return is_alpha(c) || is_digit(c); }))
+        if (is_known && !equals_ignoring_case(value, "SMTP") && !equals_ignoring_case(value, "ESMTP"))
             return malformed("PROTO is no protocol");
         out.protocol = is_known ? upper(value) : std::string();
     } else if (name == "ADDR") {

@@ -59,6 +59,7 @@ net::Task<Session::Then> Session::authenticate(const Command& command) {
     const bool is_ours = !service_.user_files().empty();
     if (client_tls_ == nullptr && !settings().auth_without_tls) co_return answer_bad(538, "5.7.11 Say STARTTLS first: AUTH is for protected connections.");
     if (!is_ours && !has_upstream()) co_return answer(454, "4.7.0 The mail server cannot be asked now: please try again later.");
+    if (command.argument.empty()) co_return answer_bad(501, "5.5.4 Say AUTH and a mechanism.");
     const std::size_t space = command.argument.find(' ');
     const std::string mechanism = upper(command.argument.substr(0, space));
     const std::string_view initial = space == std::string::npos ? std::string_view() : trim(std::string_view(command.argument).substr(space));
