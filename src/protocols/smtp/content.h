@@ -13,7 +13,7 @@
 
 namespace sluice::smtp {
 
-// What no message may hold that goes through DATA; the first that came.
+// What no message may hold that goes through DATA; the first that came, or NUL wherever it came.
 enum class ContentFault : std::uint8_t {
     none,
     bare_cr,  // CR without LF behind it
@@ -48,7 +48,7 @@ private:
         if (fault_ == ContentFault::none && !piece.empty()) out.push_back(piece);
     }
     void note(ContentFault fault) {
-        if (fault_ == ContentFault::none) fault_ = fault;
+        if (fault_ == ContentFault::none || fault == ContentFault::nul) fault_ = fault;
     }
     void feed_text(std::string_view& in, Views& out);
 

@@ -234,7 +234,8 @@ net::Task<Session::Then> Session::handle(Command command) {
     const CommandInfo* info = find_command(command.verb);
     if (info == nullptr) co_return answer_bad(500, "5.5.2 This command is not known.");
     if (settings().client_tls == ClientTls::require && client_tls_ == nullptr && !info->is_before_tls)
-        co_return answer_bad(530, "5.7.0 Say STARTTLS first.");
+        co_return command.verb == "BDAT" ? co_await refuse_chunk(parse_chunk(command.argument), 530, "5.7.0 Say STARTTLS first.")
+                                         : answer_bad(530, "5.7.0 Say STARTTLS first.");
     co_return co_await (this->*info->handler)(command);
 }
 

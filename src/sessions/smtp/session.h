@@ -139,7 +139,7 @@ private:
     // session_data.cpp
     net::Task<Then> data(const Command& command);
     net::Task<Then> chunk(const Command& command);
-    net::Task<Then> refuse_chunk(const Chunk& chunk, int code, std::string_view text);
+    net::Task<Then> refuse_chunk(std::optional<Chunk> chunk, int code, std::string_view text);
     Outcome<std::optional<Reply>> begin_content(ContentReader::Source source);
     Outcome<void> fill_content();
     Outcome<void> receive_data();

@@ -113,29 +113,24 @@ Session::Outcome<void> Session::receive_chunk(std::uint64_t size) {
     co_return Result<void>{};
 }
 
-// What is not wanted is read nonetheless: behind it comes the next command.
-net::Task<Session::Then> Session::refuse_chunk(const Chunk& chunk, int code, std::string_view text) {
+// What is not wanted is read nonetheless: behind it comes the next command. Where that is not known, or too far, the session ends.
+net::Task<Session::Then> Session::refuse_chunk(std::optional<Chunk> chunk, int code, std::string_view text) {
     has_content_ = false;
-    if (const auto received = co_await receive_chunk(chunk.size); !received) co_return Then::end;
+    if (!chunk || chunk->size > limits().smtp_swallowed) {
+        action_ = audit::Action::refused;
+        reason_ = chunk ? "BDAT with more octets than are read to their end" : "BDAT with a bad size";
+        if (chunk) co_await say_goodbye(552, with_id(fmt::format("5.3.4 A message may have {} octets.", largest_message())));
+        else co_await say_goodbye(501, with_id("5.5.4 BDAT takes a size, and LAST."));
+        co_return Then::end;
+    }
+    if (const auto received = co_await receive_chunk(chunk->size); !received) co_return Then::end;
     co_return answer_bad(code, text);
 }
 
 net::Task<Session::Then> Session::chunk(const Command& command) {
     const auto chunk = parse_chunk(command.argument);
-    if (!chunk) {  // nobody knows where the next command is
-        action_ = audit::Action::refused;
-        reason_ = "BDAT with a bad size";
-        co_await say_goodbye(501, with_id("5.5.4 BDAT takes a size, and LAST."));
-        co_return Then::end;
-    }
-    if (chunk->size > limits().smtp_swallowed) {  // and none comes in the time that anybody waits for
-        action_ = audit::Action::refused;
-        reason_ = "BDAT with more octets than are read to their end";
-        co_await say_goodbye(552, with_id(fmt::format("5.3.4 A message may have {} octets.", largest_message())));
-        co_return Then::end;
-    }
-    if (!is_in_transaction_) co_return co_await refuse_chunk(*chunk, 503, "5.5.1 Say MAIL first.");
-    if (recipients_.empty()) co_return co_await refuse_chunk(*chunk, 554, "5.5.1 No valid recipients.");
+    if (!is_in_transaction_ || !chunk || chunk->size > limits().smtp_swallowed) co_return co_await refuse_chunk(chunk, 503, "5.5.1 Say MAIL first.");
+    if (recipients_.empty()) co_return co_await refuse_chunk(chunk, 554, "5.5.1 No valid recipients.");
     if (!is_by_chunks_) {
         is_by_chunks_ = true;
         auto begun = has_upstream() ? co_await begin_content(ContentReader::Source::bdat)

@@ -89,7 +89,9 @@ Upstream::Outcome<void> Upstream::talk(const ClientAttributes& client, const IpP
                                                                            : net::encode_proxy_v2({*client.address, client.port}, local));
         CO_TRY(co_await channel_->flush(limits().body_idle));
     }
-    if (server_.kind == UpstreamServer::Kind::smtps) CO_TRY(co_await shake_hands());
+    if (server_.kind == UpstreamServer::Kind::smtps)
+        if (const auto shaken = co_await shake_hands(); !shaken)
+            co_return fail(Errc::tls_failed, shaken.error().side, shaken.error().code == Errc::tls_failed ? shaken.error().what : "the handshake with the server broke");
     const Reply greeting = CO_TRY(co_await await_reply(limits().smtp_command));
     if (!greeting.is_success()) co_return fail(Errc::refused, Side::server, "the server does not take mail now");
     CO_TRY(co_await hello(client.helo));
@@ -131,7 +133,9 @@ Upstream::Outcome<void> Upstream::secure() {
     CO_TRY(channel_->fill_now());
     if (!channel_->unread().empty()) co_return fail(Errc::tls_failed, Side::server, "octets in the clear behind 220");
     const std::string name(name_);
-    CO_TRY(co_await shake_hands());
+    // Whatever breaks it now, the clear is no way back.
+    if (const auto shaken = co_await shake_hands(); !shaken)
+        co_return fail(Errc::tls_failed, shaken.error().side, shaken.error().code == Errc::tls_failed ? shaken.error().what : "the handshake with the server broke");
     co_return co_await hello(name);
 }
 
