@@ -108,6 +108,7 @@ HeaderSection::Event HeaderSection::line_over() {
     is_line_over_ = true;
     const std::string_view now = line();
     if (now.empty()) return Event::end;
+    if (is_full_) output_.note(Ambiguity::too_many);
     const Reading reading = output_.reading();
     if (reading == Reading::usual) return Event::line;
     // Others take a line of blanks for the empty one.
