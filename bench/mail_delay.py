@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """How long after the client's last octet of a large attachment the upstream has its last, and the client its answer. A part of bench/mail.py.
 
-25 MiB in base64, once random octets (application/octet-stream), once a zip; as fast as it goes, and as over 1 Gbit/s. "Sent" is when the client's kernel has taken the last octet: at
-full speed it and the proxy's hold some megabytes then, so that the direct and HAProxy's delays are more than nothing. The whole-object engines' own time is that of libyara alone (of the zip: of it and of its members) and of
+25 MiB in base64, once random octets (application/octet-stream), once a zip; as fast as it goes, and as over 1 Gbit/s. "Sent" is when the client gives
+the last octets, the dot's, to its kernel: at full speed that and the proxy's hold some megabytes then. The whole-object engines' own time is that of libyara alone (of the zip: of it and of its members) and of
 zlib alone for unpacking."""
 import base64
 import hashlib
@@ -26,7 +26,7 @@ SINK = "smtp-large-sink"
 GIGABIT = 125_000_000                                       # octets a second
 TARGET = 50                                                 # ms
 SPEEDS = {"as fast as it goes": 0, "as over 1 Gbit/s": GIGABIT}
-TITLES = {"direct": "direct", "haproxy": "HAProxy, TCP mode", "postfix": "Postfix, before a filter", "large-plain": "Sluice, uninspected",
+TITLES = {"direct": "direct", "haproxy": "HAProxy, TCP mode", "postfix": "Postfix, before a filter", "clamsmtp": "clamsmtp and clamd", "large-plain": "Sluice, uninspected",
           "large-signatures": "Sluice, signatures", "large-whole": "Sluice, and YARA, all whole", "large-default": "Sluice, as it comes"}
 
 
