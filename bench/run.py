@@ -351,6 +351,7 @@ def main():
     OUT.mkdir(parents=True, exist_ok=True)
     (OUT / "report.txt").unlink(missing_ok=True)
     only = options.only.split(",")
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))         # what was started ends with it
     cpu = next((line.split(":", 1)[1].strip() for line in open("/proc/cpuinfo") if line.startswith("model name")), "?")
     say(f"{cpu}, {len(CORES)} cores; the proxy on core {PROXY_CORE}, load and origin on core {LOAD_CORE}")
     failed = 0

@@ -107,8 +107,8 @@ def send(port, path, rate):
             if rate:
                 time.sleep(max(0, begun / 1e9 + place / rate - now() / 1e9))
             connection.sendall(view[place:place + PIECE])
-        connection.sendall(END)
         last = now()
+        connection.sendall(END)
         reply = answer(connection)
         print(json.dumps({"last_ns": last, "answered_ns": now(), "reply": reply}))
         connection.sendall(b"QUIT\r\n")
