@@ -167,7 +167,7 @@ class TheClientsSide(WithClient):
         self.start()
         client = self.client()
         self.assertNotIn("STARTTLS", client.keywords)
-        self.assertIn("STARTTLS", self.proxy.stderr().upper().replace("TLS IS NOT OFFERED", "STARTTLS"))
+        self.assertRegex(self.proxy.stderr(), "(?i)smtp.*no TLS")
         self.proxy.sections["smtp"]["client_tls"] = "require"
         self.proxy.configure()
         self.assertEqual(self.proxy.command("check").returncode, 1)
@@ -226,7 +226,7 @@ class TheUpstreamsSide(WithClient):
             with self.subTest(moves=moves):
                 self.begin([("STARTTLS", always(moves))])
                 reply = self.mail()
-                self.assertEqual((reply.code, reply.enhanced), (451, "4.7.5"), reply)
+                self.assertIn((reply.code, reply.enhanced), ((451, "4.7.5"), (451, "4.4.1")), reply)
                 self.assertEqual(self.upstream.heard("MAIL"), [])
 
     def test_off(self):
@@ -276,7 +276,7 @@ class TheUpstreamsSide(WithClient):
         reply = self.mail()
         self.assertIn((reply.code, reply.enhanced), ((451, "4.7.5"), (451, "4.4.1")), reply)
         self.assertEqual(self.upstream.heard("MAIL"), [])
-        self.assertTrue(all(session.ended for session in self.upstream.sessions))
+        until(lambda: all(session.ended for session in self.upstream.sessions), "the upstream's end")
 
     def test_what_was_offered_in_the_clear_is_forgotten(self):
         self.begin(odd={"keywords": (*CHUNKING, "AUTH PLAIN"), "keywords_in_tls": ("8BITMIME",)}, auth_without_tls=True)
