@@ -343,21 +343,22 @@ def main():
     parser = argparse.ArgumentParser(prog="scripts/bench")
     parser.add_argument("--rounds", type=int)
     parser.add_argument("--quick", action="store_true", help="shorter and fewer: to see that it runs, not to publish")
-    parser.add_argument("--only", default="compare,latency,idle,inspect,intercept,ftp,micro", help="some of compare,latency,idle,inspect,intercept,ftp,micro")
-    parser.add_argument("--without-sluice", action="store_true", help="with --only intercept: the peers alone, to see that they are measured well")
+    parser.add_argument("--only", default="compare,latency,idle,inspect,intercept,ftp,smtp,micro", help="some of compare,latency,idle,inspect,intercept,ftp,smtp,micro")
+    parser.add_argument("--without-sluice", action="store_true", help="with --only intercept or smtp: the peers alone, to see that they are measured well")
     options = parser.parse_args()
-    if options.without_sluice and options.only != "intercept":
-        parser.error("--without-sluice is for --only intercept")
+    if options.without_sluice and set(options.only.split(",")) - {"intercept", "smtp"}:
+        parser.error("--without-sluice is for --only intercept, smtp")
     OUT.mkdir(parents=True, exist_ok=True)
     (OUT / "report.txt").unlink(missing_ok=True)
     only = options.only.split(",")
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))         # what was started ends with it
     cpu = next((line.split(":", 1)[1].strip() for line in open("/proc/cpuinfo") if line.startswith("model name")), "?")
     say(f"{cpu}, {len(CORES)} cores; the proxy on core {PROXY_CORE}, load and origin on core {LOAD_CORE}")
     failed = 0
     if set(only) - {"micro"}:
         bench = Bench(options)
         try:
-            if set(only) - {"micro", "inspect", "intercept", "ftp"}:
+            if set(only) - {"micro", "inspect", "intercept", "ftp", "smtp"}:
                 bench.set_up()
                 bench.check_answers()
             for name in ("haproxy", "nginx", "squid"):
@@ -377,6 +378,9 @@ def main():
             if "ftp" in only:
                 import transfers              # likewise
                 transfers.main(bench)
+            if "smtp" in only:
+                import mail                   # likewise
+                mail.main(bench)
         finally:
             bench.stop()
         failed = bench.failed

@@ -48,6 +48,16 @@ void print_rules(std::ostream& out, const policy::Policy& policy) {
     print_table(out, rows);
 }
 
+// Mail that a rule may add to waits for its verdict, of which other mail keeps back its end alone. Rules of all protocols count where mail is taken.
+void print_mail_held(std::ostream& out, const policy::Policy& policy, bool takes_mail) {
+    std::string names;
+    for (const policy::Rule& rule : policy.rules()) {
+        const bool is_told = takes_mail || !rule.phase(policy::Protocol::http);
+        if (is_told && policy::may_add_header(rule, policy::Protocol::smtp)) names += (names.empty() ? "" : ", ") + rule.name;
+    }
+    if (!names.empty()) out << "\nmail is held until its verdict, because of rules that may edit its header: " << names << "\n";
+}
+
 void print_lists(std::ostream& out, const policy::Lists& lists) {
     if (lists.size() == 0) return;
     out << "\n";
@@ -84,6 +94,7 @@ int run_check(const CommandLine& line, std::ostream& out, std::ostream& err) {
         return exit_fault;
     }
     print_rules(out, *loaded.policy);
+    print_mail_held(out, *loaded.policy, loaded.config.smtp.is_on());
     print_lists(out, loaded.policy->lists());
     return exit_good;
 }

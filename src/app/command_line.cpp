@@ -115,6 +115,7 @@ void add_explain_options(CLI::App& command, ExplainOptions& explain) {
         ->take_all();
     command.add_option("--file", explain.file, "a payload: its name and size are judged, it is not scanned")->type_name("PATH");
     command.add_option("--sender", explain.sender, "the sender of a mail, for mailto:")->type_name("ADDRESS");
+    command.add_option("--helo", explain.helo, "the name that a mail client says, for mailto:")->type_name("NAME");
 }
 
 // The words that are no options nor their values: the command, and what it is to do. At most two.

@@ -17,6 +17,7 @@ struct ExplainOptions {
     std::string method = "GET";
     std::string user;
     std::string sender;
+    std::string helo;
     std::string file;
     std::vector<std::string> headers;                      // "name: value"
     std::vector<std::string> server_ips;

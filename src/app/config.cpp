@@ -45,7 +45,6 @@ void read_section(Reading& reading, const SourceFile& file, const SectionSpec& s
                   Config& config) {
     const toml::table* table = node.as_table();
     if (table == nullptr) return Setting(reading, file, std::string(section.name), key, node).fault("a table is expected");
-    reading.without_effect = false;
     for (const auto& [name, value] : *table) {
         const auto spec = std::ranges::find(section.keys, name.str(), &KeySpec::name);
         if (spec == section.keys.end()) {
@@ -57,23 +56,18 @@ void read_section(Reading& reading, const SourceFile& file, const SectionSpec& s
         Setting setting(reading, file, fmt::format("{}.{}", section.name, name.str()), name, value);
         if (is_first(reading, setting)) spec->read(setting, config);
     }
-    if (!section.not_done.empty() && reading.without_effect)
-        reading.fault(file, key.source().begin, fmt::format("[{}] has no effect in this version: {}", section.name, section.not_done),
-                      Diagnostic::Severity::warning);
 }
 
 std::vector<std::string_view> top_level_names() {
     std::vector<std::string_view> names{"include", "lists", "rule"};
     for (const KeySpec& key : top_level_keys()) names.push_back(key.name);
     for (const SectionSpec& section : sections()) names.push_back(section.name);
-    for (const SectionSpec& section : sections_not_done()) names.push_back(section.name);
     return names;
 }
 
 const SectionSpec* find_section(std::string_view name) {
-    for (const auto all : {sections(), sections_not_done()})
-        if (const auto found = std::ranges::find(all, name, &SectionSpec::name); found != all.end()) return &*found;
-    return nullptr;
+    const auto found = std::ranges::find(sections(), name, &SectionSpec::name);
+    return found == sections().end() ? nullptr : &*found;
 }
 
 std::optional<std::string> read_text_file(const fs::path& file, Diagnostics& faults) {
@@ -137,10 +131,12 @@ void read_source(Reading& reading, const SourceFile& file, Config& config) {
 // No address is two listeners'.
 template <class F>
 void check_listeners(const Config& config, const F& fault) {
-    const std::array<std::pair<std::string_view, const std::vector<IpPort>*>, 5> all{{{"http.listen", &config.http.listen},
+    const std::array<std::pair<std::string_view, const std::vector<IpPort>*>, 7> all{{{"http.listen", &config.http.listen},
                                                                                       {"http.listen", &config.http.tls_listen},
                                                                                       {"ftp.listen", &config.ftp.listen},
                                                                                       {"ftp.implicit_tls", &config.ftp.implicit_tls},
+                                                                                      {"smtp.listen", &config.smtp.listen},
+                                                                                      {"smtp.implicit_tls", &config.smtp.implicit_tls},
                                                                                       {"admin.listen", &config.admin.listen}}};
     for (std::size_t i = 0; i < all.size(); ++i)
         for (std::size_t k = i + 1; k < all.size(); ++k)
@@ -155,10 +151,12 @@ void check_together(Config& config, Reading& reading) {
         const std::string file = config.files.empty() ? std::string() : config.files.front().string();
         reading.faults.push_back({Place{file, 0, 0}, std::move(message), "", severity});
     };
+    check_smtp(config, reading);
     check_listeners(config, fault);
     if (config.limits.connect_attempt > config.limits.connect) config.limits.connect_attempt = config.limits.connect;
-    if (config.http.listen.empty() && config.http.tls_listen.empty() && !config.ftp.is_on())
-        fault("http.listen and ftp.listen are empty: nothing is served but the admin listener", Diagnostic::Severity::warning);
+    if (config.http.listen.empty() && config.http.tls_listen.empty() && !config.ftp.is_on() && !config.smtp.is_on())
+        fault("http.listen and ftp.listen are empty, and there is no smtp.upstream: nothing is served but the admin listener",
+              Diagnostic::Severity::warning);
     if (config.limits.connections != 0 && config.limits.connections < config.limits.connections_per_client)
         config.limits.connections_per_client = config.limits.connections;
     check_inspection(config, reading);
@@ -237,21 +235,41 @@ std::vector<IpNetwork> default_clients() {
     return out;
 }
 
+std::vector<IpNetwork> loopback_networks() { return {*IpNetwork::parse("127.0.0.0/8"), *IpNetwork::parse("::1")}; }
+
 std::vector<IpPort> own_listeners(const Config& config) {
     std::vector<IpPort> out;
-    for (const auto* some :
-         {&config.http.listen, &config.http.tls_listen, &config.ftp.listen, &config.ftp.implicit_tls, &config.admin.listen})
+    for (const auto* some : {&config.http.listen, &config.http.tls_listen, &config.ftp.listen, &config.ftp.implicit_tls,
+                             &config.smtp.listen, &config.smtp.implicit_tls, &config.admin.listen})
         out.insert(out.end(), some->begin(), some->end());
     return out;
 }
 
-Authority upstream_authority(const FtpConfig& ftp) {
+namespace {
+
+Authority authority_of(const std::string& host, std::uint16_t port) {
     Authority out;
-    out.host = ftp.upstream.host;
-    out.address = IpAddress::parse(ftp.upstream.host);
+    out.host = host;
+    out.address = IpAddress::parse(host);
     out.is_ip_literal = out.address && out.address->is_v6();
-    out.port = ftp.upstream.port;
+    out.port = port;
     return out;
+}
+
+}  // namespace
+
+Authority upstream_authority(const FtpConfig& ftp) { return authority_of(ftp.upstream.host, ftp.upstream.port); }
+
+Authority upstream_authority(const SmtpConfig::Upstream& upstream) { return authority_of(upstream.host, upstream.port); }
+
+std::vector<IpPort> default_smtp_listeners() { return {{IpAddress::v4(0x7f000001), 2525}}; }
+
+std::string mail_hostname(const SmtpConfig& smtp) {
+    if (!smtp.hostname.empty()) return smtp.hostname;
+    std::array<char, 256> name{};
+    if (gethostname(name.data(), name.size() - 1) != 0) return "localhost";
+    std::string canonical = mail_domain(name.data());
+    return canonical.empty() ? "localhost" : canonical;
 }
 
 std::vector<IpPort> default_admin_listeners() {
@@ -301,6 +319,10 @@ std::vector<std::string_view> keys_needing_restart(const Config& running, const 
     if (running.http.listen != wanted.http.listen || running.http.tls_listen != wanted.http.tls_listen) keys.emplace_back("http.listen");
     if (running.ftp.listen != wanted.ftp.listen) keys.emplace_back("ftp.listen");
     if (running.ftp.implicit_tls != wanted.ftp.implicit_tls) keys.emplace_back("ftp.implicit_tls");
+    // With the first upstream, or without the last one, listeners come or go that nobody may have named.
+    if (running.smtp.upstreams.empty() != wanted.smtp.upstreams.empty()) keys.emplace_back("smtp.upstream");
+    else if (running.smtp.listen != wanted.smtp.listen) keys.emplace_back("smtp.listen");
+    if (running.smtp.implicit_tls != wanted.smtp.implicit_tls) keys.emplace_back("smtp.implicit_tls");
     if (running.admin.listen != wanted.admin.listen) keys.emplace_back("admin.listen");
     if (running.limits.connections != wanted.limits.connections) keys.emplace_back("limits.connections");
     if (running.timezone != wanted.timezone) keys.emplace_back("policy.timezone");

@@ -39,6 +39,9 @@ enum class Level : std::uint8_t { debug, info, warning, error };
 // Loopback, private and link-local networks: the clients that are served when nothing is said.
 std::vector<IpNetwork> default_clients();
 
+// 127.0.0.0/8 and ::1.
+std::vector<IpNetwork> loopback_networks();
+
 struct HttpConfig {
     std::vector<IpPort> listen{{IpAddress::v4(0x7f000001), 3128}};
     std::vector<IpPort> tls_listen;  // those written as "https://127.0.0.1:3129"
@@ -75,6 +78,40 @@ struct FtpConfig {
     std::size_t sessions_per_client = 64;
     bool is_on() const { return !listen.empty() || !implicit_tls.empty(); }
     friend bool operator==(const FtpConfig&, const FtpConfig&) = default;
+};
+
+// How a server of mail is spoken with; smtps: in TLS from the first octet.
+enum class UpstreamKind : std::uint8_t { smtp, smtps, lmtp };
+enum class BareNewline : std::uint8_t { reject, normalize };
+// How the upstream learns who the client is.
+enum class UpstreamClient : std::uint8_t { none, xclient, xforward, proxy1, proxy2 };
+
+struct SmtpConfig {
+    std::vector<IpPort> listen;  // with an upstream and no `listen`: `default_smtp_listeners`
+    struct Upstream {
+        UpstreamKind kind = UpstreamKind::smtp;
+        std::string host;  // canonical
+        std::uint16_t port = 25;
+        std::string path;  // absolute, of a local socket, in place of host and port
+        friend bool operator==(const Upstream&, const Upstream&) = default;
+    };
+    std::vector<Upstream> upstreams;  // in order of preference; empty: no mail is taken
+    std::string hostname;  // empty: the system's, see `mail_hostname`
+    std::vector<std::string> domains;  // ASCII, small letters
+    std::vector<IpNetwork> relay_clients = loopback_networks();
+    std::uint64_t max_message = 50ULL << 20;  // bytes
+    std::size_t max_recipients = 100;
+    std::vector<IpPort> implicit_tls;
+    ClientTls client_tls = ClientTls::allow;
+    UpstreamTls upstream_tls = UpstreamTls::prefer;  // never `match`
+    bool auth_without_tls = false;
+    BareNewline bare_newline = BareNewline::reject;
+    std::vector<IpNetwork> bare_newline_clients;
+    bool received = true;
+    UpstreamClient upstream_client = UpstreamClient::none;
+    std::vector<IpNetwork> trusted;
+    bool is_on() const { return !listen.empty() || !implicit_tls.empty(); }
+    friend bool operator==(const SmtpConfig&, const SmtpConfig&) = default;
 };
 
 struct AdminConfig {
@@ -167,6 +204,7 @@ struct Config {
     std::filesystem::path state_dir;  // absolute
     HttpConfig http;
     FtpConfig ftp;
+    SmtpConfig smtp;
     AdminConfig admin;
     LogConfig log;
     DnsConfig dns;
@@ -190,6 +228,17 @@ std::vector<IpPort> own_listeners(const Config& config);
 
 // The one server of all FTP clients; only where ftp.upstream names one.
 Authority upstream_authority(const FtpConfig& ftp);
+// One of SMTP's, other than a local socket.
+Authority upstream_authority(const SmtpConfig::Upstream& upstream);
+
+// 127.0.0.1:2525.
+std::vector<IpPort> default_smtp_listeners();
+
+// A name that mail is routed by (RFC 5321 4.1.2), in ASCII and small letters: labels of letters, digits and hyphens. Empty: it is none.
+std::string mail_domain(std::string_view written);
+
+// smtp.hostname, or the system's name; "localhost" where that is no name in a domain.
+std::string mail_hostname(const SmtpConfig& smtp);
 
 // 127.0.0.1:9180, and [::1]:9180 where the machine has IPv6.
 std::vector<IpPort> default_admin_listeners();

@@ -6,6 +6,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 #include <cstdlib>
 #include <cstring>
@@ -78,18 +79,13 @@ constexpr std::array kHttp{
     KeySpec{"pac", [](Setting& s, Config& c) { read_contents(s, c.http.pac_file, c.http.pac); }},
 };
 
-bool is_loopback(const IpAddress& address) {
-    static const std::array networks{*IpNetwork::parse("127.0.0.0/8"), *IpNetwork::parse("::1/128")};
-    return networks[0].contains(address) || networks[1].contains(address);
-}
-
 constexpr std::array kAdmin{
     KeySpec{"listen",
             [](Setting& s, Config& c) {
                 auto value = s.listeners();
                 if (!value) return;
                 for (const IpPort& at : *value)
-                    if (!is_loopback(at.address))
+                    if (!at.address.is_loopback())
                         return s.fault(
                             fmt::format("{} is not loopback: the admin listener is reached from this machine alone, as long as it "
                                         "does not speak TLS",
@@ -222,9 +218,6 @@ void read_count(Setting& setting, Config& config) {
     if (const auto value = setting.integer(least, most)) config.limits.*member = static_cast<std::size_t>(*value);
 }
 
-// Bounds of SMTP, which have nothing to bound yet.
-void check_duration(Setting& setting, Config&) { setting.duration(milliseconds(1)); }
-
 constexpr std::array kLimits{
     KeySpec{"connections", read_count<&Limits::connections, 0, 100'000'000>},
     KeySpec{"connections_per_client", read_count<&Limits::connections_per_client, 1, 100'000'000>},
@@ -246,21 +239,38 @@ constexpr std::array kLimits{
     KeySpec{"pool_total", read_count<&Limits::pool_total, 0, 1'000'000>},
     KeySpec{"drain", read_duration<&Limits::drain>},
     KeySpec{"ftp_idle", read_duration<&Limits::ftp_idle>},
-    KeySpec{"smtp_idle", check_duration},
-    KeySpec{"smtp_end_of_data", check_duration},
+    KeySpec{"smtp_idle", read_duration<&Limits::smtp_idle>},
+    KeySpec{"smtp_end_of_data", read_duration<&Limits::smtp_end_of_data>},
+    KeySpec{"smtp_command", read_duration<&Limits::smtp_command>},
+    KeySpec{"smtp_data_start", read_duration<&Limits::smtp_data_start>},
+    KeySpec{"smtp_data_block", read_duration<&Limits::smtp_data_block>},
+    KeySpec{"smtp_keep_alive", read_duration<&Limits::smtp_keep_alive>},
+    KeySpec{"smtp_failed_login", read_duration<&Limits::smtp_failed_login>},
 };
 
 }  // namespace
 
+bool is_loopback(const IpAddress& address) {
+    static const auto networks = loopback_networks();
+    return std::ranges::any_of(networks, [&](const IpNetwork& network) { return network.contains(address); });
+}
+
 std::span<const KeySpec> top_level_keys() { return kTopLevel; }
 std::span<const SectionSpec> sections() {
     static const std::array all{
-        SectionSpec{"http", kHttp},     SectionSpec{"ftp", ftp_keys()},
-        SectionSpec{"admin", kAdmin},   SectionSpec{"log", kLog},
-        SectionSpec{"dns", kDns},       SectionSpec{"geo", kGeo},
-        SectionSpec{"policy", kPolicy}, SectionSpec{"builtin", kBuiltin},
-        SectionSpec{"limits", kLimits}, SectionSpec{"inspect", inspect_keys()},
-        SectionSpec{"tls", tls_keys()}, SectionSpec{"quarantine", quarantine_keys()},
+        SectionSpec{"http", kHttp},
+        SectionSpec{"ftp", ftp_keys()},
+        SectionSpec{"smtp", smtp_keys()},
+        SectionSpec{"admin", kAdmin},
+        SectionSpec{"log", kLog},
+        SectionSpec{"dns", kDns},
+        SectionSpec{"geo", kGeo},
+        SectionSpec{"policy", kPolicy},
+        SectionSpec{"builtin", kBuiltin},
+        SectionSpec{"limits", kLimits},
+        SectionSpec{"inspect", inspect_keys()},
+        SectionSpec{"tls", tls_keys()},
+        SectionSpec{"quarantine", quarantine_keys()},
     };
     return all;
 }

@@ -18,16 +18,10 @@ struct KeySpec {
 struct SectionSpec {
     std::string_view name;
     std::span<const KeySpec> keys;
-    // Of a section that this version knows but does not do: what is not done ("payloads are not scanned"). Empty: it is done.
-    std::string_view not_done = {};
 };
 
 std::span<const KeySpec> top_level_keys();  // workers, user, state_dir; `include` is read apart
 std::span<const SectionSpec> sections();  // those with fixed keys: not [lists], not [[rule]]
-
-// [smtp]: its keys are checked, so that one file serves all versions. What would switch on something that is not here is a fault; what would not
-// is accepted.
-std::span<const SectionSpec> sections_not_done();
 
 // config_inspect.cpp
 std::span<const KeySpec> inspect_keys();
@@ -38,6 +32,10 @@ void check_inspection(Config& config, Reading& reading);
 // config_ftp.cpp
 std::span<const KeySpec> ftp_keys();
 
+// config_smtp.cpp
+std::span<const KeySpec> smtp_keys();
+void check_smtp(Config& config, Reading& reading);
+
 // config_tls.cpp
 std::span<const KeySpec> tls_keys();
 void check_tls(Config& config, Reading& reading);
@@ -45,6 +43,8 @@ void check_tls(Config& config, Reading& reading);
 // config_rules.cpp
 void read_rules(Reading& reading, const SourceFile& file, const toml::key& key, const toml::node& node, Config& config);
 void read_lists(Reading& reading, const SourceFile& file, const toml::key& key, const toml::node& node, Config& config);
+
+bool is_loopback(const IpAddress& address);
 
 // "unknown key", with the nearest of `known`.
 void report_unknown_key(Reading& reading, const SourceFile& file, const toml::key& key, std::string_view where,

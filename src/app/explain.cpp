@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // `sluice explain`: a request that never happens is judged phase by phase, by the same policy as a real one.
+#include "app/explainer.h"
+
 #include "app/commands.h"
-#include "app/loaded.h"
 #include "base/text.h"
-#include "base/url.h"
 #include "policy/countries.h"
 #include "policy/protect_host.h"
 #include "policy/registered_domain.h"
@@ -13,16 +13,12 @@
 #include <boost/json.hpp>
 
 #include <ctime>
-#include <deque>
 #include <filesystem>
-#include <optional>
 #include <ostream>
 #include <tuple>
 #include <utility>
 
 namespace sluice::app {
-
-namespace {
 
 namespace json = boost::json;
 using policy::Action;
@@ -31,70 +27,6 @@ using policy::Field;
 using policy::Phase;
 using policy::Protocol;
 using policy::RuleTrace;
-
-struct Step {
-    std::string title;                                     // "connect", "dial 192.0.2.1"
-    std::vector<RuleTrace> rules;
-    std::string note;                                      // what was not a rule's doing
-};
-
-struct Verdict {
-    std::string action = "allow";
-    std::string by = "default";                            // "rule", "builtin", "setting", "default"
-    std::string name;                                      // of the rule, the built-in check or the key
-    std::string phase;
-    std::string reason;
-    Place place;
-};
-
-class Explainer {
-public:
-    Explainer(const Loaded& loaded, const ExplainOptions& options, std::ostream& err) : loaded_(loaded), options_(options), err_(err) {}
-
-    bool run();                                            // false: the options make no request; said on err
-    void print_text(std::ostream& out) const;
-    void print_json(std::ostream& out) const;
-
-private:
-    bool read_options();
-    void set_common_facts(Facts& facts, const std::vector<IpPort>& listeners);
-    void set_server_facts(Facts& facts);
-    void set_country(Facts& facts, Field field, const IpAddress& address) const;
-    void explain_http();
-    void explain_inside(Facts& facts);
-    void explain_payloads(Facts& facts);
-    void explain_ftp();
-    bool explain_command(Facts& facts, std::string_view command);
-    bool is_client();
-    void explain_mail();
-    // Adds the step and says whether the walk goes on.
-    bool judge(Phase phase, Protocol protocol, Facts& facts, std::string title);
-    void dial(Protocol protocol, Facts& facts);
-    bool read_file_options();
-    bool payload(Protocol protocol, Facts& facts, std::string_view direction, bool has_file);
-    void refuse_by_setting(std::string key, std::string reason);
-    void apply_default();
-    bool is_refused() const { return verdict_ && verdict_->action != "allow" && verdict_->action != "trust"; }
-    const policy::Policy& policy() const { return *loaded_.policy; }
-
-    const Loaded& loaded_;
-    const ExplainOptions& options_;
-    std::ostream& err_;
-    Url url_;
-    std::string recipient_;
-    std::string full_;
-    IpAddress client_;
-    std::vector<IpAddress> servers_;
-    std::string file_name_, file_extension_;               // of --file
-    std::int64_t file_size_ = 0;
-    std::deque<std::string> texts_;                        // what facts are views of
-    std::vector<NameValue> headers_;
-    std::vector<Step> steps_;
-    std::optional<Verdict> verdict_;
-    bool trusted_ = false;
-    bool allowed_ = false;                                 // by a rule, so that [policy] default does not count
-    std::optional<Action> plan_;                           // intercept or tunnel: what a rule says, or [tls] intercept
-};
 
 bool Explainer::read_options() {
     const auto complain = [&](std::string message) {
@@ -115,11 +47,7 @@ bool Explainer::read_options() {
         headers_.push_back({std::string_view(header).substr(0, colon), trim(std::string_view(header).substr(colon + 1))});
     }
     if (!options_.file.empty() && !read_file_options()) return complain(fmt::format("--file: {} cannot be read", options_.file));
-    if (equals_ignoring_case(std::string_view(options_.url).substr(0, 7), "mailto:")) {
-        recipient_ = lower(std::string_view(options_.url).substr(7));
-        if (recipient_.find('@') == std::string::npos) return complain(fmt::format("\"{}\" names no recipient", options_.url));
-        return true;
-    }
+    if (equals_ignoring_case(std::string_view(options_.url).substr(0, 7), "mailto:")) return read_mail_options();
     if (const auto parsed = parse_url(options_.url, url_); !parsed)
         return complain(fmt::format("\"{}\" is not an http:, https: or ftp: URL: {}", options_.url, parsed.error().what));
     if (url_.authority.address && servers_.empty()) servers_.push_back(url_.authority.address->unmapped());
@@ -141,19 +69,26 @@ bool Explainer::read_file_options() {
     return true;
 }
 
+void Explainer::set_file_facts(Facts& facts) const {
+    if (options_.file.empty()) return;
+    facts.set(Field::file_name, std::string_view(file_name_));
+    if (!file_extension_.empty()) facts.set(Field::file_extension, std::string_view(file_extension_));
+    facts.set(Field::file_size, file_size_);
+}
+
+void Explainer::clear_file_facts(Facts& facts) {
+    for (const Field field : {Field::file_name, Field::file_extension, Field::file_size}) facts.clear(field);
+}
+
 // A payload that nobody looks into: what rules say as long as its bytes are not known. `has_file`: it is --file's. False: it ends there.
 bool Explainer::payload(Protocol protocol, Facts& facts, std::string_view direction, bool has_file) {
     facts.set(Field::payload_direction, direction);
-    if (has_file && !options_.file.empty()) {
-        facts.set(Field::file_name, std::string_view(file_name_));
-        if (!file_extension_.empty()) facts.set(Field::file_extension, std::string_view(file_extension_));
-        facts.set(Field::file_size, file_size_);
-    }
+    if (has_file) set_file_facts(facts);
     for (const Phase phase : {Phase::payload, Phase::verdict})
         if (policy().has_rules(phase, protocol) &&
             !judge(phase, protocol, facts, fmt::format("{} ({})", policy::to_string(phase), direction)))
             return false;
-    for (const Field field : {Field::file_name, Field::file_extension, Field::file_size}) facts.clear(field);
+    clear_file_facts(facts);
     return true;
 }
 
@@ -237,7 +172,8 @@ void Explainer::dial(Protocol protocol, Facts& facts) {
         return;
     }
     const policy::ProtectHost protect({policy::interface_addresses(), own_listeners(loaded_.config)});
-    const bool is_from_configuration = protocol == Protocol::ftp && !loaded_.config.ftp.upstream.host.empty();
+    const bool is_from_configuration =
+        protocol == Protocol::smtp || (protocol == Protocol::ftp && !loaded_.config.ftp.upstream.host.empty());
     std::size_t refused = 0;
     std::optional<Verdict> why;
     const std::optional<Verdict> before = verdict_;
@@ -390,24 +326,11 @@ bool Explainer::explain_command(Facts& facts, std::string_view command) {
     return !is_refused();
 }
 
-void Explainer::explain_mail() {
-    Facts facts;
-    set_common_facts(facts, {});
-    facts.set(Field::network_protocol, std::string_view("smtp"));
-    if (!judge(Phase::connect, Protocol::smtp, facts, "connect")) return;
-    texts_.push_back(lower(options_.sender));
-    if (!options_.sender.empty()) facts.set(Field::smtp_mail_from, std::string_view(texts_.back()));
-    facts.set(Field::smtp_rcpt_to, std::string_view(recipient_));
-    if (!judge(Phase::request, Protocol::smtp, facts, "request")) return;
-    apply_default();
-}
-
 bool Explainer::run() {
     if (!read_options()) return false;
-    if (!recipient_.empty()) explain_mail();
+    if (!recipients_.empty()) explain_mail();
     else if (url_.scheme == "ftp") explain_ftp();
     else explain_http();
-    if (!recipient_.empty()) err_ << "sluice: this version does not carry SMTP: what the rules say holds for versions that do\n";
     if (!verdict_) verdict_ = Verdict{std::string(policy::to_string(policy().default_action())), "default", "", "request", "", {}};
     return true;
 }
@@ -456,15 +379,13 @@ void Explainer::print_json(std::ostream& out) const {
     if (!verdict_->phase.empty()) decision["phase"] = verdict_->phase;
     if (!verdict_->reason.empty()) decision["reason"] = verdict_->reason;
     if (!verdict_->place.file.empty()) decision["place"] = fmt::format("{}:{}", verdict_->place.file, verdict_->place.line);
-    out << json::serialize(json::object{{"url", recipient_.empty() ? full_ : options_.url},
+    out << json::serialize(json::object{{"url", recipients_.empty() ? full_ : options_.url},
                                         {"client", client_.to_string()},
                                         {"method", options_.method},
                                         {"phases", std::move(phases)},
                                         {"decision", std::move(decision)}})
         << "\n";
 }
-
-}  // namespace
 
 int run_explain(const CommandLine& line, std::ostream& out, std::ostream& err) {
     const Loaded loaded = load(line.config, nullptr);

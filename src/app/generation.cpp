@@ -77,4 +77,36 @@ ftp::Generation make_ftp_generation(const Config& config, const http::Generation
     return {std::move(settings), http.rules};
 }
 
+smtp::Generation make_smtp_generation(const Config& config, const http::Generation& http, const Tls& tls) {
+    auto settings = std::make_shared<smtp::Settings>();
+    static_cast<sessions::Settings&>(*settings) = *http.settings;
+    settings->protect_host = nullptr;  // what the configuration names is exempt, and nothing else is dialled
+    for (const SmtpConfig::Upstream& upstream : config.smtp.upstreams) {
+        smtp::UpstreamServer server;
+        server.kind = static_cast<smtp::UpstreamServer::Kind>(upstream.kind);
+        server.path = upstream.path;
+        if (upstream.path.empty()) server.host = upstream_authority(upstream);
+        server.port = upstream.port;
+        settings->upstreams.push_back(std::move(server));
+    }
+    settings->hostname = mail_hostname(config.smtp);
+    settings->domains = config.smtp.domains;
+    settings->relay_clients = config.smtp.relay_clients;
+    settings->max_message = config.smtp.max_message;
+    settings->max_recipients = config.smtp.max_recipients;
+    settings->client_tls = static_cast<smtp::ClientTls>(config.smtp.client_tls);
+    settings->upstream_tls = static_cast<smtp::UpstreamTls>(config.smtp.upstream_tls);
+    settings->auth_without_tls = config.smtp.auth_without_tls;
+    settings->bare_newline = static_cast<smtp::BareNewline>(config.smtp.bare_newline);
+    settings->bare_newline_clients = config.smtp.bare_newline_clients;
+    settings->adds_received = config.smtp.received;
+    settings->upstream_client = static_cast<smtp::UpstreamClient>(config.smtp.upstream_client);
+    settings->trusted = config.smtp.trusted;
+    settings->implicit_listeners = config.smtp.implicit_tls;
+    settings->own_tls = tls.smtp_own;
+    settings->own_has_certificate = !config.tls.certificate.empty();
+    settings->trust = tls.smtp_trust;
+    return {std::move(settings), http.rules};
+}
+
 }  // namespace sluice::app

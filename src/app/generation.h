@@ -7,6 +7,7 @@
 #include "audit/metrics.h"
 #include "sessions/ftp/settings.h"
 #include "sessions/http/settings.h"
+#include "sessions/smtp/settings.h"
 
 #include <memory>
 #include <string>
@@ -29,5 +30,8 @@ http::Generation make_generation(const Config& config, std::shared_ptr<const pol
 
 // Beside HTTP's, with which it shares what both have: clients, policy, inspection.
 ftp::Generation make_ftp_generation(const Config& config, const http::Generation& http, const Tls& tls);
+
+// Likewise.
+smtp::Generation make_smtp_generation(const Config& config, const http::Generation& http, const Tls& tls);
 
 }  // namespace sluice::app

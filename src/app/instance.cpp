@@ -115,10 +115,12 @@ bool Instance::bind() {
         const std::vector<IpPort>& addresses;
         std::vector<std::vector<net::ListenSocket>>* sockets;  // null: one each, for this thread
     };
-    const std::array<Wanted, 5> all{{{"http.listen", config_.http.listen, &http_sockets_},
+    const std::array<Wanted, 7> all{{{"http.listen", config_.http.listen, &http_sockets_},
                                      {"http.listen", config_.http.tls_listen, &http_sockets_},
                                      {"ftp.listen", config_.ftp.listen, &ftp_sockets_},
                                      {"ftp.implicit_tls", config_.ftp.implicit_tls, &ftp_sockets_},
+                                     {"smtp.listen", config_.smtp.listen, &smtp_sockets_},
+                                     {"smtp.implicit_tls", config_.smtp.implicit_tls, &smtp_sockets_},
                                      {"admin.listen", config_.admin.listen, nullptr}}};
     for (const Wanted& wanted : all)
         for (const IpPort& address : wanted.addresses)
@@ -242,6 +244,7 @@ bool Instance::start_workers() {
     surroundings_ = {new_via_name(), policy::interface_addresses()};
     const http::Generation generation = make_generation(config_, policy_, inspect_, tls_, surroundings_, metrics_);
     const ftp::Generation ftp_generation = make_ftp_generation(config_, generation, tls_);
+    const smtp::Generation smtp_generation = make_smtp_generation(config_, generation, tls_);
     for (std::size_t i = 0; i < workers; ++i) {
         net::Worker& worker = runtime_->worker(i);
         services_.push_back(std::make_unique<http::Service>(
@@ -252,6 +255,10 @@ bool Instance::start_workers() {
             ftp::Service::Parts{worker, rate_limits_, log_->lane(i), metrics_.worker(i), *inspection_, ftp_sessions_, *passwords_,
                                 interception_ ? &services_.back()->leaves() : nullptr},
             ftp_generation));
+        smtp_services_.push_back(std::make_unique<smtp::Service>(
+            smtp::Service::Parts{worker, rate_limits_, log_->lane(i), metrics_.worker(i), *inspection_, *passwords_,
+                                 interception_ ? &services_.back()->leaves() : nullptr},
+            smtp_generation));
         const auto listen = [&](net::ListenSocket& socket, net::Listener::Handler accept) {
             listeners_.push_back(std::make_unique<net::Listener>(
                 worker, std::move(socket), connection_limits_, std::move(accept), [shard = &metrics_.worker(i)](const Error& error) {
@@ -263,6 +270,8 @@ bool Instance::start_workers() {
             listen(sockets[i], [service = services_.back().get()](net::Accepted accepted) { service->accept(std::move(accepted)); });
         for (auto& sockets : ftp_sockets_)
             listen(sockets[i], [service = ftp_services_.back().get()](net::Accepted accepted) { service->accept(std::move(accepted)); });
+        for (auto& sockets : smtp_sockets_)
+            listen(sockets[i], [service = smtp_services_.back().get()](net::Accepted accepted) { service->accept(std::move(accepted)); });
     }
     runtime_->reload_name_files_if_changed();
     runtime_->start();
@@ -287,6 +296,10 @@ void Instance::announce() {
     for (const IpPort& address : config_.ftp.implicit_tls) say(fmt::format("ftp listens on {}, in TLS", address.to_string()));
     if (config_.ftp.is_on() && config_.ftp.client_tls != ClientTls::off && !tls_.ftp_own)
         spdlog::info("FTP clients are offered no TLS: there is neither tls.certificate nor a CA (`sluice ca init`)");
+    for (const IpPort& address : config_.smtp.listen) say(fmt::format("smtp listens on {}", address.to_string()));
+    for (const IpPort& address : config_.smtp.implicit_tls) say(fmt::format("smtp listens on {}, in TLS", address.to_string()));
+    if (config_.smtp.is_on() && config_.smtp.client_tls != ClientTls::off && !tls_.smtp_own)
+        spdlog::info("SMTP clients are offered no TLS: there is neither tls.certificate nor a CA (`sluice ca init`)");
     for (const IpPort& address : config_.admin.listen) say(fmt::format("admin listens on {}", address.to_string()));
     is_ready_ = true;
     publish_gauges();
@@ -360,13 +373,15 @@ bool Instance::on_command(const std::string& command, ControlSocket::Answer answ
 boost::json::object Instance::status() const {
     const audit::MetricsSnapshot numbers = metrics_.snapshot();
     const audit::Log::Counters events = log_->counters();
-    boost::json::array files, http, ftp, admin;
+    boost::json::array files, http, ftp, smtp, admin;
     for (const auto& file : config_.files) files.emplace_back(file.string());
     if (files.empty()) files.emplace_back("(embedded default)");
     for (const IpPort& address : config_.http.listen) http.emplace_back(address.to_string());
     for (const IpPort& address : config_.http.tls_listen) http.emplace_back("https://" + address.to_string());
     for (const IpPort& address : config_.ftp.listen) ftp.emplace_back(address.to_string());
     for (const IpPort& address : config_.ftp.implicit_tls) ftp.emplace_back("ftps://" + address.to_string());
+    for (const IpPort& address : config_.smtp.listen) smtp.emplace_back(address.to_string());
+    for (const IpPort& address : config_.smtp.implicit_tls) smtp.emplace_back("smtps://" + address.to_string());
     for (const IpPort& address : config_.admin.listen) admin.emplace_back(address.to_string());
     boost::json::object lists;
     for (std::size_t i = 0; i < policy_->lists().size(); ++i) {
@@ -388,6 +403,7 @@ boost::json::object Instance::status() const {
         {"config", std::move(files)},
         {"http", std::move(http)},
         {"ftp", std::move(ftp)},
+        {"smtp", std::move(smtp)},
         {"admin", std::move(admin)},
         {"workers", runtime_->size()},
         {"client_connections", connection_limits_.total()},

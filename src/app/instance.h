@@ -16,6 +16,7 @@
 #include "net/runtime.h"
 #include "policy/rate_limits.h"
 #include "sessions/ftp/service.h"
+#include "sessions/smtp/service.h"
 #include "sessions/http/interception.h"
 #include "sessions/http/service.h"
 
@@ -102,6 +103,7 @@ private:
     std::vector<net::ListenSocket> admin_sockets_;
     std::vector<std::vector<net::ListenSocket>> http_sockets_;  // by address, then by worker
     std::vector<std::vector<net::ListenSocket>> ftp_sockets_;
+    std::vector<std::vector<net::ListenSocket>> smtp_sockets_;
 
     // Destroyed from the last to the first.
     audit::Metrics metrics_;
@@ -117,7 +119,8 @@ private:
     std::unique_ptr<http::Interception> interception_;  // null: there is no CA. Its thread ends before the workers that it tells go
     std::unique_ptr<inspect::ScannerPool> scanners_;  // goes before the workers do, and after their loops have ended
     std::vector<std::unique_ptr<http::Service>> services_;  // by worker
-    std::vector<std::unique_ptr<ftp::Service>> ftp_services_;  // likewise; they have the former's leaves
+    std::vector<std::unique_ptr<ftp::Service>> ftp_services_;  // likewise; they have the former's leaves, as have the next
+    std::vector<std::unique_ptr<smtp::Service>> smtp_services_;
     std::vector<std::unique_ptr<net::Listener>> listeners_;  // several a worker
 
     std::thread reloader_;

@@ -147,9 +147,11 @@ std::string Instance::apply(Loaded& loaded) {
 void Instance::use_generation() {
     const http::Generation generation = make_generation(config_, policy_, inspect_, tls_, surroundings_, metrics_);
     const ftp::Generation ftp_generation = make_ftp_generation(config_, generation, tls_);
-    runtime_->post_to_all([this, generation, ftp_generation](net::Worker& worker) {
+    const smtp::Generation smtp_generation = make_smtp_generation(config_, generation, tls_);
+    runtime_->post_to_all([this, generation, ftp_generation, smtp_generation](net::Worker& worker) {
         services_[worker.index()]->replace(generation);
         ftp_services_[worker.index()]->replace(ftp_generation);
+        smtp_services_[worker.index()]->replace(smtp_generation);
     });
 }
 
@@ -199,6 +201,7 @@ void Instance::drain() {
     runtime_->post_to_all([this](net::Worker& worker) {
         services_[worker.index()]->drain();
         ftp_services_[worker.index()]->drain();
+        smtp_services_[worker.index()]->drain();
     });
     wait_for_drain();
 }
@@ -235,6 +238,7 @@ void Instance::finish() {
         std::_Exit(0);
     }
     listeners_.clear();
+    smtp_services_.clear();
     ftp_services_.clear();
     services_.clear();
     // Calls that are still running tell a worker when they are over. A scanner elsewhere may take its time, which nobody waits for any more.

@@ -14,34 +14,54 @@ namespace {
 
 using Fault = std::function<void(std::string)>;
 
-// What FTP's clients are offered, and by whom its servers are believed. ALPN has no word that FTP's servers know, so none is offered.
-void load_ftp(const Config& config, Tls& tls, const Fault& fault) {
-    if (!config.ftp.is_on()) return;
+// What a protocol that begins in the clear says of TLS; its section is named as it is.
+struct Wanted {
+    std::string protocol;
+    bool is_on;
+    bool has_implicit;  // listeners that start in TLS, whatever is offered on others
+    ClientTls client_tls;
+    bool speaks_to_servers;  // in TLS
+};
+
+// What the protocol's clients are offered, and by whom its servers are believed. ALPN has no word that these servers know, so none is offered.
+void load_gateway(const Config& config, const Wanted& wanted, std::shared_ptr<const net::tls::Acceptor>& own,
+                  std::shared_ptr<const net::tls::Trust>& trust, const Fault& fault) {
+    if (!wanted.is_on) return;
     const bool has_identity = !config.tls.certificate.empty() || has_authority(config);
-    if (!has_identity && !config.ftp.implicit_tls.empty())
-        return fault("ftp.implicit_tls: needs tls.certificate and tls.key, or a CA (`sluice ca init`)");
-    if (!has_identity && config.ftp.client_tls == ClientTls::require)
-        return fault("ftp.client_tls: TLS cannot be required without tls.certificate and tls.key, or a CA (`sluice ca init`)");
-    // An implicit listener is one whatever AUTH does.
-    if (has_identity && (config.ftp.client_tls != ClientTls::off || !config.ftp.implicit_tls.empty())) {
-        auto own =
-            net::tls::Acceptor::make({.protocol = "ftp", .certificate = config.tls.certificate, .key = config.tls.key, .client_roots = {}});
-        if (!own) return fault("tls: " + own.error());
-        tls.ftp_own = std::move(*own);
+    if (!has_identity && wanted.has_implicit)
+        return fault(wanted.protocol + ".implicit_tls: needs tls.certificate and tls.key, or a CA (`sluice ca init`)");
+    if (!has_identity && wanted.client_tls == ClientTls::require)
+        return fault(wanted.protocol +
+                     ".client_tls: TLS cannot be required without tls.certificate and tls.key, or a CA (`sluice ca init`)");
+    if (has_identity && (wanted.client_tls != ClientTls::off || wanted.has_implicit)) {
+        auto made = net::tls::Acceptor::make(
+            {.protocol = wanted.protocol, .certificate = config.tls.certificate, .key = config.tls.key, .client_roots = {}});
+        if (!made) return fault("tls: " + made.error());
+        own = std::move(*made);
     }
-    if (config.ftp.upstream_tls == UpstreamTls::off) return;
-    auto trust =
+    if (!wanted.speaks_to_servers) return;
+    auto loaded =
         net::tls::Trust::load({.extra_roots = config.tls.upstream_ca, .certificates = config.tls.client_certificates, .protocol = ""});
-    if (!trust) return fault("tls: " + trust.error());
-    tls.ftp_trust = std::move(*trust);
+    if (!loaded) return fault("tls: " + loaded.error());
+    trust = std::move(*loaded);
 }
+
+Wanted wanted_of(const FtpConfig& ftp) {
+    return {"ftp", ftp.is_on(), !ftp.implicit_tls.empty(), ftp.client_tls, ftp.upstream_tls != UpstreamTls::off};
+}
+
+Wanted wanted_of(const SmtpConfig& smtp) {
+    const bool has_smtps = std::ranges::find(smtp.upstreams, UpstreamKind::smtps, &SmtpConfig::Upstream::kind) != smtp.upstreams.end();
+    return {"smtp", smtp.is_on(), !smtp.implicit_tls.empty(), smtp.client_tls, smtp.upstream_tls != UpstreamTls::off || has_smtps};
+}
+
+bool must_have_identity(const Wanted& wanted) { return wanted.is_on && (wanted.has_implicit || wanted.client_tls == ClientTls::require); }
 
 }  // namespace
 
 bool needs_authority(const Config& config, const Tls& tls) {
-    const FtpConfig& ftp = config.ftp;
-    const bool ftp_does = ftp.is_on() && (!ftp.implicit_tls.empty() || ftp.client_tls == ClientTls::require);
-    return tls.trust || ((tls.own || ftp_does) && config.tls.certificate.empty());
+    const bool gateway_does = must_have_identity(wanted_of(config.ftp)) || must_have_identity(wanted_of(config.smtp));
+    return tls.trust || ((tls.own || gateway_does) && config.tls.certificate.empty());
 }
 
 Tls load_tls(const Config& config, const policy::Policy& policy, Diagnostics& faults) {
@@ -62,7 +82,8 @@ Tls load_tls(const Config& config, const policy::Policy& policy, Diagnostics& fa
         if (!own) return fault("tls: " + own.error());
         tls.own = std::move(*own);
     }
-    load_ftp(config, tls, fault);
+    load_gateway(config, wanted_of(config.ftp), tls.ftp_own, tls.ftp_trust, fault);
+    load_gateway(config, wanted_of(config.smtp), tls.smtp_own, tls.smtp_trust, fault);
     const auto rule = std::ranges::find(policy.all_rules(), policy::Action::intercept, &policy::Rule::action);
     if (!config.tls.intercept && rule == policy.all_rules().end()) return tls;
     if (!has_authority(config))

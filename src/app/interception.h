@@ -19,6 +19,8 @@ struct Tls {
     std::shared_ptr<const net::tls::Acceptor> own;       // of our own listeners; null where none is in TLS
     std::shared_ptr<const net::tls::Trust> ftp_trust;  // by whom FTP servers are believed; null where they are spoken with in the clear
     std::shared_ptr<const net::tls::Acceptor> ftp_own;  // what FTP clients are offered; null: nothing
+    std::shared_ptr<const net::tls::Trust> smtp_trust;  // the same two of SMTP
+    std::shared_ptr<const net::tls::Acceptor> smtp_own;
 };
 
 // Whether leaves are wanted.

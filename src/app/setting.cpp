@@ -48,9 +48,9 @@ policy::Text text_of(const SourceFile& file, const toml::node& node, std::string
 
 policy::Text Setting::as_text(const std::string& value) const { return text_of(file_, node_, value); }
 
-Place Setting::place() const {
+Given Setting::place() const {
     const auto at = key_.source().begin;
-    return {file_.name, at.line, at.column};
+    return {{file_.name, at.line, at.column}, file_.line(at.line)};
 }
 
 void Setting::fault(std::string message) { fault_at(node_, std::move(message)); }

@@ -31,13 +31,17 @@ struct SourceFile : SourceText {
     std::filesystem::path folder;                         // what relative paths are relative to
 };
 
+// Where a key was given.
+struct Given : Place {
+    std::string source_line;
+};
+
 // What one reading of the configuration, over all its files, gathers.
 struct Reading {
     Diagnostics& faults;
-    std::map<std::string, Place, std::less<>> given;      // key path -> where: a key given twice is a fault
+    std::map<std::string, Given, std::less<>> given;      // key path -> where: a key given twice is a fault
     // Of [inspect] engines: whether each can be used only the whole says.
     std::vector<policy::Text> engines{};
-    bool without_effect = false;                          // the current section held something that this version does not do
 
     void fault(const SourceFile& file, const toml::source_position& at, std::string message,
                Diagnostic::Severity severity = Diagnostic::Severity::error);
@@ -80,12 +84,11 @@ public:
     std::optional<std::vector<std::filesystem::path>> files();
 
     policy::Text as_text(const std::string& value) const;  // with the place of its first character in the file
-    Place place() const;  // of the key
+    Given place() const;  // of the key
 
     void fault(std::string message);  // at the value
     void fault_at(const toml::node& part, std::string message);
     void fault_at_key(std::string message);
-    void has_no_effect() { reading_.without_effect = true; }
 
 private:
     Reading& reading_;

@@ -34,6 +34,33 @@ std::string_view to_string(Action action);
 // What lasts longer than a minute writes `start` then, and `end` when it is over; everything else writes one `whole`.
 enum class Stage : std::uint8_t { whole, start, end };
 
+// A part of a mail message that has a name, or is no text; or any in which something was found.
+struct Attachment {
+    std::string_view name;
+    std::string_view extension;
+    std::string_view mime_type;  // sniffed
+    std::uint64_t size = 0;
+    std::string_view sha256;
+    std::string_view verdict;
+    std::string_view threat;
+    std::string_view engine;
+    std::string_view reason;
+};
+
+// A mail message, or a session of SMTP that was refused.
+struct MailEvent {
+    std::string_view helo;
+    std::optional<std::string_view> mail_from;  // empty: the null path; none: no MAIL was said
+    std::span<const std::string_view> recipients;  // that were taken
+    std::uint16_t reply = 0;  // the last that the client got
+    std::span<const std::string_view> from;  // of the header
+    std::span<const std::string_view> to;
+    std::string_view subject;
+    std::string_view message_id;
+    std::span<const std::string_view> ambiguities;
+    std::span<const Attachment> attachments;
+};
+
 struct Event {
     EventId id{};
     std::int64_t start_ns = 0;  // Unix time
@@ -81,6 +108,8 @@ struct Event {
     std::string_view ftp_command;  // written with what follows for FTP alone
     std::string_view ftp_argument;  // never a password
     std::uint16_t ftp_reply = 0;  // the last that the client got
+
+    const MailEvent* mail = nullptr;  // of SMTP alone
 
     std::string_view tls_server_name;  // of the ClientHello
     std::string_view tls_ja4;

@@ -13,7 +13,8 @@ namespace sluice::audit {
 namespace {
 
 // More than all keys, numbers, addresses, times and fixed words of one line together.
-constexpr std::size_t fixed_size = 2880;
+constexpr std::size_t fixed_size = 3200;
+constexpr std::size_t attachment_keys = 256;  // all keys and the number of one
 constexpr std::string_view ellipsis = "\xe2\x80\xa6";
 constexpr std::int64_t nanoseconds = 1'000'000'000;
 
@@ -151,10 +152,11 @@ bool was_denied(Action action) {
     return action != Action::allowed && action != Action::tunnelled && action != Action::failed && action != Action::aborted;
 }
 
-// event.kind, category, type, outcome and action. A connection without a request, and a tunnel, are the network's; a request is the web's; a command of FTP is about a file.
+// event.kind, category, type, outcome and action. A connection without a request, and a tunnel, are the network's; a request is the web's; a command of FTP is about a file; a message is mail.
 void write_what(Line& line, const Event& event) {
     const bool network = event.method.empty() || event.action == Action::tunnelled || event.method == "CONNECT";
     if (!event.ftp_command.empty()) line.raw(R"(,"event.kind":"event","event.category":["file","network"],"event.type":["access")");
+    else if (event.mail && event.mail->mail_from) line.raw(R"(,"event.kind":"event","event.category":["email","network"],"event.type":["info")");
     else
         line.raw(network ? R"(,"event.kind":"event","event.category":["network"],"event.type":["connection")"
                          : R"(,"event.kind":"event","event.category":["web"],"event.type":["access")");
@@ -222,6 +224,42 @@ void write_ftp(Line& line, const Event& event) {
     line.text(R"(,"ftp.command":)", event.ftp_command);
     line.text(R"(,"ftp.argument":)", event.ftp_argument);
     line.known_number(R"(,"ftp.reply":)", event.ftp_reply);
+}
+
+void write_attachment(Line& line, const Attachment& attachment) {
+    line.number(R"({"file.size":)", attachment.size);
+    line.text(R"(,"file.name":)", attachment.name);
+    line.text(R"(,"file.extension":)", attachment.extension);
+    line.text(R"(,"file.mime_type":)", attachment.mime_type);
+    line.text(R"(,"file.hash.sha256":)", attachment.sha256);
+    line.text(R"(,"scan.verdict":)", attachment.verdict);
+    line.text(R"(,"scan.threat":)", attachment.threat);
+    line.text(R"(,"scan.engine":)", attachment.engine);
+    line.text(R"(,"scan.reason":)", attachment.reason);
+    line.raw("}");
+}
+
+void write_mail(Line& line, const MailEvent& mail) {
+    line.text(R"(,"smtp.helo":)", mail.helo);
+    if (mail.mail_from && mail.mail_from->empty()) line.raw(R"(,"smtp.mail_from":"")");
+    else if (mail.mail_from) line.text(R"(,"smtp.mail_from":)", *mail.mail_from);
+    line.texts(R"(,"smtp.rcpt_to":)", mail.recipients);
+    line.known_number(R"(,"smtp.reply":)", mail.reply);
+    line.texts(R"(,"email.from.address":)", mail.from);
+    line.texts(R"(,"email.to.address":)", mail.to);
+    line.text(R"(,"email.subject":)", mail.subject);
+    line.text(R"(,"email.message_id":)", mail.message_id);
+    if (!mail.ambiguities.empty()) line.raw(R"(,"email.ambiguous":true)");
+    line.texts(R"(,"email.ambiguities":)", mail.ambiguities);
+    if (mail.attachments.empty()) return;
+    line.raw(R"(,"email.attachments":)");
+    std::string_view separator = "[";
+    for (const Attachment& attachment : mail.attachments) {
+        line.raw(separator);
+        write_attachment(line, attachment);
+        separator = ",";
+    }
+    line.raw("]");
 }
 
 void write_tls(Line& line, const Event& event) {
@@ -325,6 +363,17 @@ std::size_t EventEncoder::bound(const Event& event) const {
     for (const std::string_view text : event.shadow_rules) add(text);
     for (const std::string_view text : event.tags) add(text);
     for (const std::string_view text : event.scan_match) add(text);
+    if (event.mail) {
+        const MailEvent& mail = *event.mail;
+        for (const std::string_view text : {mail.helo, mail.mail_from.value_or(""), mail.subject, mail.message_id}) add(text);
+        for (const auto texts_of : {mail.recipients, mail.from, mail.to, mail.ambiguities})
+            for (const std::string_view text : texts_of) add(text);
+        for (const Attachment& each : mail.attachments) {
+            for (const std::string_view text : {each.name, each.extension, each.mime_type, each.sha256, each.verdict, each.threat, each.engine, each.reason})
+                add(text);
+            texts += attachment_keys;
+        }
+    }
     // The composed url.full repeats what is counted above; and what stands for a hidden value may be longer than it: 11 bytes for the 3
     // of "k=&".
     if (event.url_full.empty()) texts += std::min(event.url_scheme.size() + event.domain.size() + event.path.size() + 16, text_limit_);
@@ -366,6 +415,7 @@ char* EventEncoder::encode(const Event& event, const Redaction& redaction, char*
     write_url(line, event);
     write_http(line, event);
     write_ftp(line, event);
+    if (event.mail) write_mail(line, *event.mail);
     write_tls(line, event);
     write_payload(line, event);
     line.known_number(R"(,"timing.policy":)", event.policy_ns);

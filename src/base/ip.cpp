@@ -3,6 +3,7 @@
 
 #include "base/text.h"
 
+#include <algorithm>
 #include <arpa/inet.h>
 #include <netinet/in.h>
 
@@ -58,6 +59,11 @@ std::optional<IpAddress> IpAddress::from_sockaddr(const sockaddr* address) {
 
 std::uint32_t IpAddress::to_v4() const {
     return (std::uint32_t{bytes_[0]} << 24) | (std::uint32_t{bytes_[1]} << 16) | (std::uint32_t{bytes_[2]} << 8) | bytes_[3];
+}
+
+bool IpAddress::is_loopback() const {
+    if (is_v4()) return bytes_[0] == 127;
+    return bytes_[15] == 1 && std::all_of(bytes_.begin(), bytes_.end() - 1, [](std::uint8_t octet) { return octet == 0; });
 }
 
 IpAddress IpAddress::unmapped() const {

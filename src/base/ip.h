@@ -29,6 +29,7 @@ public:
     // Network order; the first 4 bytes for IPv4.
     const std::array<std::uint8_t, 16>& bytes() const { return bytes_; }
     std::uint32_t to_v4() const;
+    bool is_loopback() const;                              // 127.0.0.0/8, ::1
     IpAddress unmapped() const;                            // ::ffff:a.b.c.d becomes a.b.c.d
     std::string to_string() const;                         // RFC 5952
     // Writes without allocating; returns the length. `out` holds at least 46 bytes.

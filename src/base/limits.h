@@ -136,6 +136,7 @@ struct Limits {
     std::size_t smtp_auth_line = 12'288;  // of AUTH and what follows it (RFC 4954 4.3)
     std::size_t smtp_reply_line = 4 * 1024;  // of one line of a server's reply
     std::size_t smtp_reply = 64 * 1024;  // all lines of one reply
+    std::uint64_t smtp_swallowed = 4ULL * 1024 * 1024 * 1024;  // of a chunk that is refused, read to its end; beyond, the session ends
     std::size_t smtp_bad_commands = 20;  // that were refused in one session; then 421
     std::size_t smtp_failed_logins = 3;  // in one session
     Duration smtp_failed_login{3'000};  // before a bad password is answered
@@ -155,6 +156,7 @@ struct Limits {
     std::size_t mail_parts = 1'000;  // of a message, all levels together
     std::size_t mail_text = 4 * 1024;  // octets of a subject or a name that are kept
     std::size_t mail_addresses = 256;  // of a head that are kept
+    std::size_t mail_parameters = 256;  // of one field; names in pieces (RFC 2231) take many
     std::size_t mail_ambiguous_parts = 4'000;  // of all readings of a message together
 
     // Forms (RFC 7578).

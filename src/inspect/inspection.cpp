@@ -26,6 +26,7 @@ void Inspection::begin(const Setup& setup, const Declared& declared) {
     partial_ = declared.partial;
     has_network_lines_ = declared.has_network_lines;
     max_size_ = setup.max_size;
+    is_hashing_ = setup.wants_sha256 || declared.wants_sha256;
     outcome_ = setup.patterns || setup.wants_sha256 ? Outcome::clean() : Outcome{};
     if (!declared.coding.empty()) {
         auto codings = parse_content_encoding(declared.coding, setup.limits);
@@ -42,7 +43,6 @@ void Inspection::begin(const Setup& setup, const Declared& declared) {
         open(raw_);
         if (decoder_ || has_network_lines_) open(decoded_);
     }
-    is_hashing_ = setup.wants_sha256;
     if (is_hashing_ && !hash_) hash_.emplace();
 }
 

@@ -31,6 +31,7 @@ struct Declared {
     bool partial = false;  // a range of something larger
     // Lines end with CRLF on the way and with LF for some receivers (FTP's type A): signatures are looked for in both forms.
     bool has_network_lines = false;
+    bool wants_sha256 = false;  // the record has it, whether a rule reads it or not
 };
 
 // What a worker's payloads share.

@@ -26,6 +26,7 @@ void Payload::begin(std::shared_ptr<const Setup> setup, const Declared& declared
     setup_ = std::move(setup);
     coding_.assign(declared.has_network_lines ? network_lines : declared.coding);
     is_partial_ = declared.partial;
+    wants_sha256_ = setup_->wants_sha256 || declared.wants_sha256;
     inspection_.begin(*setup_, declared);
 }
 

@@ -185,6 +185,7 @@ private:
     bool asked_cache_ = false;
     Verdict judged_ = Verdict::clean;  // the worst that was judged before the end
     bool is_partial_ = false;
+    bool wants_sha256_ = false;
     std::string coding_;
     std::uint64_t size_ = 0;
     std::chrono::steady_clock::time_point ended_at_{};

@@ -198,7 +198,7 @@ std::optional<VerdictCache::Key> Payload::cache_key() {
     text.add(setup_->yara_generation);
     std::uint64_t flags = 0;
     for (const bool flag : {scans, examination_.engines.has(Engine::signatures), examination_.engines.has(Engine::yara),
-                            examination_.engines.has(Engine::clamav), examination_.engines.has(Engine::icap), setup_->wants_sha256,
+                            examination_.engines.has(Engine::clamav), examination_.engines.has(Engine::icap), wants_sha256_,
                             setup_->wants_members, is_partial_, whole_, examination_.hides_parts})
         flags = flags << 1U | (flag ? 1U : 0U);
     text.add(flags);

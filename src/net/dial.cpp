@@ -9,20 +9,10 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <cerrno>
 
 namespace sluice::net {
-
-namespace {
-
-bool is_loopback(const IpAddress& address) {
-    if (address.is_v4()) return address.bytes()[0] == 127;
-    for (std::size_t i = 0; i < 15; ++i)
-        if (address.bytes()[i] != 0) return false;
-    return address.bytes()[15] == 1;
-}
-
-}  // namespace
 
 // Several attempts and who waits for them. Attempts that lost outlive the call, until they noticed.
 class Dialler {
@@ -88,7 +78,7 @@ private:
             if (error != 0) co_return std::unexpected(error_from_errno(error, Side::server, "cannot connect"));
         }
         // A socket of this host can be given the very port that it connects to, and then talks to itself.
-        if (is_loopback(stream->peer().address) && stream->local() == stream->peer())
+        if (stream->peer().address.is_loopback() && stream->local() == stream->peer())
             co_return fail(Errc::refused, Side::server, "cannot connect", ECONNREFUSED);
         co_return stream;
     }
@@ -122,6 +112,19 @@ Task<Result<Dialled>> dial(Worker& worker, std::span<const IpPort> addresses, co
     if (race->winner) co_return Dialled{std::move(race->winner), race->winner_address, Worker::now() - begin};
     if (race->running != 0) co_return fail(Errc::timed_out, Side::server, "cannot connect: time is up");
     co_return std::unexpected(race->last);
+}
+
+// A connection to a local socket is there at once, or its listener's backlog is full.
+Task<Result<std::unique_ptr<TcpStream>>> dial_local(Worker& worker, std::string path, const Limits&) {
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    if (path.size() >= sizeof address.sun_path) co_return fail(Errc::unreachable, Side::self, "the socket's path is too long");
+    path.copy(address.sun_path, path.size());
+    const int descriptor = ::socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (descriptor < 0) co_return std::unexpected(error_from_errno(errno, Side::self, "no socket"));
+    auto stream = std::make_unique<TcpStream>(worker, descriptor, Side::server, IpPort{});
+    if (::connect(descriptor, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0) co_return stream;
+    co_return std::unexpected(error_from_errno(errno == EAGAIN ? ECONNREFUSED : errno, Side::server, "cannot connect"));
 }
 
 }  // namespace sluice::net

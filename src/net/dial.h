@@ -10,6 +10,7 @@
 #include <chrono>
 #include <memory>
 #include <span>
+#include <string>
 
 namespace sluice::net {
 
@@ -23,5 +24,8 @@ struct Dialled {
 // each at most connect_attempt, all at most connect. The first to connect wins, the others are closed. Errors, of the server's side: that of the last attempt that failed (refused,
 // unreachable, timed_out, …); overloaded, our side: no descriptor or port was left. `addresses` must live until it ends.
 Task<Result<Dialled>> dial(Worker& worker, std::span<const IpPort> addresses, const Limits& limits);
+
+// A socket of this machine, by its path; its peer is 0.0.0.0:0. Errors as above.
+Task<Result<std::unique_ptr<TcpStream>>> dial_local(Worker& worker, std::string path, const Limits& limits);
 
 }  // namespace sluice::net

@@ -3,6 +3,8 @@
 
 #include "base/text.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <array>
 #include <cstdint>
@@ -153,12 +155,39 @@ Outcome parse_v2(std::string_view bytes) {
     return out;
 }
 
+void append_address(std::string& out, const IpAddress& address, bool is_mapped) {
+    const std::string_view octets(reinterpret_cast<const char*>(address.bytes().data()), address.is_v4() ? 4 : 16);
+    if (is_mapped && address.is_v4()) out.append(std::string_view("\0\0\0\0\0\0\0\0\0\0\xff\xff", 12));
+    out += octets;
+}
+
 }  // namespace
 
 Outcome parse_proxy_header(std::string_view bytes) {
     if (is_start_of(bytes, v1_start)) return bytes.size() < v1_start.size() ? Outcome(std::nullopt) : parse_v1(bytes);
     if (is_start_of(bytes, v2_signature)) return bytes.size() < v2_signature.size() ? Outcome(std::nullopt) : parse_v2(bytes);
     return malformed("no PROXY header");
+}
+
+std::string encode_proxy_v1(const IpPort& source, const IpPort& destination) {
+    if (source.address.is_v4() != destination.address.is_v4()) return "PROXY UNKNOWN\r\n";
+    return fmt::format("PROXY {} {} {} {} {}\r\n", source.address.is_v4() ? "TCP4" : "TCP6", source.address.to_string(),
+                       destination.address.to_string(), source.port, destination.port);
+}
+
+std::string encode_proxy_v2(const IpPort& source, const IpPort& destination) {
+    const bool is_v4 = source.address.is_v4() && destination.address.is_v4();
+    std::string out(v2_signature);
+    out += '\x21';  // version 2, PROXY
+    out += is_v4 ? '\x11' : '\x21';
+    out += '\0';
+    out += static_cast<char>(is_v4 ? 12 : 36);
+    for (const IpPort* end : {&source, &destination}) append_address(out, end->address, !is_v4);
+    for (const IpPort* end : {&source, &destination}) {
+        out += static_cast<char>(end->port >> 8);
+        out += static_cast<char>(end->port & 0xff);
+    }
+    return out;
 }
 
 }  // namespace sluice::net

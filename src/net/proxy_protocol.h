@@ -7,6 +7,7 @@
 
 #include <cstddef>
 #include <optional>
+#include <string>
 #include <string_view>
 
 namespace sluice::net {
@@ -24,5 +25,9 @@ inline constexpr std::size_t proxy_v2_longest = 4096;    // with all TLVs
 // `bytes`: all that came so far, from the connection's first byte. nullopt: more is needed. An error (malformed, too_large; the client's
 // side) is known as soon as the bytes leave no other way. A CRC32C TLV is checked; other TLVs are passed over.
 Result<std::optional<ProxyHeader>> parse_proxy_header(std::string_view bytes);
+
+// And as its sender, for a server that trusts us: who the client is, and where it came in.
+std::string encode_proxy_v1(const IpPort& source, const IpPort& destination);
+std::string encode_proxy_v2(const IpPort& source, const IpPort& destination);
 
 }  // namespace sluice::net

@@ -65,7 +65,7 @@ constexpr std::array<FieldInfo, field_count> table{{
     {Field::file_name, "file.name", Type::string, everywhere(payload)},
     {Field::file_extension, "file.extension", Type::string, everywhere(payload), false, true},
     {Field::file_mime_type, "file.mime_type", Type::string, everywhere(payload), false, true},
-    {Field::file_size, "file.size", Type::size, everywhere(payload)},
+    {Field::file_size, "file.size", Type::size, {payload, payload, verdict}},
     {Field::file_sha256, "file.hash.sha256", Type::string, everywhere(verdict), false, true},
     {Field::email_from, "email.from.address", Type::string, smtp(payload), true, true},
     {Field::email_to, "email.to.address", Type::string, smtp(payload), true, true},
@@ -78,7 +78,7 @@ constexpr std::array<FieldInfo, field_count> table{{
     {Field::ftp_reply, "ftp.reply", Type::integer, ftp(response)},
     {Field::smtp_helo, "smtp.helo", Type::string, smtp(named)},
     {Field::smtp_mail_from, "smtp.mail_from", Type::string, smtp(request), false, true},
-    {Field::smtp_rcpt_to, "smtp.rcpt_to", Type::string, smtp(request), true, true},
+    {Field::smtp_rcpt_to, "smtp.rcpt_to", Type::string, smtp(recipient), true, true},
     {Field::smtp_reply, "smtp.reply", Type::integer, smtp(response)},
     {Field::payload_direction, "payload.direction", Type::string, everywhere(payload), false, true},
     {Field::scan_verdict, "scan.verdict", Type::string, everywhere(verdict), false, true},
@@ -106,9 +106,34 @@ constexpr std::array<std::string_view, phase_count> phase_names{"connect", "tls"
 
 }  // namespace
 
-Phase phase_of(Moment moment) { return moment <= named ? Phase::connect : static_cast<Phase>(static_cast<int>(moment) - 1); }
+Phase phase_of(Moment moment) {
+    switch (moment) {
+        case accept:
+        case named: return Phase::connect;
+        case tls: return Phase::tls;
+        case request:
+        case recipient: return Phase::request;
+        case dial: return Phase::dial;
+        case response: return Phase::response;
+        case payload: return Phase::payload;
+        case verdict:
+        case never: return Phase::verdict;
+    }
+    return Phase::verdict;
+}
 
-Moment moment_of(Phase phase) { return static_cast<Moment>(static_cast<int>(phase) + 1); }
+Moment moment_of(Phase phase) {
+    switch (phase) {
+        case Phase::connect: return named;
+        case Phase::tls: return tls;
+        case Phase::request: return request;
+        case Phase::dial: return dial;
+        case Phase::response: return response;
+        case Phase::payload: return payload;
+        case Phase::verdict: return verdict;
+    }
+    return never;
+}
 
 bool comes_before(Protocol protocol, Moment a, Moment b) {
     const auto order = [&](Moment moment) {

@@ -95,12 +95,12 @@ enum class Field : std::uint8_t {
 };
 inline constexpr std::size_t field_count = static_cast<std::size_t>(Field::timing_scan) + 1;
 
-// When a value is known, finer than a phase: `connect` occurs twice. `accept`: a client is there. `named`: who it wants is known too – the
+// When a value is known, finer than a phase. `connect` occurs twice. `accept`: a client is there. `named`: who it wants is known too – the
 // name and port of a CONNECT, the server and user of FTP's USER, SMTP's HELO. A plain HTTP request is named by its head: what is known at
-// `named` is known to it in phase `request`.
-enum class Moment : std::uint8_t { accept, named, tls, request, dial, response, payload, verdict, never };
+// `named` is known to it in phase `request`. SMTP's `request` occurs for the sender, and as `recipient` for each recipient.
+enum class Moment : std::uint8_t { accept, named, tls, request, recipient, dial, response, payload, verdict, never };
 Phase phase_of(Moment moment);                           // not for `never`
-Moment moment_of(Phase phase);                           // the last one of the phase
+Moment moment_of(Phase phase);  // `named` of connect, `request` of request: what a rule waits for that is moved there
 // Whether, in the walk of `protocol`, `a` comes before `b` (FTP dials at USER, before there is a command; SMTP before `request` too).
 bool comes_before(Protocol protocol, Moment a, Moment b);
 
@@ -109,18 +109,18 @@ enum class Direction : std::uint8_t { either, upload, download };
 
 struct FieldInfo {
     Field field;
-    std::string_view name;                               // "client.ip"; for headers without the bracket: "http.request.headers"
+    std::string_view name;  // "client.ip"; for headers without the bracket: "http.request.headers"
     Type type;
-    std::array<Moment, protocol_count> known;            // by Protocol; `never`: the protocol does not have it
-    bool many = false;                                   // may have several values
-    bool lower_case = false;                             // values are always lower case: literals are made so
-    bool in_connect = true;                              // may be known for a CONNECT, which has no path
+    std::array<Moment, protocol_count> known;  // by Protocol; `never`: the protocol does not have it
+    bool many = false;  // may have several values
+    bool lower_case = false;  // values are always lower case: literals are made so
+    bool in_connect = true;  // may be known for a CONNECT, which has no path
     Direction direction = Direction::either;
 
     Moment known_in(Protocol protocol) const { return known[static_cast<std::size_t>(protocol)]; }
 };
 
-std::span<const FieldInfo> fields();                     // in the order of Field
+std::span<const FieldInfo> fields();  // in the order of Field
 const FieldInfo& info(Field field);
 std::optional<Field> find_field(std::string_view name);
 // The name in the log of something that no rule can read ("event.action"); so that its use gets a better message than "unknown".

@@ -11,20 +11,20 @@ namespace {
 
 using enum Moment;
 
-// The protocols that this version carries.
-constexpr std::array carried{Protocol::http, Protocol::ftp};
+constexpr std::array protocols{Protocol::http, Protocol::ftp, Protocol::smtp};
+static_assert(protocols.size() == protocol_count);
 
 Moment moment_in(const Moments& moments, Protocol protocol) { return moments[static_cast<std::size_t>(protocol)]; }
 
-bool applies_to_any_carried(const Moments& moments) {
-    return std::ranges::any_of(carried, [&](Protocol protocol) { return moment_in(moments, protocol) != never; });
+bool applies_to_any(const Moments& moments) {
+    return std::ranges::any_of(moments, [](Moment moment) { return moment != never; });
 }
 
-// FTP has no header, and its TLS ends here, whatever a rule says.
+// FTP has no header. TLS of FTP and SMTP ends here, whatever a rule says.
 bool does_anything(Protocol protocol, Action action) {
     switch (action) {
         case Action::intercept:
-        case Action::tunnel:
+        case Action::tunnel: return protocol == Protocol::http;
         case Action::set_request_header:
         case Action::remove_request_header:
         case Action::set_response_header:
@@ -34,33 +34,34 @@ bool does_anything(Protocol protocol, Action action) {
 }
 
 // Requests and answers are answered and edited where there is one: an action of this kind is not taken before the client has said what it
-// wants. Others may be taken when a client connects. Elsewhere than in HTTP `redirect` is `block`.
+// wants. Others may be taken when a client connects. Elsewhere than in HTTP `redirect` is `block`. In SMTP a header is a message's: there is none
+// before its sender.
 Moment earliest(Protocol protocol, Action action) {
     switch (action) {
         case Action::redirect: return protocol == Protocol::http ? named : accept;
         case Action::authenticate:
-        case Action::intercept:                          // there is nothing to decrypt before a CONNECT
-        case Action::tunnel:
+        case Action::intercept:  // there is nothing to decrypt before a CONNECT
+        case Action::tunnel: return named;
         case Action::set_request_header:
         case Action::remove_request_header:
         case Action::set_response_header:
-        case Action::remove_response_header: return named;
-        case Action::quarantine: return verdict;         // a copy needs the whole payload
+        case Action::remove_response_header: return protocol == Protocol::smtp ? request : named;
+        case Action::quarantine: return verdict;  // a copy needs the whole payload
         default: return accept;
     }
 }
 
-// And where it still can be.
+// And where it still can be. Mail whose header may be edited waits for its verdict.
 Moment latest(Protocol protocol, Action action) {
     switch (action) {
         case Action::intercept:
         case Action::tunnel: return tls;
-        case Action::authenticate: return protocol == Protocol::ftp ? named : request;
+        case Action::authenticate: return protocol == Protocol::ftp ? named : protocol == Protocol::smtp ? recipient : request;
         case Action::set_request_header:
-        case Action::remove_request_header: return dial;
+        case Action::remove_request_header: return protocol == Protocol::smtp ? verdict : dial;
         case Action::redirect: return protocol == Protocol::http ? response : verdict;
         case Action::set_response_header:
-        case Action::remove_response_header: return response;
+        case Action::remove_response_header: return protocol == Protocol::smtp ? verdict : response;
         case Action::inspect: return payload;
         default: return verdict;
     }
@@ -146,6 +147,9 @@ void apply_asked_phase(const PlacementInput& input, std::size_t index, Moments& 
             // What asks for credentials stays where they come; what HTTP decides in `dial` FTP may know later.
             if (input.rule->action == Action::authenticate || (asked == dial && moments[p] == request)) continue;
         }
+        // And so may SMTP, which knows the server at `dial`, and edits the header of messages alone.
+        if (protocol == Protocol::smtp && moment_in(moments, Protocol::http) != never && comes_before(protocol, asked, moments[p]))
+            continue;
         if (comes_before(protocol, moments[p], asked)) {
             moments[p] = asked;
             continue;
@@ -179,16 +183,24 @@ void check_lateness(const PlacementInput& input, std::size_t index, const Moment
 
 void warn_of_idleness(const PlacementInput& input, std::size_t index, const Moments& moments, std::vector<PlacementFault>& faults) {
     const auto warn = [&](std::string message) { faults.push_back({index, PlacementFault::Key::when, std::move(message), true}); };
-    if (std::ranges::any_of(moments, [](Moment moment) { return moment != never; })) {
-        if (!applies_to_any_carried(moments))
-            warn("this rule has no effect in this version, which does not carry SMTP: it reads fields of that protocol");
-        return;
-    }
+    if (applies_to_any(moments)) return;
     const Action action = input.rule->action;
-    const bool would_apply = !does_anything(Protocol::ftp, action) && known_from(input, Protocol::ftp, accept) != never;
-    if (would_apply)
-        warn(fmt::format("this rule applies to no protocol: `{}` does nothing in ftp, whose fields it reads", to_string(action)));
+    const auto would_apply = std::ranges::find_if(
+        protocols, [&](Protocol protocol) { return !does_anything(protocol, action) && known_from(input, protocol, accept) != never; });
+    if (would_apply != protocols.end())
+        warn(fmt::format("this rule applies to no protocol: `{}` does nothing in {}, whose fields it reads", to_string(action),
+                         to_string(*would_apply)));
     else warn("this rule applies to no protocol: no protocol has all the fields that it reads");
+}
+
+// Keys that say something of mail, in a rule that is not about mail.
+void warn_of_mail_keys(const PlacementInput& input, std::size_t index, const Moments& moments, std::vector<PlacementFault>& faults) {
+    const Rule& rule = *input.rule;
+    if (moment_in(moments, Protocol::smtp) != never || !applies_to_any(moments) || (!rule.accept && !rule.tags_as_header)) return;
+    faults.push_back({index, PlacementFault::Key::action,
+                      fmt::format("`{} = true` has no effect here: it is about mail, to which this rule does not apply",
+                                  rule.accept ? "accept" : "header"),
+                      true});
 }
 
 // Whether a part or the whole is asked for is said when it is asked for.
@@ -214,7 +226,7 @@ void warn_of_late_setters(std::span<const PlacementInput> rules, std::span<const
                 const Moment moment = moment_in(moments[setter], protocol);
                 return moment != never && moment == moment_in(moments[reader], protocol);
             };
-            if (!sets_tag_read_by(*rules[setter].rule, *rules[reader].condition) || std::ranges::none_of(carried, meet)) continue;
+            if (!sets_tag_read_by(*rules[setter].rule, *rules[reader].condition) || std::ranges::none_of(protocols, meet)) continue;
             faults.push_back({reader, PlacementFault::Key::when,
                               fmt::format("this rule reads tags that `{}` sets, which is written below it and decided in the same phase",
                                           rules[setter].rule->name),
@@ -254,6 +266,7 @@ std::vector<Moments> place_rules(std::span<const PlacementInput> rules, std::vec
         check_lateness(rules[i], i, moments[i], faults);
         warn_of_idleness(rules[i], i, moments[i], faults);
         warn_of_late_ranges(rules[i], i, moments[i], faults);
+        warn_of_mail_keys(rules[i], i, moments[i], faults);
     }
     warn_of_late_setters(rules, moments, faults);
     return moments;
@@ -268,7 +281,7 @@ void warn_of_unknown_fields(std::span<const PlacementInput> rules, std::span<con
         return "";
     };
     for (std::size_t i = 0; i < rules.size(); ++i) {
-        if (!applies_to_any_carried(moments[i])) continue;  // there is a warning already
+        if (!applies_to_any(moments[i])) continue;  // there is a warning already
         const auto& per = rules[i].rule->limit.per;
         for (const FieldInfo& field : fields()) {
             const bool counts_by = std::ranges::find(per, field.field, &RateLimit::Key::field) != per.end();
@@ -284,8 +297,8 @@ void warn_of_unknown_fields(std::span<const PlacementInput> rules, std::span<con
 namespace {
 
 // Which rules one may overtake. HTTP: those that could be true of a CONNECT (`narrow`), and others: what is decided at `named` overtakes `request` for
-// a CONNECT alone, which has no path that a rule could read. FTP: those that are of it alone (`narrow`), and others: what HTTP has as well is said of HTTP,
-// where a rule on a path is likewise not taken to be about who is let in.
+// a CONNECT alone, which has no path that a rule could read. FTP and SMTP: those that are of it alone (`narrow`), and others: what HTTP has as well is said
+// of HTTP, where a rule on a path is likewise not taken to be about who is let in.
 struct Overtaking {
     std::span<const PlacementInput> rules;
     std::span<const Moments> moments;
@@ -293,19 +306,32 @@ struct Overtaking {
 
     Moment moment(std::size_t rule) const { return moment_in(moments[rule], protocol); }
     bool is_narrow(std::size_t rule) const {
-        if (protocol == Protocol::ftp) return moment_in(moments[rule], Protocol::http) == never;
+        if (protocol != Protocol::http) return moment_in(moments[rule], Protocol::http) == never;
         return std::ranges::none_of(fields(), [&](const FieldInfo& field) {
             return !field.in_connect && rules[rule].condition->reads.test(static_cast<std::size_t>(field.field));
         });
     }
-    bool overtakes_narrow_alone(std::size_t rule) const { return protocol == Protocol::ftp ? !is_narrow(rule) : moment(rule) == named; }
+    bool overtakes_narrow_alone(std::size_t rule) const { return protocol == Protocol::http ? moment(rule) == named : !is_narrow(rule); }
 
     std::string message(std::size_t rule, std::size_t overtaken) const {
         const bool is_http = protocol == Protocol::http;
-        return fmt::format("{}this rule is decided in phase `{}`{}, before `{}`, which is written above it but decided in `{}`",
-                           is_http ? "" : "in ftp ", to_string(phase_of(moment(rule))),
-                           is_http && moment(rule) == named ? " for a CONNECT" : "", rules[overtaken].rule->name,
-                           is_http && moment(overtaken) == named ? "request" : to_string(phase_of(moment(overtaken))));
+        const bool is_one_phase = !is_http && phase_of(moment(rule)) == phase_of(moment(overtaken));
+        const std::string_view of_http = is_http && moment(rule) == named ? " for a CONNECT" : "";
+        return fmt::format("{}this rule is decided in phase `{}`{}, before `{}`, which is written above it but decided in `{}`{}",
+                           is_http ? "" : fmt::format("in {} ", to_string(protocol)), to_string(phase_of(moment(rule))),
+                           is_one_phase ? occurrence(rule) : of_http, rules[overtaken].rule->name,
+                           is_http && moment(overtaken) == named ? "request" : to_string(phase_of(moment(overtaken))),
+                           is_one_phase ? occurrence(overtaken) : "");
+    }
+    // Which one of a phase that occurs twice.
+    std::string_view occurrence(std::size_t rule) const {
+        switch (moment(rule)) {
+            case accept: return " at accept";
+            case named: return protocol == Protocol::ftp ? " at USER" : " at HELO";
+            case request: return " for the sender";
+            case recipient: return " for each recipient";
+            default: return "";
+        }
     }
 };
 
@@ -343,7 +369,7 @@ void warn_of_overtaking_in(const Overtaking& all, std::vector<bool>& warned, std
 
 void warn_of_overtaking(std::span<const PlacementInput> rules, std::span<const Moments> moments, std::vector<PlacementFault>& faults) {
     std::vector<bool> warned(rules.size());
-    for (const Protocol protocol : carried) warn_of_overtaking_in({rules, moments, protocol}, warned, faults);
+    for (const Protocol protocol : protocols) warn_of_overtaking_in({rules, moments, protocol}, warned, faults);
 }
 
 }  // namespace sluice::policy

@@ -78,8 +78,6 @@ void note(std::vector<const Rule*>& rules, const Rule& rule) {
     if (std::ranges::find(rules, &rule) == rules.end()) rules.push_back(&rule);
 }
 
-bool is_edit(Action action) { return action >= Action::set_request_header && action <= Action::remove_response_header; }
-
 // A rule that was judged for one payload is about that one; another is about those that its fields are pinned to.
 void note_inspection(Effects& effects, const Rule& rule, Phase phase, const Facts& facts) {
     Direction direction = rule.direction;
@@ -87,6 +85,11 @@ void note_inspection(Effects& effects, const Rule& rule, Phase phase, const Fact
         direction = facts.text(Field::payload_direction) == "upload" ? Direction::upload : Direction::download;
     const auto same = [&](const Effects::Inspection& other) { return other.rule == &rule && other.direction == direction; };
     if (std::ranges::none_of(effects.inspections, same)) effects.inspections.push_back({&rule, direction});
+}
+
+// Whether a phase may come more than once in what is to be counted once: each address of a server; HELO again after STARTTLS; each part of a message.
+bool is_counted_once(Phase phase, Protocol protocol) {
+    return phase == Phase::dial || (protocol == Protocol::smtp && (phase == Phase::connect || phase >= Phase::payload));
 }
 
 // A field of one direction pins the rule to it (it matters where a payload goes one way or the other).
@@ -100,7 +103,7 @@ bool goes_its_way(const Rule& rule, Phase phase, const Facts& facts) {
 
 struct Scratch::State {
     Workspace space;
-    std::int64_t minute = -1;                            // since 1970, of the two below
+    std::int64_t minute = -1;  // since 1970, of the two below
     std::int64_t minute_of_day = 0;
     std::int64_t weekday = 1;
 };
@@ -169,6 +172,7 @@ std::shared_ptr<const Policy> Policy::compile(const PolicySource& source, Diagno
             rule.connect_judges_connect = true;
             rule.phases[0] = Phase::request;
         }
+        rule.judges_recipients = moments[i][static_cast<std::size_t>(Protocol::smtp)] == Moment::recipient;
         policy->reads_ |= compiled[i].condition.reads;
         for (const RateLimit::Key& key : rule.limit.per) policy->reads_.set(static_cast<std::size_t>(key.field));
         policy->rules_.push_back(std::move(rule));
@@ -198,7 +202,8 @@ Decision Policy::evaluate(Phase phase, Protocol protocol, Facts& facts, Scratch&
 
 Decision Policy::evaluate_own(Phase phase, Protocol protocol, Facts& facts, Scratch& scratch, Effects& effects, RateLimits& limits,
                               std::int64_t now_ns, std::uint32_t from) const {
-    const Program::Judged& judged = program_->judged(protocol, occasion_of(phase, protocol, facts));
+    const Occasion occasion = occasion_of(phase, protocol, facts);
+    const Program::Judged& judged = program_->judged(protocol, occasion);
     if (judged.rules.empty()) return {.action = Action::none};
     Program::Run run(*program_, judged, facts, scratch.state().space);
     while (const auto index = run.next(from)) {
@@ -207,7 +212,8 @@ Decision Policy::evaluate_own(Phase phase, Protocol protocol, Facts& facts, Scra
         if (!goes_its_way(rule, phase, facts)) continue;
         std::int64_t wait = 0;
         if (rule.action == Action::limit) {
-            wait = limits.take(rule.limit, facts, now_ns, phase == Phase::dial ? &effects.tokens : nullptr);
+            if (occasion == Occasion::recipient && !rule.judges_recipients) continue;  // it has counted the sender
+            wait = limits.take(rule.limit, facts, now_ns, is_counted_once(phase, protocol) ? &effects.tokens : nullptr);
             if (wait == 0) continue;
         }
         if (rule.shadow) {
@@ -243,7 +249,7 @@ bool Policy::has_own_rules(Phase phase, Protocol protocol) const {
     switch (phase) {
         case Phase::connect: return any(Occasion::accept) || any(Occasion::named);
         case Phase::tls: return any(Occasion::tls);
-        case Phase::request: return any(Occasion::request) || any(Occasion::connected);
+        case Phase::request: return any(Occasion::request) || any(Occasion::connected) || any(Occasion::recipient);
         case Phase::dial: return any(Occasion::dial);
         case Phase::response: return any(Occasion::response);
         case Phase::payload: return any(Occasion::payload);
@@ -252,12 +258,16 @@ bool Policy::has_own_rules(Phase phase, Protocol protocol) const {
     return true;
 }
 
+bool Policy::may_add_header(Protocol protocol) const {
+    return std::ranges::any_of(rules(), [&](const Rule& rule) { return policy::may_add_header(rule, protocol); });
+}
+
 std::span<const BodyPattern> Policy::body_patterns() const { return program_->body_patterns(); }
 
 void Policy::set_time(Facts& facts, Scratch& scratch, std::int64_t unix_seconds) const {
     if (!reads(Field::time_hour) && !reads(Field::time_weekday)) return;
     Scratch::State& state = scratch.state();
-    if (state.minute != unix_seconds / 60) {             // the C library locks and may read a file: once a minute
+    if (state.minute != unix_seconds / 60) {  // the C library locks and may read a file: once a minute
         state.minute = unix_seconds / 60;
         const std::time_t seconds = unix_seconds;
         std::tm local{};
@@ -277,7 +287,7 @@ std::vector<RuleTrace> Policy::trace(Phase phase, Protocol protocol, Facts& fact
     Program::Run run(*program_, judged, facts, space);
     std::vector<RuleTrace> out;
     bool decided = false;
-    bool lifted = false;                                 // the built-in rules are
+    bool lifted = false;  // the built-in rules are
     for (std::uint32_t i = 0; i < own_rules_; ++i) {
         const Rule& rule = rules_[i];
         RuleTrace trace{.rule = &rule, .outcome = Outcome::no_match, .missing = {}};
@@ -285,6 +295,8 @@ std::vector<RuleTrace> Policy::trace(Phase phase, Protocol protocol, Facts& fact
             // One of other protocols is told of once, where it could have been asked first.
             if (rule.phase(protocol) || (occasion != Occasion::request && occasion != Occasion::connected)) continue;
             trace.outcome = Outcome::other_protocol;
+        } else if (rule.action == Action::limit && occasion == Occasion::recipient && !rule.judges_recipients) {
+            continue;  // told of with the sender
         } else if (decided) {
             trace.outcome = Outcome::not_reached;
         } else if (!run.holds(i) || !goes_its_way(rule, phase, facts)) {

@@ -8,6 +8,13 @@
 // `quarantine` and `limit` end the transaction; `allow` and none go on. Where nothing decided by the end of `request`, the caller applies
 // default_action().
 //
+// SMTP: `connect` at accept and, with smtp.helo, at each HELO; `dial`; for each message `request` without smtp.rcpt_to for its sender, then `request` with
+// one recipient there for each of them (the facts' tags being those of the sender again, `Facts::keep_tags`: what was said of one recipient is not said of
+// the next; the message has them all). Rules that read smtp.rcpt_to, or tags that hang on it, judge recipients alone. The others judge the sender, and for
+// each recipient they stand in their places once more: what an `allow` of them lets through no rule below refuses. But a `limit` of them has counted at the
+// sender, once a message. default_action() is asked for at recipients, not at the sender. `payload` and `verdict` come for each part and then once for the
+// message; a `limit` takes no second token of a bucket there. So effects are cleared with each message.
+//
 // Payloads: for each direction `payload` (with payload.direction, file.* and nothing released), then inspect_options(); at the end `verdict`,
 // with scan.* and Facts::set_body_found, once for each member of an archive and once for the whole. The facts of one payload are cleared
 // before the next one's are set. `verdict` is asked whatever rules there are: `malware` and `unscanned` are judged there too.
@@ -46,7 +53,8 @@ struct Effects {
     std::vector<const Rule*> header_edits;  // set_… and remove_…, of both directions, to be applied in order
     std::vector<const Rule*> tags;  // `tag` rules that held (the tags themselves are in Facts::tags)
     std::vector<const Rule*> shadows;  // rules in shadow mode that would have acted
-    RateLimits::Tokens tokens;  // that `limit` rules of `dial` asked for, which judges a transaction more than once
+    RateLimits::Tokens
+        tokens;  // that `limit` rules asked for where one transaction is judged more than once: `dial`; SMTP's HELO and payloads
     struct Inspection {  // an `inspect` rule that held
         const Rule* rule = nullptr;
         Direction direction = Direction::either;  // of the payloads that it is about
@@ -119,6 +127,8 @@ public:
     bool has_rules(Phase phase, Protocol protocol) const;
     // The same without the built-in ones, which read what a verdict says and nothing else.
     bool has_own_rules(Phase phase, Protocol protocol) const;
+    // Whether any rule that is judged in that protocol may edit a message's header, or add its tags to it.
+    bool may_add_header(Protocol protocol) const;
     // Whether any rule reads the field in any way: what is costly to know need not be set otherwise.
     bool reads(Field field) const { return reads_.test(static_cast<std::size_t>(field)); }
     // Sets time.hour and time.weekday in local time (TZ), if a rule reads them.

@@ -27,6 +27,7 @@ bool includes(Protocol protocol, Moment moment, Occasion occasion) {
         case Occasion::tls: return moment == Moment::tls;
         case Occasion::request: return moment == Moment::request || named_http;
         case Occasion::connected: return moment == Moment::request;
+        case Occasion::recipient: return protocol == Protocol::smtp && (moment == Moment::request || moment == Moment::recipient);
         case Occasion::dial: return moment == Moment::dial;
         case Occasion::response: return moment == Moment::response;
         case Occasion::payload: return moment == Moment::payload;
@@ -45,6 +46,7 @@ Occasion occasion_of(Phase phase, Protocol protocol, const Facts& facts) {
         }
         case Phase::tls: return Occasion::tls;
         case Phase::request: {
+            if (protocol == Protocol::smtp && facts.has(Field::smtp_rcpt_to)) return Occasion::recipient;
             const bool connect =
                 protocol == Protocol::http && facts.has(Field::request_method) && facts.text(Field::request_method) == "CONNECT";
             return connect ? Occasion::connected : Occasion::request;

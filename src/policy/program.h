@@ -20,9 +20,10 @@
 namespace sluice::policy {
 
 // The occurrences of phases that are told apart, in the order of an HTTP request's walk. `connected`: phase `request` of a CONNECT, where those
-// rules that had judged it at `named` are not asked again.
-enum class Occasion : std::uint8_t { accept, named, tls, request, connected, dial, response, payload, verdict };
-inline constexpr std::size_t occasion_count = 9;
+// rules that had judged it at `named` are not asked again. `recipient`: that phase for one of SMTP's recipients, where those that had judged the sender
+// stand in their places: what they allow they allow from there on.
+enum class Occasion : std::uint8_t { accept, named, tls, request, connected, recipient, dial, response, payload, verdict };
+inline constexpr std::size_t occasion_count = 10;
 Occasion occasion_of(Phase phase, Protocol protocol, const Facts& facts);
 
 // When a rule is judged, by protocol; Moment::never: not at all. HTTP's `named` means: a CONNECT when it comes, other requests in `request`.

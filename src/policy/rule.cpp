@@ -28,6 +28,7 @@ std::string describe(const Rule& rule, Protocol protocol) {
     const auto phase = rule.phase(protocol);
     std::string text(to_string(*phase));
     if (protocol == Protocol::http && rule.connect_judges_connect) text = "connect (CONNECT), " + text;
+    if (protocol == Protocol::smtp && rule.judges_recipients) text += " (each recipient)";
     return text;
 }
 
@@ -39,6 +40,12 @@ std::optional<Action> find_action(std::string_view name) {
     const auto found = std::find(action_names.begin() + 1, action_names.end(), name);
     if (found == action_names.end()) return std::nullopt;
     return static_cast<Action>(found - action_names.begin());
+}
+
+bool is_edit(Action action) { return action >= Action::set_request_header && action <= Action::remove_response_header; }
+
+bool may_add_header(const Rule& rule, Protocol protocol) {
+    return rule.phase(protocol) && !rule.shadow && (is_edit(rule.action) || (rule.action == Action::tag && rule.tags_as_header));
 }
 
 std::string describe_phases(const Rule& rule) {

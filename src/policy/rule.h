@@ -40,6 +40,8 @@ enum class Action : std::uint8_t {
 std::string_view to_string(Action action);
 std::optional<Action> find_action(std::string_view name);
 
+bool is_edit(Action action);  // of a message's header
+
 // What to do to a message's header. A set replaces every field line of that name; a remove has no value.
 struct HeaderEdit {
     std::string name;
@@ -68,6 +70,8 @@ struct Rule {
     // HTTP only: reads nothing later than the name and port of a CONNECT. Then a CONNECT is judged by it in `connect` (when it comes, not
     // at accept), and any other request in `request`, which is what `phases` says.
     bool connect_judges_connect = false;
+    // SMTP only: reads who a message is for, itself or in tags. Then `request` judges by it each recipient, and not the sender.
+    bool judges_recipients = false;
     Direction direction = Direction::either;  // of `payload` and `verdict`
 
     int status = 403;  // block, quarantine
@@ -90,7 +94,10 @@ struct Rule {
     std::optional<Phase> phase(Protocol protocol) const { return phases[static_cast<std::size_t>(protocol)]; }
 };
 
-// "request", "connect (CONNECT), request", or where protocols differ "http request, ftp connect".
+// Whether it may edit the header of that protocol's messages, or add its tags to it. Not in shadow mode.
+bool may_add_header(const Rule& rule, Protocol protocol);
+
+// "request", "connect (CONNECT), request", "request (each recipient)", or where protocols differ "http request, ftp connect".
 std::string describe_phases(const Rule& rule);
 // "http, ftp"; "none".
 std::string describe_protocols(const Rule& rule);

@@ -40,7 +40,6 @@ constexpr std::array<std::string_view, 16> usable_actions{
 bool is_token_char(char c) { return is_alpha(c) || is_digit(c) || std::string_view("!#$%&'*+-.^_`|~").contains(c); }
 bool is_control(char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; }
 
-bool is_edit(Action action) { return action >= Action::set_request_header && action <= Action::remove_response_header; }
 bool is_set(Action action) { return action == Action::set_request_header || action == Action::set_response_header; }
 
 class RuleCompiler {

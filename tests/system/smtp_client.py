@@ -115,7 +115,7 @@ class Client(Peer):
         return self.reply()
 
     def chunks(self, content, size):
-        """The message in chunks of that size; the last one's reply, or that of the first that is refused, and then all is forgotten."""
+        """The message in chunks of that size: the last one's reply, or the first refusal, behind which all is taken back."""
         for start in range(0, len(content) - size, size):
             reply = self.bdat(content[start:start + size], last=False)
             if reply.code != 250:

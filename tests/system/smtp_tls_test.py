@@ -167,7 +167,7 @@ class TheClientsSide(WithClient):
         self.start()
         client = self.client()
         self.assertNotIn("STARTTLS", client.keywords)
-        self.assertRegex(self.proxy.stderr(), "(?i)smtp.*no TLS")
+        self.assertIn("SMTP clients are offered no TLS", self.proxy.stderr())
         self.proxy.sections["smtp"]["client_tls"] = "require"
         self.proxy.configure()
         self.assertEqual(self.proxy.command("check").returncode, 1)
@@ -226,7 +226,7 @@ class TheUpstreamsSide(WithClient):
             with self.subTest(moves=moves):
                 self.begin([("STARTTLS", always(moves))])
                 reply = self.mail()
-                self.assertIn((reply.code, reply.enhanced), ((451, "4.7.5"), (451, "4.4.1")), reply)
+                self.assertEqual((reply.code, reply.enhanced), (451, "4.7.5"), reply)
                 self.assertEqual(self.upstream.heard("MAIL"), [])
 
     def test_off(self):

@@ -4,9 +4,9 @@
 // in several ways is read in all of them (union scanning), and the message is said to be ambiguous. Nothing is ever refused here: what goes beyond
 // a bound is said (`too_deep`, `too_many`), and whoever inspects does not call such a message clean.
 //
-// The first pass reads in the way of most readers and gives, besides, what other readers of the same octets decode (a `Part` each). Where
-// they differ about more than one part's content (which boundary, which header counts), `other_readings` names readings for further passes over the whole
-// message, each with a reader of its own.
+// The first pass reads in the way of most readers. Where a part's own header leaves open how it is decoded, it gives what others decode besides (a
+// `Part` each). What shows only on the way (octets that are no base64), or is about more than one part (which boundary, which header counts), is left
+// to further passes over the whole message, each with a reader of its own: `other_readings` names them.
 #pragma once
 
 #include <cstddef>
@@ -45,8 +45,8 @@ std::string_view to_string(Ambiguity ambiguity);  // "duplicate-header"
 // A reading for another pass over the whole message.
 enum class Reading : std::uint8_t {
     usual,
-    last_wins,  // of duplicates the other one: where `usual` takes the first field and parameter, it takes the last, or the other way round
-    strict,  // what is malformed is text, as a reader that gives up sees it
+    last_wins,  // the other choice: of duplicates the last field and parameter, boundaries by their beginning, a bare CR ends a line, multiparts are decoded…
+    strict,  // what is malformed is text, as a reader that gives up sees it; base64 and quoted-printable in each of the ways in which readers decode them
     sweep,  // no structure at all: whatever looks like base64, quoted-printable or uuencode anywhere in the message is decoded
 };
 
@@ -65,7 +65,8 @@ struct MailHead {
 struct Part {
     std::size_t id = 0;  // counts from 0 over a reader's life
     std::string content_type;  // "application/pdf", small letters; "text/plain" where nothing is said
-    std::vector<std::string> names;  // all that receivers may call it, without folders; the first is what most take. Maybe only known at its end
+    std::vector<std::string>
+        names;  // all that receivers may call it, without folders; the first is what most take. Maybe only known at its end
     bool is_attachment = false;  // it has a name, or is said to be an attachment, or is neither text nor shown inline in a multipart
     bool is_alternative = false;  // the same content as another part's, read in another way: not an attachment of its own
 };
@@ -75,7 +76,7 @@ struct Part {
 class MailSink {
 public:
     virtual ~MailSink() = default;
-    virtual void on_head(const MailHead& head) = 0;  // once: the message's own head is over
+    virtual void on_head(const MailHead& head) = 0;  // once: the message's own head is over; never of Reading::sweep
     virtual void on_part(const Part& part) = 0;
     virtual void on_data(const Part& part, std::string_view decoded) = 0;
     virtual void on_part_end(const Part& part) = 0;
@@ -95,7 +96,7 @@ public:
     // No more comes: parts that are open end. Once.
     void finish();
 
-    // In the order in which they were met; each once.
+    // In the enumeration's order, each once.
     const std::vector<Ambiguity>& ambiguities() const;
     // After `finish` of the usual reading: those that see something else, mostly none.
     std::vector<Reading> other_readings() const;

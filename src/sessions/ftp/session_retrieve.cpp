@@ -15,13 +15,6 @@ namespace sluice::ftp {
 namespace {
 
 // Nothing is wrong with the file, for all that is known: a client may come again.
-bool has_scanner_failed(const sessions::Inspected& way) {
-    using inspect::Reason;
-    const Reason reason = way.payload->outcome().reason;
-    return reason == Reason::timeout || reason == Reason::crashed || reason == Reason::overloaded || reason == Reason::no_space ||
-           reason == Reason::engine_down;
-}
-
 }  // namespace
 
 net::Task<Session::Then> Session::retrieve(const CommandInfo& info, const Command& command) {
@@ -201,7 +194,7 @@ net::Task<Session::Then> Session::explain_broken(Result<Denied> outcome, bool wa
         sessions::Denial denial = **outcome;
         if (inspected_ == &download_) service_.inspection().cut.add(fmt::format("ftp://{}{}", login_->server.host, path_));
         // For good, because clients come again after a 4xx; unless it is our own doing.
-        const int code = denial.name == "unscanned" && inspected_ != nullptr && has_scanner_failed(*inspected_) ? 451 : 550;
+        const int code = denial.name == "unscanned" && inspected_ != nullptr && inspected_->has_scanner_failed() ? 451 : 550;
         co_await keep_sample(denial);
         co_return co_await deny(denial, code, path_.empty() ? std::string_view(verb_) : std::string_view(path_));
     }

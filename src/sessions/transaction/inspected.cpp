@@ -13,6 +13,8 @@ void Inspected::begin(net::Worker& worker, inspect::Bench& bench, inspect::Share
     is_on = is_wanted(settings, judgement);
     if (!is_on) return;
     skipped_by_ = planned_type_ = {};
+    known_type.reset();
+    inside.reset();
     if (!payload) payload.emplace(worker, bench, shared);
     payload->begin(settings.inspect, declared);
 }
@@ -46,8 +48,16 @@ inspect::Examination Inspected::examination(const Settings& settings, const poli
     return out;
 }
 
+bool Inspected::has_scanner_failed() const {
+    using inspect::Reason;
+    const Reason reason = outcome(false).reason;
+    return reason == Reason::timeout || reason == Reason::crashed || reason == Reason::overloaded || reason == Reason::no_space ||
+           reason == Reason::engine_down;
+}
+
 inspect::Outcome Inspected::outcome(bool is_cut) const {
     inspect::Outcome found = payload->outcome();
+    if (inside) found.add(*inside);
     const bool is_looked_at =
         found.verdict == inspect::Verdict::clean || (found.verdict == inspect::Verdict::skipped && payload->awaits_engines());
     // Not to its end, whatever had been found by then.
@@ -59,7 +69,7 @@ void Inspected::record(audit::Event& event, bool is_cut) {
     recorded_outcome_ = outcome(is_cut);
     event.file_name = name;
     event.file_extension = extension;
-    if (payload->looked_at() > 0) event.file_mime_type = payload->type().mime;
+    if (payload->looked_at() > 0) event.file_mime_type = type().mime;
     event.file_size = payload->size();
     event.sha256 = payload->sha256();
     event.scan_verdict = to_string(recorded_outcome_.verdict);

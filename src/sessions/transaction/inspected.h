@@ -31,6 +31,8 @@ public:
     std::string name;  // file.name
     std::string extension;
     std::vector<std::string> other_names;  // that some receivers take instead
+    std::optional<inspect::MediaType> known_type;  // the protocol knows what it is; else what its content looks like
+    std::optional<inspect::Outcome> inside;  // what payloads within it came to, which were inspected by themselves: the worst counts
 
     // Not where settings.inspect is null or the transaction is trusted.
     static bool is_wanted(const Settings& settings, const Judgement& judgement) { return settings.inspect && !judgement.trusted; }
@@ -51,6 +53,9 @@ public:
     using Number = std::pair<policy::Field, std::uint64_t>;
     std::optional<Denial> judge_verdict(Judgement& judgement, std::span<const Number> of_whole = {});
 
+    const inspect::MediaType& type() const { return known_type ? *known_type : payload->type(); }
+    // The scanner's trouble, not the payload's: another time it may be inspected.
+    bool has_scanner_failed() const;
     // It is cut: what was not looked at to its end is `truncated`.
     inspect::Outcome outcome(bool is_cut) const;
     // file.* and scan.*; views of this object.
@@ -77,6 +82,7 @@ private:
     std::string reason_;  // of a denial, with the threat's name
     std::vector<std::uint64_t> body_found_;
     std::vector<std::string_view> scan_matches_;
+    inspect::Outcome judged_outcome_;  // what facts have views of
     inspect::Outcome recorded_outcome_;  // what the event has views of
 };
 

@@ -12,9 +12,9 @@ using policy::Field;
 using policy::Phase;
 
 std::optional<Denial> Inspected::judge_type(Judgement& judgement, std::uint64_t declared_size) {
-    planned_type_ = payload->type().mime;
+    planned_type_ = type().mime;
     if (!judgement.has_rules(Phase::payload)) return std::nullopt;
-    fill_file_facts(judgement.facts, name, extension, payload->type());
+    fill_file_facts(judgement.facts, name, extension, type());
     if (declared_size > 0) judgement.facts.set(Field::file_size, declared_size);
     if (auto denial = deny(judgement, Phase::payload, {})) return denial;
     return judge_other_names(judgement, Phase::payload, {});
@@ -24,8 +24,8 @@ std::optional<Denial> Inspected::judge_verdict(Judgement& judgement, std::span<c
     if (judgement.trusted) return std::nullopt;
     if (auto denial = judge_members(judgement)) return denial;
     // What it seemed to be at first was judged before; what it is, is judged too.
-    if (payload->type().mime != planned_type_ && judgement.has_rules(Phase::payload)) {
-        fill_file_facts(judgement.facts, name, extension, payload->type());
+    if (type().mime != planned_type_ && judgement.has_rules(Phase::payload)) {
+        fill_file_facts(judgement.facts, name, extension, type());
         if (auto denial = deny(judgement, Phase::payload, {})) return denial;
         if (auto denial = judge_other_names(judgement, Phase::payload, {})) return denial;
     }
@@ -34,8 +34,9 @@ std::optional<Denial> Inspected::judge_verdict(Judgement& judgement, std::span<c
 
 std::optional<Denial> Inspected::judge_whole(Judgement& judgement, std::span<const Number> of_whole) {
     policy::Facts& facts = judgement.facts;
-    const inspect::Outcome& found = payload->outcome();
-    fill_file_facts(facts, name, extension, payload->type());
+    judged_outcome_ = outcome(false);
+    const inspect::Outcome& found = judged_outcome_;
+    fill_file_facts(facts, name, extension, type());
     fill_scan_facts(facts, found, payload->sha256(), payload->size());
     // What nobody can tell may be one.
     if (found.engine == inspect::structure_engine) facts.set_program(true);
@@ -98,14 +99,14 @@ std::optional<Denial> Inspected::deny(Judgement& judgement, Phase phase, std::st
 
 // Of the payload, or of a member of it.
 void Inspected::fill_file_facts(policy::Facts& facts, std::string_view file_name, std::string_view file_extension,
-                                const inspect::MediaType& type) const {
+                                const inspect::MediaType& media_type) const {
     for (const Field field : {Field::file_mime_type, Field::file_size, Field::file_sha256, Field::scan_verdict, Field::scan_threat,
                               Field::scan_engine, Field::scan_reason, Field::scan_match, Field::body})
         facts.clear(field);
     facts.set(Field::payload_direction, std::string_view(direction == Direction::upload ? "upload" : "download"));
     fill_name_facts(facts, file_name, file_extension);
-    facts.set(Field::file_mime_type, type.mime);
-    facts.set_program(type.kind == inspect::MediaClass::program || type.kind == inspect::MediaClass::script);
+    facts.set(Field::file_mime_type, media_type.mime);
+    facts.set_program(media_type.kind == inspect::MediaClass::program || media_type.kind == inspect::MediaClass::script);
 }
 
 void Inspected::fill_name_facts(policy::Facts& facts, std::string_view file_name, std::string_view file_extension) {

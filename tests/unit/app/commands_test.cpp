@@ -253,8 +253,41 @@ TEST(Check, rules_of_ftp_have_an_effect) {
     const Outcome outcome = check(kFtpRules);
     EXPECT_EQ(outcome.err, "");
     EXPECT_THAT(outcome.out, testing::ContainsRegex("no-upload +request +ftp +block"));
-    EXPECT_THAT(check("[[rule]]\nname = \"mail\"\nwhen = 'smtp.helo == \"x\"'\naction = \"block\"\n").err,
-                HasSubstr("does not carry SMTP"));
+    EXPECT_EQ(check("[[rule]]\nname = \"mail\"\nwhen = 'smtp.helo == \"x\"'\naction = \"block\"\n").err, "");
+}
+
+constexpr const char* kHeaderRules = R"(
+[[rule]]
+name = "odd"
+when = 'email.ambiguous == true'
+action = "tag"
+tags = ["odd"]
+header = true
+[[rule]]
+name = "quiet"
+when = 'email.subject == "x"'
+action = "tag"
+tags = ["quiet"]
+[[rule]]
+name = "every"
+action = "set_request_header"
+header = "X-Seen"
+value = "yes"
+[[rule]]
+name = "tried"
+when = 'email.subject == "x"'
+action = "remove_request_header"
+header = "X-Seen"
+mode = "shadow"
+)";
+
+TEST(Check, says_which_rules_make_mail_wait) {
+    const std::string upstream = "[smtp]\nupstream = \"mail.test\"\n";
+    const std::string held = "mail is held until its verdict, because of rules that may edit its header: ";
+    EXPECT_THAT(check(upstream + kHeaderRules).out, HasSubstr(held + "odd, every\n"));
+    EXPECT_THAT(check(kHeaderRules).out, HasSubstr(held + "odd\n")) << "without mail what HTTP does is not told of";
+    EXPECT_THAT(check(upstream).out, Not(HasSubstr("mail is held")));
+    EXPECT_THAT(check("[[rule]]\nname = \"r\"\naction = \"tag\"\ntags = [\"a\"]\n" + upstream).out, Not(HasSubstr("mail is held")));
 }
 
 TEST(Explain, ftp_goes_as_a_session_does) {
@@ -277,6 +310,122 @@ TEST(Explain, ftp_goes_as_a_session_does) {
     EXPECT_THAT(ftp("ftp://a.test:2121/x.txt").out, HasSubstr("refused, by ftp.ports"));
     EXPECT_THAT(ftp("ftp://a.test/", {"--client", "8.8.8.8"}).out, HasSubstr("refused, by http.clients"));
     EXPECT_THAT(explain("", {"ftp://127.0.0.1/", "--client", "10.0.0.1"}).out, HasSubstr("by protect-host"));
+}
+
+constexpr const char* kMailRules = R"(
+[smtp]
+upstream = "mail.test"
+domains = ["a.test", "b.test"]
+relay_clients = ["10.1.0.0/16"]
+max_message = 4000
+[[rule]]
+name = "no-name"
+when = 'smtp.helo == "bad.test"'
+action = "block"
+[[rule]]
+name = "no-server"
+when = 'server.ip in 198.51.100.0/24'
+action = "block"
+[[rule]]
+name = "no-sender"
+when = 'smtp.mail_from == "spam@x.test"'
+action = "block"
+[[rule]]
+name = "no-list"
+when = 'smtp.rcpt_to == "list@a.test"'
+action = "block"
+[[rule]]
+name = "boss"
+when = 'smtp.rcpt_to == "boss@a.test"'
+action = "tag"
+tags = ["boss"]
+[[rule]]
+name = "no-toml"
+when = 'file.extension == "toml" and tags == "boss"'
+action = "block"
+[[rule]]
+name = "no-subject"
+when = 'email.subject contains "lottery" and email.from.address == "eve@x.test"'
+action = "block"
+)";
+
+TEST(Explain, mail_goes_as_a_session_does) {
+    const auto mail = [](const char* url, std::vector<const char*> words = {}) {
+        words.insert(words.begin(), {url, "--client", "10.0.0.1"});
+        return explain(kMailRules, words);
+    };
+    const TemporaryConfig file("");
+    const Outcome fine = mail("mailto:Ann@a.test", {"--sender", "<Eve@x.test>", "--file", file.file().c_str(), "--helo", "GW.x.test",
+                                                    "--server-ip", "192.0.2.1"});
+    EXPECT_THAT(fine.err, Not(HasSubstr("no mail is taken")));
+    EXPECT_THAT(fine.out, HasSubstr("decision: allow, by [policy] default"));
+    for (std::size_t from = 0;
+         const char* step : {"connect\n", "connect (HELO)\n", "dial 192.0.2.1\n", "request (sender)\n", "request (recipient ann@a.test)\n",
+                             "payload (message)\n", "payload (attachment)\n", "verdict (attachment)\n", "verdict (message)\n"}) {
+        from = fine.out.find(step, from);
+        ASSERT_NE(from, std::string::npos) << step << " in\n" << fine.out;
+    }
+    EXPECT_THAT(mail("mailto:ann@a.test").out, HasSubstr("say it with --helo"));
+    EXPECT_THAT(mail("mailto:ann@a.test").out, HasSubstr("name them with --server-ip"));
+    EXPECT_THAT(mail("mailto:ann@a.test").out, Not(HasSubstr("attachment")));
+    EXPECT_THAT(mail("mailto:ann@a.test", {"--helo", "bad.test"}).out, HasSubstr("by rule \"no-name\" in phase connect"));
+    EXPECT_THAT(mail("mailto:ann@a.test", {"--server-ip", "198.51.100.1"}).out, HasSubstr("by rule \"no-server\" in phase dial"));
+    EXPECT_THAT(mail("mailto:ann@a.test", {"--sender", "SPAM@X.test"}).out, HasSubstr("by rule \"no-sender\" in phase request"));
+    EXPECT_THAT(mail("mailto:list@a.test").out, HasSubstr("by rule \"no-list\" in phase request"));
+    EXPECT_THAT(mail("mailto:boss@a.test", {"--file", file.file().c_str()}).out, HasSubstr("by rule \"no-toml\" in phase payload"));
+    EXPECT_THAT(mail("mailto:ann@a.test", {"--header", "Subject: a lottery", "--header", "From: Eve <EVE@x.test>"}).out,
+                HasSubstr("by rule \"no-subject\" in phase payload"));
+    EXPECT_THAT(mail("mailto:ann@a.test", {"--client", "8.8.8.8"}).code, 2) << "said twice";
+    EXPECT_THAT(explain(kMailRules, {"mailto:ann@a.test", "--client", "8.8.8.8"}).out, HasSubstr("refused, by http.clients"));
+    const TemporaryConfig large(std::string(5000, '#'));
+    EXPECT_THAT(mail("mailto:ann@a.test", {"--file", large.file().c_str()}).out, HasSubstr("refused, by smtp.max_message: 552 5.3.4"));
+}
+
+TEST(Explain, each_recipient_is_taken_or_not) {
+    const auto mail = [](const char* url) { return explain(kMailRules, {url, "--client", "10.0.0.1"}); };
+    const Outcome some = mail("mailto:list@a.test,ann@b.test,eve@c.test?subject=x");
+    EXPECT_THAT(some.out, HasSubstr("request (recipient list@a.test)\n"));
+    EXPECT_THAT(some.out, HasSubstr("request (recipient eve@c.test)\n  550 5.7.1 Relaying denied: c.test is not among them"));
+    EXPECT_THAT(some.out, HasSubstr("payload (message)\n")) << "one was taken";
+    EXPECT_THAT(some.out, HasSubstr("decision: allow"));
+    const Outcome none = mail("mailto:list@a.test,eve@c.test");
+    EXPECT_THAT(none.out, HasSubstr("decision: refused, by smtp.domains: 550 5.7.1 Relaying denied"));
+    EXPECT_THAT(none.out, Not(HasSubstr("payload")));
+    EXPECT_THAT(mail("mailto:ann%40a.test").out, HasSubstr("(recipient ann@a.test)"));
+    for (const char* bad : {"mailto:", "mailto:ann", "mailto:@a.test", "mailto:ann@", "mailto:ann@a.test,", "mailto:ann%4"}) {
+        EXPECT_EQ(mail(bad).code, 2) << bad;
+        EXPECT_THAT(mail(bad).err, HasSubstr("names no recipient")) << bad;
+    }
+    const TemporaryConfig file("");
+    const Outcome of_any = explain(kMailRules, {"mailto:boss@a.test,ann@a.test", "--file", file.file().c_str()});
+    EXPECT_THAT(of_any.out, HasSubstr("by rule \"no-toml\"")) << "what is said of any recipient is said of the message";
+}
+
+TEST(Explain, nobody_relays_but_those_who_may) {
+    const auto relayed = [](const std::string& rules, std::vector<const char*> words) {
+        words.insert(words.begin(), "mailto:eve@c.test");
+        return explain(rules, words).out;
+    };
+    EXPECT_THAT(relayed(kMailRules, {"--client", "10.1.2.3"}), HasSubstr("decision: allow"));
+    EXPECT_THAT(relayed(kMailRules, {"--client", "10.2.2.3"}), HasSubstr("refused, by smtp.domains"));
+    EXPECT_THAT(relayed(kMailRules, {"--client", "10.2.2.3", "--user", "ann"}), HasSubstr("decision: allow")) << "the upstream's AUTH";
+    const std::string allowing = std::string(kMailRules) + "[[rule]]\nname = \"all\"\naction = \"allow\"\n";
+    EXPECT_THAT(relayed(allowing, {"--client", "10.2.2.3"}), HasSubstr("refused, by smtp.domains")) << "no rule opens a relay";
+    EXPECT_THAT(explain("", {"mailto:ann@a.test"}).err, HasSubstr("there is no smtp.upstream: no mail is taken"));
+    EXPECT_THAT(explain("[smtp]\nupstream = 'a.test'\nlisten = []\n", {"mailto:ann@a.test"}).err, HasSubstr("smtp.listen is empty"));
+    EXPECT_THAT(explain("[smtp]\nupstream = 'lmtp:/run/lmtp'\n", {"mailto:ann@a.test"}).out, HasSubstr("/run/lmtp is a local socket"));
+    EXPECT_THAT(explain("[smtp]\nupstream = '127.0.0.1'\n", {"mailto:ann@a.test"}).out, HasSubstr("decision: allow"))
+        << "protect-host is not asked of what the configuration names";
+}
+
+TEST(Explain, an_allow_of_a_recipient_is_for_that_recipient) {
+    const std::string rules =
+        "[policy]\ndefault = \"block\"\n[smtp]\nupstream = 'mail.test'\n[[rule]]\nname = \"ann\"\n"
+        "when = 'smtp.rcpt_to == \"ann@a.test\"'\naction = \"allow\"\n";
+    EXPECT_THAT(explain(rules, {"mailto:ann@a.test"}).out, HasSubstr("decision: allow, by rule \"ann\""));
+    EXPECT_THAT(explain(rules, {"mailto:bo@a.test"}).out, HasSubstr("decision: block, by [policy] default"));
+    EXPECT_THAT(explain(rules, {"mailto:bo@a.test,ann@a.test"}).out, HasSubstr("decision: allow, by rule \"ann\""));
+    EXPECT_THAT(explain(rules, {"mailto:ann@a.test,bo@a.test"}).out, HasSubstr("decision: allow, by rule \"ann\""));
 }
 
 TEST(Explain, an_allow_is_for_the_command_that_it_is_about) {

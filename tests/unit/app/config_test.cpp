@@ -194,16 +194,6 @@ TEST(Config, syntax_is_pointed_at) {
     EXPECT_THAT(faults_of("[log]\nevents = \"ü\"   \u201cx\u201d\n"), HasSubstr("test.toml:2:16: a character beyond ASCII"));
 }
 
-TEST(Config, sections_of_later_versions_are_checked_and_said_to_have_no_effect) {
-    EXPECT_EQ(faults_of("[smtp]\nlisten = []\n"), "");
-    EXPECT_EQ(faults_of("[smtp]\nhostname = \"a.test\"\n"),
-              "test.toml:1:2: warning: [smtp] has no effect in this version: SMTP is not served\n    [smtp]\n     ^\n");
-    EXPECT_THAT(faults_of("[smtp]\nclient_tls = 'alow'\n"), HasSubstr("did you mean \"allow\"?"));
-    for (const char* on :
-         {"[smtp]\nlisten = ['127.0.0.1:2525']\n", "[smtp]\nupstream = 'mail.example:25'\n", "[smtp]\nimplicit_tls = ['127.0.0.1:465']\n"})
-        EXPECT_THAT(faults_of(on), HasSubstr("this version ")) << on;
-}
-
 TEST(Config, inspection_has_the_contracts_defaults) {
     const InspectConfig inspect = good("").inspect;
     EXPECT_EQ(inspect.engines, (policy::EngineSet{policy::Engine::hash, policy::Engine::signatures, policy::Engine::yara}));

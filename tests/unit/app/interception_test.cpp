@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Who is spoken with in TLS, of FTP's clients and servers.
+// Who is spoken with in TLS, of FTP's and SMTP's clients and servers.
 #include "app/interception.h"
 
 #include "app/authority.h"
@@ -37,6 +37,7 @@ protected:
         ASSERT_TRUE(has_authority(config_of("")));
     }
 
+    // `ftp`: the lines of that section, and what follows it.
     Config config_of(const std::string& ftp) {
         Diagnostics faults;
         Config config = parse_config("state_dir = '" + folder_.string() + "'\n[ftp]\n" + ftp, "test.toml", faults);
@@ -57,6 +58,8 @@ protected:
         const bool needs = needs_authority(config, tls);
         return {std::move(tls), to_string(faults), needs};
     }
+
+    Loaded load_smtp(const std::string& smtp) { return load("listen = []\n[smtp]\nupstream = 'mail.test'\n" + smtp); }
 
 private:
     fs::path folder_;
@@ -93,6 +96,43 @@ TEST_F(Interception, an_ftp_that_is_off_wants_nothing) {
     EXPECT_EQ(off.faults, "");
     EXPECT_FALSE(off.tls.ftp_own || off.tls.ftp_trust);
     EXPECT_FALSE(off.needs_authority) << "else every reload without a CA would be refused";
+}
+
+TEST_F(Interception, without_an_identity_smtp_clients_are_offered_none_and_servers_are_believed) {
+    const Loaded loaded = load_smtp("");
+    EXPECT_EQ(loaded.faults, "");
+    EXPECT_FALSE(loaded.tls.smtp_own);
+    EXPECT_TRUE(loaded.tls.smtp_trust);
+    EXPECT_FALSE(loaded.needs_authority);
+    EXPECT_FALSE(loaded.tls.ftp_trust || loaded.tls.trust || loaded.tls.own);
+    EXPECT_FALSE(load_smtp("upstream_tls = 'off'\n").tls.smtp_trust);
+    EXPECT_TRUE(load("[smtp]\nupstream = ['a.test', 'smtps://b.test']\nupstream_tls = 'off'\n").tls.smtp_trust)
+        << "one of the servers is spoken with in TLS whatever STARTTLS does";
+}
+
+TEST_F(Interception, without_an_identity_smtp_cannot_require_tls) {
+    EXPECT_THAT(load_smtp("client_tls = 'require'\n").faults, HasSubstr("smtp.client_tls: TLS cannot be required without"));
+    EXPECT_THAT(load_smtp("implicit_tls = ['127.0.0.1:465']\n").faults, HasSubstr("smtp.implicit_tls: needs tls.certificate"));
+}
+
+TEST_F(Interception, with_a_ca_smtp_clients_are_offered_tls) {
+    make_authority();
+    EXPECT_TRUE(load_smtp("").tls.smtp_own);
+    EXPECT_FALSE(load_smtp("").needs_authority) << "an offer is not a promise";
+    EXPECT_TRUE(load_smtp("client_tls = 'require'\n").needs_authority);
+    EXPECT_FALSE(load_smtp("client_tls = 'off'\n").tls.smtp_own);
+    const Loaded implicit = load_smtp("client_tls = 'off'\nimplicit_tls = ['127.0.0.1:465']\n");
+    EXPECT_TRUE(implicit.tls.smtp_own);
+    EXPECT_TRUE(implicit.needs_authority);
+}
+
+TEST_F(Interception, an_smtp_that_is_off_wants_nothing) {
+    for (const char* off : {"[smtp]\nclient_tls = 'require'\n", "[smtp]\nupstream = 'a.test'\nlisten = []\nclient_tls = 'require'\n"}) {
+        const Loaded loaded = load(off);
+        EXPECT_EQ(loaded.faults, "");
+        EXPECT_FALSE(loaded.tls.smtp_own || loaded.tls.smtp_trust);
+        EXPECT_FALSE(loaded.needs_authority);
+    }
 }
 
 }  // namespace

@@ -59,12 +59,12 @@ TEST(Phase, a_rule_that_reads_a_field_a_protocol_never_has_does_not_apply_to_it)
     EXPECT_THAT(faults("smtp.helo == 'x' and url.path == 'y'"), HasSubstr("applies to no protocol"));
 }
 
-TEST(Phase, what_this_version_does_not_do_is_said) {
+TEST(Phase, what_this_version_does_is_taken_without_a_word) {
     EXPECT_THAT(faults("scan.verdict == 'infected'"), IsEmpty());
     EXPECT_THAT(faults("file.size > 5"), IsEmpty());
     EXPECT_THAT(faults("tls.client.server_name == 'a.b'"), IsEmpty());
     EXPECT_THAT(faults("ftp.command == 'STOR'"), IsEmpty());
-    EXPECT_THAT(faults("smtp.helo == 'x'"), HasSubstr("no effect in this version, which does not carry SMTP"));
+    EXPECT_THAT(faults("smtp.helo == 'x'"), IsEmpty());
     EXPECT_THAT(faults("url.path == '/'"), IsEmpty());
 }
 
@@ -76,7 +76,7 @@ TEST(Phase, what_this_version_never_knows_is_said) {
     counting.per = std::vector{text("client.geo.country_iso_code")};
     EXPECT_THAT(faults({counting}), HasSubstr("`client.geo.country_iso_code` is never known"));
     EXPECT_THAT(faults("ftp.reply == 230 and timing.upstream > 1s"), HasSubstr("never known")) << "of FTP alone as well";
-    EXPECT_THAT(faults("smtp.reply == 250 and timing.upstream > 1s"), Not(HasSubstr("never known"))) << "it has no effect anyhow";
+    EXPECT_THAT(faults("smtp.reply == 250 and timing.upstream > 1s"), HasSubstr("never known"));
     // What is said already is not said twice.
     EXPECT_THAT(faults("scan.verdict == 'infected'"), Not(HasSubstr("never known")));
 
@@ -190,7 +190,7 @@ TEST(Phase, tags_are_seen_by_every_kind_of_test) {
     };
     EXPECT_THAT(late("ftp.command == 'STOR'", "ftp.argument == 'a'"), HasSubstr("written below it"));
     EXPECT_THAT(late("ftp.command == 'STOR'", "http.request.method == 'PUT'"), Not(HasSubstr("written below it"))) << "they never meet";
-    EXPECT_THAT(late("smtp.helo == 'a'", "smtp.helo == 'b'"), Not(HasSubstr("written below it"))) << "SMTP is not carried";
+    EXPECT_THAT(late("smtp.helo == 'a'", "smtp.helo == 'b'"), HasSubstr("written below it"));
 }
 
 TEST(Phase, an_earlier_phase_that_overtakes_a_rule_above_is_warned_of) {
@@ -305,7 +305,7 @@ TEST(Phase, what_answers_or_edits_a_request_waits_for_one) {
     edit.header = text("X-A");
     edit.value = text("b");
     const auto policy = compile({edit});
-    EXPECT_EQ(describe_phases(policy->rules()[0]), "http: connect (CONNECT), request; smtp: connect");
+    EXPECT_EQ(describe_phases(policy->rules()[0]), "http: connect (CONNECT), request; smtp: request");
 }
 
 TEST(Phase, what_per_names_must_be_known) {

@@ -58,6 +58,26 @@ private:
     std::unique_ptr<State> state_;
 };
 
+// One side of a dialogue, line by line.
+class Speaker {
+public:
+    explicit Speaker(Peer& peer) : peer_(&peer) {}
+
+    void say(std::string_view line);  // and CRLF
+    std::string line();  // the next one, without its CRLF; "" at the end
+    std::string reply();  // the next one whole, its lines joined by CRLF
+    std::string nothing();  // what has come and nobody asked for
+    bool has_ended();  // in an orderly way, and nothing more had come
+    Peer& peer() { return *peer_; }
+
+private:
+    Peer* peer_;
+    std::string read_;
+};
+
+// The test file of Eicar, in pieces, so that no scanner takes this program for what it tests.
+std::string eicar();
+
 // An event's line, by key; texts as they are, everything else as JSON.
 using Record = std::map<std::string, std::string>;
 // The value of a key; "" for none.

@@ -97,45 +97,6 @@ void Bench::drain() {
     settle();
 }
 
-void Speaker::say(std::string_view line) { peer_->send(std::string(line) + "\r\n"); }
-
-std::string Speaker::line() {
-    std::size_t end = read_.find("\r\n");
-    while (end == std::string::npos) {
-        const std::string more = peer_->wait_for("\n");
-        read_ += more;
-        end = read_.find("\r\n");
-        if (end == std::string::npos && (more.empty() || peer_->has_ended() || peer_->was_reset())) return std::exchange(read_, {});
-    }
-    std::string out = read_.substr(0, end);
-    read_.erase(0, end + 2);
-    return out;
-}
-
-std::string Speaker::reply() {
-    std::string out = line();
-    if (out.size() < 4 || out[3] != '-') return out;
-    const std::string last = out.substr(0, 3) + " ";
-    for (;;) {
-        const std::string next = line();
-        out += "\r\n" + next;
-        if (next.starts_with(last) || next.empty()) return out;
-    }
-}
-
-std::string Speaker::nothing() {
-    read_ += peer_->take();
-    return std::exchange(read_, {});
-}
-
-bool Speaker::has_ended() {
-    read_ += peer_->wait_for_end();
-    EXPECT_EQ(read_, "");
-    return peer_->has_ended() && !peer_->was_reset();
-}
-
-std::string eicar() { return std::string(R"(X5O!P%@AP[4\PZX54(P^)7CC)7}$EICAR)") + "-STANDARD-ANTIVIRUS" + "-TEST-FILE!$H+H*"; }
-
 std::string lines(std::size_t count) {
     std::string out;
     for (std::size_t i = 0; i < count; ++i) out += fmt::format("This is line {} of a text.\r\n", i);

@@ -21,6 +21,8 @@ using policy::testing::text;
 using sessions::testing::Failure;
 using sessions::testing::Peer;
 using sessions::testing::Record;
+using sessions::testing::Speaker;
+using sessions::testing::eicar;
 using sessions::testing::value;
 
 struct BenchState;
@@ -48,25 +50,6 @@ private:
     std::unique_ptr<BenchState> state_;
 };
 
-// One side of a control connection, line by line.
-class Speaker {
-public:
-    explicit Speaker(Peer& peer) : peer_(&peer) {}
-
-    void say(std::string_view line);  // and CRLF
-    std::string line();  // the next one, without its CRLF; "" at the end
-    std::string reply();  // the next one whole, its lines joined by CRLF
-    std::string nothing();  // what has come and nobody asked for
-    bool has_ended();  // in an orderly way, and nothing more had come
-    Peer& peer() { return *peer_; }
-
-private:
-    Peer* peer_;
-    std::string read_;
-};
-
-// The test file of Eicar, in pieces, so that no scanner takes this program for what it tests.
-std::string eicar();
 // A file of so many lines of text, no two of them alike.
 std::string lines(std::size_t count);
 // What begins as a zip and as a program does, and is nothing else.

@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: Apache-2.0
+// Text of mail heads in UTF-8. Small on purpose: no iconv, whose converters are files that are loaded, and have had holes. What of a charset is not known here
+// keeps its ASCII, which is what names' extensions and rules are made of.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+namespace sluice::mime {
+
+bool is_utf8(std::string_view octets);  // RFC 3629: no surrogates, nothing overlong
+
+// UTF-8 as it is, with U+FFFD for what is broken; UTF-7, UTF-16, ISO-8859-1 and -15 and Windows-1252 converted. Of others, U+FFFD for each octet beyond
+// ASCII, unless they happen to be UTF-8. No charset: UTF-8, or Windows-1252 where it is none, as receivers guess.
+std::string to_utf8(std::string_view octets, std::string_view charset);
+
+// At most `most` octets, no character cut.
+void cut_utf8(std::string& text, std::size_t most);
+
+}  // namespace sluice::mime

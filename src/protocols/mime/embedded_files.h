@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: Apache-2.0
+// Files that stand within a text: uuencode, xxencode, yEnc. Each becomes a part of its own, besides the text. BinHex is said to be there, and not decoded.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "protocols/mime/base64_decoder.h"
+#include "protocols/mime/mail_output.h"
+#include "protocols/mime/uu_decoder.h"
+
+namespace sluice::mime {
+
+class PartContent;
+
+class EmbeddedFiles {
+public:
+    // `depth`: parts that the text was found in. `is_alternative`: the text is. `output` outlives it.
+    EmbeddedFiles(std::size_t depth, bool is_alternative, MailOutput& output);
+    ~EmbeddedFiles();
+    EmbeddedFiles(const EmbeddedFiles&) = delete;
+    EmbeddedFiles& operator=(const EmbeddedFiles&) = delete;
+
+    void feed(std::string_view text);
+    void finish();
+
+private:
+    using Kind = EncodedFileBegin::Kind;
+
+    bool is_of_interest(char first) const;
+    void line(std::string_view line, bool is_first_piece);
+    bool begins_file(std::string_view line);
+    void file_line(std::string_view line);
+    void open(std::unique_ptr<PartContent>& into, bool is_other);
+    void end_file();
+
+    std::size_t depth_;
+    bool is_alternative_;
+    MailOutput& output_;
+
+    std::string line_;  // of which the end has not come
+    bool is_line_start_ = true;
+    bool is_skipped_ = false;  // the rest of this line
+    bool is_first_piece_ = true;  // of this line
+
+    Kind kind_ = Kind::none;  // of the file that is open
+    std::string name_;
+    bool has_lines_ = false;
+    bool is_escaped_ = false;  // yEnc
+    Base64Decoder base64_;
+    std::unique_ptr<PartContent> file_;
+    std::unique_ptr<PartContent> as_xx_;  // the same lines as xxencode
+    std::string decoded_;
+};
+
+}  // namespace sluice::mime

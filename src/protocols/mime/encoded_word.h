@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: Apache-2.0
+// Encoded words (RFC 2047) undone, as forgivingly as readers of mail do it: also within quoted strings, with blanks inside, of characters cut in two.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+namespace sluice::mime {
+
+struct DecodedWords {
+    std::string text;  // UTF-8
+    bool has_words = false;
+    bool is_broken = false;  // something begins like a word and is none, or its coding is wrong
+};
+
+// Linear in the octets.
+DecodedWords decode_words(std::string_view text);
+
+}  // namespace sluice::mime

@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0
+// The multiparts and messages that are open, one within another, and which of them a line ends or continues.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "protocols/mime/mail_entity.h"
+#include "protocols/mime/mail_output.h"
+
+namespace sluice::mime {
+
+struct MailLevel {
+    enum class Kind : std::uint8_t {
+        message,
+        multipart,
+        unknown,  // a multipart without a boundary, of which the first line that looks like one is it
+        claimed,  // no multipart, though it names a boundary
+    };
+    Kind kind = Kind::multipart;
+    std::string boundary{};
+    bool is_digest = false;
+    bool has_parts = false;
+    bool is_closed = false;
+};
+
+struct BoundaryMatch {
+    std::size_t level;
+    bool is_last;  // the multipart's last one
+};
+
+class MailLevels {
+public:
+    explicit MailLevels(MailOutput& output) : output_(output) {}
+
+    void open(MailLevel level);
+    std::size_t size() const { return levels_.size(); }
+    bool has_boundaries() const { return boundaries_ > 0; }
+
+    // `line` begins with "--", and is without its break. What other readers make of it is noted.
+    std::optional<BoundaryMatch> match(std::string_view line);
+    // What is within the level of `match` is over, and so is the level itself with its last boundary. The level.
+    const MailLevel& reach(BoundaryMatch match);
+    // All is over.
+    void close();
+
+private:
+    std::optional<BoundaryMatch> exact_match(std::string_view rest);
+    std::optional<BoundaryMatch> other_match(std::string_view rest);
+    std::optional<BoundaryMatch> guess(std::string_view rest);
+    void pop();
+
+    MailOutput& output_;
+    std::vector<MailLevel> levels_;
+    std::size_t boundaries_ = 0;  // levels that a line may belong to
+};
+
+}  // namespace sluice::mime

@@ -1,0 +1,264 @@
+// SPDX-License-Identifier: Apache-2.0
+// How a message comes: read, taken apart, each part inspected as soon as it is whole.
+#include "sessions/smtp/mail.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <utility>
+
+namespace sluice::smtp {
+
+namespace {
+
+constexpr inspect::MediaType message_type{"message/rfc822", inspect::MediaClass::text};
+constexpr std::size_t most_attachments = 256;  // that an event lists
+constexpr std::size_t piece_size = 256 * 1024;
+
+}  // namespace
+
+Mail::Mail(net::Worker& worker, inspect::Bench& bench, inspect::Shared& shared, sessions::Judgement& judgement)
+    : worker_(worker), bench_(bench), shared_(shared), judgement_(judgement) {}
+
+Mail::~Mail() = default;
+
+void Mail::begin(std::shared_ptr<const Settings> settings, bool is_held) {
+    settings_ = std::move(settings);
+    is_held_ = is_held;
+    size_ = 0;
+    scanned_ = {};
+    parts_.clear();
+    begun_parts_ = 0;
+    is_other_reading_ = has_too_many_ = is_head_known_ = is_planned_ = false;
+    waiting_.clear();
+    header_section_.clear();
+    head_ = {};
+    ambiguities_.clear();
+    attachments_.clear();
+    released.clear();
+    whole_.begin(worker_, bench_, shared_, *settings_, judgement_, {});
+    whole_.known_type = message_type;
+    whole_.set_names({});
+    is_inspected_ = whole_.is_on;
+    mime::MailSink& sink = *this;
+    reader_.emplace(mime::Reading::usual, settings_->limits, sink);
+}
+
+void Mail::on_head(const mime::MailHead& head) {
+    if (is_other_reading_) return;
+    head_ = head;
+    is_head_known_ = true;
+}
+
+Mail::Open* Mail::find(std::size_t id) {
+    const auto found = std::ranges::find_if(parts_, [&](const Open& open) { return open.part.id == id && !open.has_ended; });
+    return found == parts_.end() ? nullptr : &*found;
+}
+
+void Mail::on_part(const mime::Part& part) {
+    if (!is_inspected_) return;
+    if (++begun_parts_ > settings_->limits.mail_ambiguous_parts) {
+        has_too_many_ = true;
+        return;
+    }
+    Open open{.part = part, .inspected = nullptr};
+    if (spare_.empty()) {
+        open.inspected = std::make_unique<sessions::Inspected>(policy::Direction::upload);
+    } else {
+        open.inspected = std::move(spare_.back());
+        spare_.pop_back();
+    }
+    inspect::Declared declared;
+    declared.wants_sha256 = true;
+    open.inspected->begin(worker_, bench_, shared_, *settings_, judgement_, declared);
+    parts_.push_back(std::move(open));
+}
+
+void Mail::on_data(const mime::Part& part, std::string_view decoded) {
+    if (Open* open = find(part.id)) {
+        open->inspected->payload->push(decoded, false, dropped_);
+        dropped_.clear();
+    }
+}
+
+void Mail::on_part_end(const mime::Part& part) {
+    if (Open* open = find(part.id)) {
+        open->part = part;  // its names may have come last
+        open->inspected->payload->end(true);
+        open->has_ended = true;
+    }
+}
+
+void Mail::feed(std::string_view piece) {
+    size_ += piece.size();
+    const std::size_t most = settings_->limits.mail_header_bytes;
+    if (!is_head_known_ && header_section_.size() < most) header_section_ += piece.substr(0, most - header_section_.size());
+    reader_->feed(piece);
+}
+
+net::Task<Result<Mail::Denied>> Mail::take(std::span<const std::string_view> content) {
+    released.clear();
+    if (is_inspected_) whole_.payload->step();
+    for (const std::string_view piece : content) {
+        if (is_inspected_ || !is_head_known_) feed(piece);
+        else size_ += piece.size();
+        if (is_inspected_) whole_.payload->push(piece, false, released);
+        else if (is_planned_) released.push_back(piece);
+        else waiting_ += piece;
+    }
+    if (is_head_known_ && !is_planned_) {
+        if (const Denied denied = plan_whole()) co_return denied;
+        if (!waiting_.empty()) released.push_back(waiting_);
+    }
+    if (!is_inspected_) co_return Denied{};
+    if (const Denied denied = CO_TRY(co_await settle())) co_return denied;
+    if (whole_.payload->has_work()) CO_TRY(co_await work_on(whole_));
+    if (whole_.payload->is_planned() && whole_.payload->has_news()) co_return follow_up(whole_, released);
+    co_return Denied{};
+}
+
+net::Task<void> Mail::swallow(std::span<const std::string_view> content) {
+    released.clear();
+    if (!is_inspected_) co_return;
+    whole_.payload->step();
+    for (const std::string_view piece : content) {
+        size_ += piece.size();
+        whole_.payload->push(piece, false, dropped_);
+        dropped_.clear();
+    }
+    if (whole_.payload->has_work()) static_cast<void>(co_await work_on(whole_));
+}
+
+Mail::Outcome<void> Mail::work_on(sessions::Inspected& inspected) {
+    const auto before = std::chrono::steady_clock::now();
+    Views& out = &inspected == &whole_ ? released : dropped_;
+    while (inspected.payload->has_work()) {
+        if (auto done = co_await inspected.payload->work(out); !done) co_return std::unexpected(done.error());
+        if (&inspected == &whole_ && !out.empty()) break;  // they live until the next step
+        dropped_.clear();
+    }
+    scanned_ += std::chrono::steady_clock::now() - before;
+    co_return Result<void>{};
+}
+
+// All parts as far as they have come.
+Mail::Outcome<Mail::Denied> Mail::settle() {
+    for (std::size_t i = 0; i < parts_.size(); ++i)
+        if (const Denied denied = CO_TRY(co_await settle_part(parts_[i]))) co_return denied;
+    std::erase_if(parts_, [](const Open& open) { return !open.inspected; });
+    co_return Denied{};
+}
+
+Mail::Outcome<Mail::Denied> Mail::settle_part(Open& open) {
+    inspect::Payload& payload = *open.inspected->payload;
+    if (!payload.is_planned() && payload.is_identified())
+        if (const Denied denied = plan_part(open)) {
+            conclude(open);
+            co_return denied;
+        }
+    if (payload.has_work()) CO_TRY(co_await work_on(*open.inspected));
+    if (payload.has_news()) {
+        if (const Denied denied = open.inspected->judge_verdict(judgement_)) {
+            conclude(open);
+            co_return denied;
+        } else if (!open.has_ended) {
+            payload.accept_news(dropped_);
+            dropped_.clear();
+        }
+    }
+    if (open.has_ended) conclude(open);
+    co_return Denied{};
+}
+
+// What is known of it is kept, and its place is the next one's.
+void Mail::conclude(Open& open) {
+    sessions::Inspected& inspected = *open.inspected;
+    inspect::Outcome outcome = inspected.outcome(!open.has_ended);
+    if (!whole_.inside) whole_.inside = outcome;
+    else whole_.inside->add(outcome);
+    const bool is_bad = outcome.verdict >= inspect::Verdict::unscannable;
+    if ((is_bad || (open.part.is_attachment && !open.part.is_alternative)) && attachments_.size() < most_attachments)
+        attachments_.push_back({.name = inspected.name,
+                                .extension = inspected.extension,
+                                .sha256 = std::string(inspected.payload->sha256()),
+                                .outcome = std::move(outcome),
+                                .mime_type = inspected.payload->type().mime,
+                                .size = inspected.payload->size()});
+    inspected.payload->clear();
+    spare_.push_back(std::move(open.inspected));
+}
+
+net::Task<Result<Mail::Denied>> Mail::end() {
+    released.clear();
+    reader_->finish();
+    add_ambiguities(*reader_);
+    if (!is_inspected_) {
+        if (is_planned_) co_return Denied{};
+        released.push_back(waiting_);
+        co_return plan_whole();
+    }
+    if (const Denied denied = CO_TRY(co_await settle())) co_return denied;
+    whole_.payload->step();
+    whole_.payload->end(true);
+    if (!is_planned_)
+        if (const Denied denied = plan_whole()) co_return denied;
+    if (whole_.payload->has_work()) CO_TRY(co_await work_on(whole_));
+    if (const Denied denied = CO_TRY(co_await read_otherwise())) co_return denied;
+    if (has_too_many_) whole_.inside->add(inspect::Outcome::unscannable(inspect::Reason::too_deep, inspect::structure_engine));
+    co_return follow_up(whole_, released);
+}
+
+net::Task<Result<bool>> Mail::read_on() {
+    released.clear();
+    if (!is_inspected_) co_return false;
+    whole_.payload->step();
+    if (whole_.payload->has_work()) CO_TRY(co_await work_on(whole_));
+    co_return !released.empty();
+}
+
+void Mail::add_ambiguities(const mime::MailReader& reader) {
+    for (const mime::Ambiguity ambiguity : reader.ambiguities())
+        if (std::ranges::find(ambiguities_, ambiguity) == ambiguities_.end()) ambiguities_.push_back(ambiguity);
+}
+
+// Union scanning: as other readers see the same octets, from the beginning.
+Mail::Outcome<Mail::Denied> Mail::read_otherwise() {
+    const std::vector<mime::Reading> others = reader_->other_readings();
+    if (others.empty() || judgement_.trusted) co_return Denied{};
+    const auto content = co_await whole_.payload->content();
+    if (!whole_.inside) whole_.inside = inspect::Outcome::clean();
+    if (!content) {
+        whole_.inside->add(inspect::Outcome::unscannable(content.error(), inspect::structure_engine));
+        co_return Denied{};
+    }
+    is_other_reading_ = true;
+    for (const mime::Reading reading : others) {
+        mime::MailReader reader(reading, settings_->limits, *this);
+        Denied denied;
+        if (!co_await read_again(reader, content->descriptor, content->size, denied) && !denied)
+            whole_.inside->add(inspect::Outcome::unscannable(inspect::Reason::no_space, inspect::structure_engine));
+        if (denied) co_return denied;
+        add_ambiguities(reader);
+    }
+    co_return Denied{};
+}
+
+// False: it could not be read to its end.
+net::Task<bool> Mail::read_again(mime::MailReader& reader, const inspect::Descriptor& content, std::uint64_t size, Denied& denied) {
+    std::string piece;
+    for (std::uint64_t at = 0; at < size;) {
+        ssize_t got = 0;
+        piece.resize(static_cast<std::size_t>(std::min<std::uint64_t>(piece_size, size - at)));
+        const bool was_read = co_await shared_.files.run(worker_, [&] { got = ::pread(content.get(), piece.data(), piece.size(), static_cast<off_t>(at)); });
+        if (!was_read || got <= 0) co_return false;
+        reader.feed(std::string_view(piece).substr(0, static_cast<std::size_t>(got)));
+        at += static_cast<std::uint64_t>(got);
+        if (at == size) reader.finish();
+        auto settled = co_await settle();
+        if (!settled) co_return false;
+        if ((denied = *settled)) co_return false;
+    }
+    co_return true;
+}
+
+}  // namespace sluice::smtp

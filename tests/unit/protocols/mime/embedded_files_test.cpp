@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "protocols/mime/embedded_files.h"
+
+#include "unit/support/mail.h"
+#include "unit/support/splits.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace sluice::mime {
+namespace {
+
+// What is found besides the text: "[name] content", those that are another reading with "or".
+std::vector<std::string> found(std::span<const std::string_view> pieces) {
+    std::vector<std::string> out;
+    for (const test::ReadPart& one : test::read_mail(pieces).parts) {
+        if (one.part.id == 0) continue;
+        EXPECT_TRUE(one.has_ended && one.part.is_attachment && one.part.content_type == "application/octet-stream");
+        out.push_back((one.part.is_alternative ? "or " : "") +
+                      (one.part.names.empty() ? std::string() : '[' + one.part.names.front() + "] ") + one.data);
+    }
+    return out;
+}
+
+void expect(std::string_view text, const std::vector<std::string>& wanted) {
+    SCOPED_TRACE(text);
+    test::at_every_split("Subject: x\r\n\r\n" + std::string(text),
+                         [&](std::span<const std::string_view> pieces) { ASSERT_EQ(found(pieces), wanted); });
+}
+
+TEST(EmbeddedFiles, uuencode) {
+    expect("hello\r\nbegin 644 a.txt\r\n%:&5L;&\\\r\n`\r\nend\r\nbye\r\n", {"[a.txt] hello"});
+    expect("begin 644 a b.txt\n%:&5L;&\\\n`\nend", {"[a b.txt] hello"});
+    expect("begin 644 a\n#86)C\nbegin 644 b\n#86)C\nend\n", {"[a] abc", "[b] abc"});
+    expect("begin 0755 /tmp/x.exe\n#86)C", {"[x.exe] abc"});
+    expect("begin 644\n#86)C\n", {"abc"});
+    expect("BEGIN 644 a\n#86)C\n\n#86)C\n", {"[a] abcabc"});
+    expect("begin-base64 644 a\nQUJD\nRA==\n====\nx", {"[a] ABCD"});
+}
+
+TEST(EmbeddedFiles, its_like) {
+    expect("begin 644 x.com\n3O4JgP4w+\nend\n", {"[x.com] hello"});
+    expect("=ybegin line=128 size=4 name=a b.bin\r\n\x8b\x8c=\x7d\x8d\r\n=yend size=4\r\n", {"[a b.bin] ab\x13"
+                                                                                             "c"});
+    EXPECT_TRUE(test::read_mail("\r\n(This file must be converted with BinHex 4.0)\r\n").has(Ambiguity::uuencoded));
+}
+
+TEST(EmbeddedFiles, prose_is_none) {
+    for (const char* text : {"begin 644 words and more\nthis is prose, and no more than that\n", "begin the day\n", "begin 12 x\n#86)C\n",
+                             "xbegin 644 a\n#86)C\n", "begin 644 a\n"}) {
+        expect(text, {});
+        EXPECT_TRUE(test::read_mail("\r\n" + std::string(text)).ambiguities.empty());
+    }
+}
+
+TEST(EmbeddedFiles, long_lines_are_bounded) {
+    const std::string text = "\r\n" + std::string(1U << 20U, 'b') + "\nbegin 644 a\n#86)C\n" + std::string(1U << 20U, 'M') + "\nend\n";
+    EXPECT_EQ(test::read_mail(text).parts.size(), 2U);
+}
+
+}  // namespace
+}  // namespace sluice::mime
