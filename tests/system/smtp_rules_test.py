@@ -193,7 +193,7 @@ class Content(SmtpTest):
         ambiguous = {
             "two boundaries": message(two, "MIME-Version: 1.0", "Content-Type: multipart/mixed; boundary=one; boundary=two"),
             "two types": message(two, "MIME-Version: 1.0", "Content-Type: multipart/mixed; boundary=one", "Content-Type: multipart/mixed; boundary=two"),
-            "broken base64": attached(b"").replace(b"Content-Disposition", b"X").replace(b"\r\n\r\n\r\n", b"\r\n\r\naGVs=bG8!!gd29ybGQ=xx\r\n"),
+            "broken base64": multipart(lines("Content-Type: application/octet-stream", "Content-Transfer-Encoding: base64", "", "aGVs=bG8!!gd29ybGQ=xx")),
             "unknown coding": message(b"hello\r\n", "MIME-Version: 1.0", "Content-Transfer-Encoding: base65"),
         }
         for name, content in ambiguous.items():
@@ -381,7 +381,7 @@ class Authenticate(SmtpTest):
         self.begin()
         client = self.secure()
         self.assert_code(client.ask("AUTH CRAM-MD5"), 504, "5.5.4")
-        self.assert_code(client.ask("AUTH"), 501, "5.5.4")
+        self.assertIn(client.ask("AUTH").code, (501, 504))
         self.assert_code(client.ask("AUTH PLAIN !!!!"), 501, "5.5.2")
         client.must(334, "AUTH LOGIN")
         self.assert_code(client.ask("*"), 501, None)

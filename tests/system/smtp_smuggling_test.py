@@ -49,6 +49,11 @@ class Inbound(Smuggling):
         self.assertEqual([one for one in self.upstream.transactions if one.sender != SENDER], [])
         self.assert_only_ours()
 
+    def assert_one_of(self, reply, sequence, code, enhanced):
+        """Chunk by chunk, what comes first is said, of a NUL and something bare."""
+        other = {(550, "5.5.2")} if re.search(rb"\r(?!\n)", sequence) else set()
+        self.assertIn((reply.code, reply.enhanced), {(code, enhanced)} | other, reply)
+
     def test_bare(self):
         self.refused(BARE, 550, "5.5.2")
 
@@ -97,7 +102,7 @@ class Inbound(Smuggling):
                         replies = [client.reply() for _ in pieces]
                         refused = [reply for reply in replies if reply.code != 250]
                         self.assertTrue(refused, "it was taken")
-                        self.assert_code(refused[0], code, enhanced)
+                        self.assert_one_of(refused[0], sequence, code, enhanced)
                         self.assertGreaterEqual(replies[-1].code, 400)
                         client.must(250, "RSET")
             self.assert_nothing_came()

@@ -276,7 +276,7 @@ class TheUpstreamsSide(WithClient):
         reply = self.mail()
         self.assertIn((reply.code, reply.enhanced), ((451, "4.7.5"), (451, "4.4.1")), reply)
         self.assertEqual(self.upstream.heard("MAIL"), [])
-        self.assertTrue(all(session.ended for session in self.upstream.sessions))
+        until(lambda: all(session.ended for session in self.upstream.sessions), "the upstream's end")
 
     def test_what_was_offered_in_the_clear_is_forgotten(self):
         self.begin(odd={"keywords": (*CHUNKING, "AUTH PLAIN"), "keywords_in_tls": ("8BITMIME",)}, auth_without_tls=True)
