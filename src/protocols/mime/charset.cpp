@@ -6,6 +6,7 @@
 #include <optional>
 
 #include "base/text.h"
+#include "protocols/mime/charset_tables.h"
 
 namespace sluice::mime {
 namespace {
@@ -67,6 +68,16 @@ std::string from_latin(std::string_view in) {
     for (const char c : in) {
         const auto octet = static_cast<unsigned char>(c);
         append(out, octet >= 0x80 && octet < 0xa0 ? windows_1252[octet - 0x80U] : octet);
+    }
+    return out;
+}
+
+std::string from_table(std::string_view in, std::u16string_view upper) {
+    std::string out;
+    for (const char c : in) {
+        const std::size_t octet = static_cast<unsigned char>(c);
+        const std::size_t first = 0x100 - upper.size();
+        append(out, octet < 0x80 || octet < first ? static_cast<std::uint32_t>(octet) : upper[octet - first]);
     }
     return out;
 }
@@ -174,7 +185,9 @@ bool is_utf8(std::string_view octets) {
 std::string to_utf8(std::string_view octets, std::string_view charset) {
     const auto is = [&](std::string_view name) { return equals_ignoring_case(charset, name); };
     if (is("utf-8") || is("utf8")) return repaired_utf8(octets);
-    if (is("iso-8859-1") || is("iso-8859-15") || is("windows-1252") || is("cp1252") || is("latin1")) return from_latin(octets);
+    for (const CharsetTable& table : charset_tables)
+        if (is(table.name) || is(table.other_name)) return from_table(octets, table.upper);
+    if (is("iso-8859-1") || is("windows-1252") || is("cp1252") || is("latin1")) return from_latin(octets);
     if (is("utf-7") || is("unicode-1-1-utf-7")) return from_utf7(octets);
     if (is("utf-16") || is("utf-16be")) return from_utf16(octets, false);
     if (is("utf-16le")) return from_utf16(octets, true);

@@ -10,7 +10,8 @@ namespace sluice::mime {
 
 bool is_utf8(std::string_view octets);  // RFC 3629: no surrogates, nothing overlong
 
-// UTF-8 as it is, with U+FFFD for what is broken; UTF-7, UTF-16, ISO-8859-1 and -15 and Windows-1252 converted. Of others, U+FFFD for each octet beyond
+// UTF-8 as it is, with U+FFFD for what is broken; UTF-7, UTF-16 and the charsets of Europe and the Near East
+// of one octet a character (ISO-8859, Windows-125x, KOI8) converted. Of others, U+FFFD for each octet beyond
 // ASCII, unless they happen to be UTF-8. No charset: UTF-8, or Windows-1252 where it is none, as receivers guess.
 std::string to_utf8(std::string_view octets, std::string_view charset);
 
