@@ -77,7 +77,7 @@ class Curl(Client):
 
     def send(self, content, sender, recipients, login=None):
         host = self.tls_name or self.host
-        words = ["-q", "-sS", "--noproxy", "*", "--max-time", TIMEOUT - 5, f"{'smtps' if self.tls == 'implicit' else 'smtp'}://{host}:{self.port}/curl.test", "--mail-from", sender,
+        words = ["-q", "-sSv", "--noproxy", "*", "--max-time", TIMEOUT - 5, f"{'smtps' if self.tls == 'implicit' else 'smtp'}://{host}:{self.port}/curl.test", "--mail-from", sender,
                  *(word for recipient in recipients for word in ("--mail-rcpt", recipient)), "--mail-rcpt-allowfails", "-T", self.file(content), "--resolve", f"{host}:{self.port}:{self.host}"]
         if self.tls:
             words += ["--ssl-reqd", "--cacert", self.ca]
