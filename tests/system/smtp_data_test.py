@@ -313,7 +313,7 @@ class Refusals(SmtpTest):
     @through_sluice
     def test_a_354_for_no_recipient(self):
         """Those that were all refused: DATA is refused by us, or closed with a dot that is nothing."""
-        self.start(self.odd([("RCPT", "550 5.1.1 nobody\n"), ("DATA", "354 go\n"), (".", "554 5.5.1 nobody\n")]))
+        self.start(self.odd([("RCPT", "550 5.1.1 nobody\n"), ("DATA", "354 go\n")]))
         client = self.client()
         replies = client.pipeline(f"MAIL FROM:<{SENDER}>", f"RCPT TO:<{RECIPIENT}>", "DATA")
         self.assertEqual([reply.code for reply in replies][:2], [250, 550])

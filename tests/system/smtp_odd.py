@@ -20,6 +20,7 @@ from wire import TIMEOUT, Closed, Origin
 
 KEYWORDS = ("PIPELINING", "SIZE 10240000", "8BITMIME", "ENHANCEDSTATUSCODES", "SMTPUTF8", "DSN")
 CHUNKING = (*KEYWORDS, "CHUNKING", "BINARYMIME")
+PATIENCE = 120                                               # seconds: longer than any test waits for something else
 CHALLENGE = b"<12345.67890@odd.test>"
 
 
@@ -110,6 +111,7 @@ class OddMail(Origin):
 
     def play(self, peer):
         session = Session(self, peer)
+        peer.sock.settimeout(PATIENCE)
         self.sessions.append(session)
         try:
             session.run()
