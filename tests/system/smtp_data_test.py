@@ -195,7 +195,7 @@ class Streamed(SmtpTest):
     def test_a_slow_upstream_holds_the_client_back(self):
         """And not the whole message in memory."""
         go = threading.Event()
-        self.start(self.odd([("DATA", ["354 go\n", wait(go)])]), inspect={"memory": "4MiB", "disk": "8MiB"})
+        self.start(self.odd([("DATA", ["354 go\n", wait(go)])], keywords=("PIPELINING", "SIZE 60000000")), inspect={"memory": "4MiB", "disk": "8MiB"})
         self.upstream.listener.setsockopt(1, 8, 65536)           # SO_RCVBUF
         client = self.client()
         client.envelope()

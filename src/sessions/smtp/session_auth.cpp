@@ -96,7 +96,7 @@ net::Task<Session::Then> Session::relay_authentication(std::string_view mechanis
         if (!said) {
             if (said.error().code != Errc::malformed) co_return Then::end;
             static_cast<void>(co_await upstream_->ask("*", limits().smtp_command));
-            co_return co_await fail_authentication(500, "5.5.6 This line is bad.");
+            co_return answer_bad(500, "5.5.6 This line is bad.");
         }
         if (mechanism == "LOGIN" && step == 0 && upstream_user_.empty()) upstream_user_ = decode_base64(*said).value_or("");
         reply = co_await upstream_->ask(*said, limits().smtp_command);
@@ -133,7 +133,7 @@ net::Task<Session::Then> Session::check_authentication(std::string_view mechanis
         const auto line = co_await ask("");
         if (!line && line.error().code != Errc::malformed) co_return Then::end;
         auto parsed = line ? parse_plain(*line) : std::nullopt;
-        if (!parsed) co_return co_await fail_authentication(501, "5.5.2 This cannot be decoded.");
+        if (!parsed) co_return answer_bad(501, "5.5.2 This cannot be decoded.");
         credentials = std::move(*parsed);
     } else {
         const auto user = co_await ask("VXNlcm5hbWU6");
@@ -142,7 +142,7 @@ net::Task<Session::Then> Session::check_authentication(std::string_view mechanis
         if (!password && password.error().code != Errc::malformed) co_return Then::end;
         const auto name = user ? decode_base64(*user) : std::nullopt;
         auto secret = password ? decode_base64(*password) : std::nullopt;
-        if (!name || !secret || name->empty()) co_return co_await fail_authentication(501, "5.5.2 This cannot be decoded.");
+        if (!name || !secret || name->empty()) co_return answer_bad(501, "5.5.2 This cannot be decoded.");
         credentials = {*name, std::move(*secret)};
     }
     sessions::Checked checked;

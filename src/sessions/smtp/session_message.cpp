@@ -79,6 +79,7 @@ net::Task<void> Session::pass(const Views& content) {
     if (!taken) {
         refuse(taken.error());
     } else if ((denied_ = *taken)) {
+        note(*denied_);
         const Refusal refusal = refusal_of(*denied_);
         refuse(refusal.code, refusal.text);
     } else if (!mail_->is_held()) {

@@ -130,7 +130,7 @@ Upstream::Outcome<void> Upstream::secure() {
         co_return Result<void>{};
     }
     // Whoever speaks between 220 and the handshake wants to be taken for the server later (CVE-2021-38371).
-    CO_TRY(channel_->fill_now());
+    if (const auto filled = channel_->fill_now(); !filled) co_return fail(Errc::tls_failed, Side::server, "the server broke the connection behind 220");
     if (!channel_->unread().empty()) co_return fail(Errc::tls_failed, Side::server, "octets in the clear behind 220");
     const std::string name(name_);
     // Whatever breaks it now, the clear is no way back.
