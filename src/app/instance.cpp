@@ -255,10 +255,10 @@ bool Instance::start_workers() {
             ftp::Service::Parts{worker, rate_limits_, log_->lane(i), metrics_.worker(i), *inspection_, ftp_sessions_, *passwords_,
                                 interception_ ? &services_.back()->leaves() : nullptr},
             ftp_generation));
-        smtp_services_.push_back(std::make_unique<smtp::Service>(
-            smtp::Service::Parts{worker, rate_limits_, log_->lane(i), metrics_.worker(i), *inspection_, *passwords_,
-                                 interception_ ? &services_.back()->leaves() : nullptr},
-            smtp_generation));
+        smtp_services_.push_back(
+            std::make_unique<smtp::Service>(smtp::Service::Parts{worker, rate_limits_, log_->lane(i), metrics_.worker(i), *inspection_,
+                                                                 *passwords_, interception_ ? &services_.back()->leaves() : nullptr},
+                                            smtp_generation));
         const auto listen = [&](net::ListenSocket& socket, net::Listener::Handler accept) {
             listeners_.push_back(std::make_unique<net::Listener>(
                 worker, std::move(socket), connection_limits_, std::move(accept), [shard = &metrics_.worker(i)](const Error& error) {

@@ -16,9 +16,9 @@
 #include "net/runtime.h"
 #include "policy/rate_limits.h"
 #include "sessions/ftp/service.h"
-#include "sessions/smtp/service.h"
 #include "sessions/http/interception.h"
 #include "sessions/http/service.h"
+#include "sessions/smtp/service.h"
 
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/signal_set.hpp>

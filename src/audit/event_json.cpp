@@ -156,7 +156,8 @@ bool was_denied(Action action) {
 void write_what(Line& line, const Event& event) {
     const bool network = event.method.empty() || event.action == Action::tunnelled || event.method == "CONNECT";
     if (!event.ftp_command.empty()) line.raw(R"(,"event.kind":"event","event.category":["file","network"],"event.type":["access")");
-    else if (event.mail && event.mail->mail_from) line.raw(R"(,"event.kind":"event","event.category":["email","network"],"event.type":["info")");
+    else if (event.mail && event.mail->mail_from)
+        line.raw(R"(,"event.kind":"event","event.category":["email","network"],"event.type":["info")");
     else
         line.raw(network ? R"(,"event.kind":"event","event.category":["network"],"event.type":["connection")"
                          : R"(,"event.kind":"event","event.category":["web"],"event.type":["access")");
@@ -369,7 +370,8 @@ std::size_t EventEncoder::bound(const Event& event) const {
         for (const auto texts_of : {mail.recipients, mail.from, mail.to, mail.ambiguities})
             for (const std::string_view text : texts_of) add(text);
         for (const Attachment& each : mail.attachments) {
-            for (const std::string_view text : {each.name, each.extension, each.mime_type, each.sha256, each.verdict, each.threat, each.engine, each.reason})
+            for (const std::string_view text :
+                 {each.name, each.extension, each.mime_type, each.sha256, each.verdict, each.threat, each.engine, each.reason})
                 add(text);
             texts += attachment_keys;
         }

@@ -3,9 +3,9 @@
 
 #include "base/text.h"
 
-#include <algorithm>
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <algorithm>
 
 #include <cstring>
 

@@ -13,7 +13,8 @@ namespace sluice::smtp {
 
 Channel::Channel(std::unique_ptr<net::Stream> stream, std::string_view ahead) : stream_(std::move(stream)) {
     if (ahead.empty()) return;
-    buffer_ = stream_->worker().buffers().borrow(ahead.size() > net::BufferPool::small_size ? net::BufferSize::large : net::BufferSize::small);
+    buffer_ =
+        stream_->worker().buffers().borrow(ahead.size() > net::BufferPool::small_size ? net::BufferSize::large : net::BufferSize::small);
     end_ = std::min(ahead.size(), buffer_.size());
     std::memcpy(buffer_.data(), ahead.data(), end_);
     received_ = end_;

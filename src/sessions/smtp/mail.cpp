@@ -18,7 +18,10 @@ constexpr std::size_t piece_size = 256 * 1024;
 }  // namespace
 
 Mail::Mail(net::Worker& worker, inspect::Bench& bench, inspect::Shared& shared, sessions::Judgement& judgement)
-    : worker_(worker), bench_(bench), shared_(shared), judgement_(judgement) {}
+    : worker_(worker),
+      bench_(bench),
+      shared_(shared),
+      judgement_(judgement) {}
 
 Mail::~Mail() = default;
 
@@ -33,6 +36,7 @@ void Mail::begin(std::shared_ptr<const Settings> settings, bool is_held) {
     waiting_.clear();
     header_section_.clear();
     head_ = {};
+    is_kept_lost_ = false;
     ambiguities_.clear();
     attachments_.clear();
     released.clear();
@@ -112,7 +116,8 @@ net::Task<Result<Mail::Denied>> Mail::take(std::span<const std::string_view> con
     }
     if (!is_inspected_) co_return Denied{};
     if (const Denied denied = CO_TRY(co_await settle())) co_return denied;
-    if (whole_.payload->has_work()) CO_TRY(co_await work_on(whole_));
+    // What came out has to go on before anything else is done, which may take its memory away.
+    if (released.empty() && whole_.payload->has_work()) CO_TRY(co_await work_on(whole_));
     if (whole_.payload->is_planned() && whole_.payload->has_news()) co_return follow_up(whole_, released);
     co_return Denied{};
 }
@@ -121,12 +126,15 @@ net::Task<void> Mail::swallow(std::span<const std::string_view> content) {
     released.clear();
     if (!is_inspected_) co_return;
     whole_.payload->step();
+    for (const std::string_view piece : content) size_ += piece.size();
+    if (is_kept_lost_) co_return;
     for (const std::string_view piece : content) {
-        size_ += piece.size();
         whole_.payload->push(piece, false, dropped_);
         dropped_.clear();
     }
-    if (whole_.payload->has_work()) static_cast<void>(co_await work_on(whole_));
+    if (!whole_.payload->has_work()) co_return;
+    const auto done = co_await work_on(whole_);
+    is_kept_lost_ = !done || whole_.payload->has_work();  // there is no room for it
 }
 
 Mail::Outcome<void> Mail::work_on(sessions::Inspected& inspected) {
@@ -135,6 +143,7 @@ Mail::Outcome<void> Mail::work_on(sessions::Inspected& inspected) {
     while (inspected.payload->has_work()) {
         if (auto done = co_await inspected.payload->work(out); !done) co_return std::unexpected(done.error());
         if (&inspected == &whole_ && !out.empty()) break;  // they live until the next step
+        if (!inspected.payload->has_ended()) break;  // once is enough: what could not be done is told as news
         dropped_.clear();
     }
     scanned_ += std::chrono::steady_clock::now() - before;
@@ -158,7 +167,11 @@ Mail::Outcome<Mail::Denied> Mail::settle_part(Open& open) {
         }
     if (payload.has_work()) CO_TRY(co_await work_on(*open.inspected));
     if (payload.has_news()) {
-        if (const Denied denied = open.inspected->judge_verdict(judgement_)) {
+        // What a rule of `inspect` says of this part, or of a member of it, is of no other.
+        const std::size_t inspections = judgement_.effects.inspections.size();
+        const Denied denied = open.inspected->judge_verdict(judgement_);
+        judgement_.effects.inspections.resize(inspections);
+        if (denied) {
             conclude(open);
             co_return denied;
         } else if (!open.has_ended) {
@@ -200,11 +213,16 @@ net::Task<Result<Mail::Denied>> Mail::end() {
     if (const Denied denied = CO_TRY(co_await settle())) co_return denied;
     whole_.payload->step();
     whole_.payload->end(true);
-    if (!is_planned_)
+    if (!is_planned_) {
         if (const Denied denied = plan_whole()) co_return denied;
+        // What follows may take its memory away; it is no more than a header section without an end.
+        for (const std::string_view piece : released) waiting_ += piece;
+        released.clear();
+        if (!waiting_.empty()) released.push_back(waiting_);
+    }
     if (whole_.payload->has_work()) CO_TRY(co_await work_on(whole_));
     if (const Denied denied = CO_TRY(co_await read_otherwise())) co_return denied;
-    if (has_too_many_) whole_.inside->add(inspect::Outcome::unscannable(inspect::Reason::too_deep, inspect::structure_engine));
+    add_what_was_not_read();
     co_return follow_up(whole_, released);
 }
 
@@ -214,6 +232,24 @@ net::Task<Result<bool>> Mail::read_on() {
     whole_.payload->step();
     if (whole_.payload->has_work()) CO_TRY(co_await work_on(whole_));
     co_return !released.empty();
+}
+
+// Beyond the reader's bounds there is content that nobody has looked at: as with an archive of too many members.
+void Mail::add_what_was_not_read() {
+    const auto has = [this](mime::Ambiguity what) { return std::ranges::find(ambiguities_, what) != ambiguities_.end(); };
+    if (!has_too_many_ && !has(mime::Ambiguity::too_many) && !has(mime::Ambiguity::too_deep)) return;
+    if (!whole_.inside) whole_.inside = inspect::Outcome::clean();
+    whole_.inside->add(inspect::Outcome::unscannable(inspect::Reason::bomb, inspect::structure_engine));
+}
+
+void Mail::clear() {
+    parts_.clear();
+    spare_.clear();
+    if (whole_.payload) whole_.payload->clear();
+    waiting_ = {};
+    header_section_ = {};
+    released.clear();
+    is_inspected_ = false;
 }
 
 void Mail::add_ambiguities(const mime::MailReader& reader) {
@@ -249,7 +285,8 @@ net::Task<bool> Mail::read_again(mime::MailReader& reader, const inspect::Descri
     for (std::uint64_t at = 0; at < size;) {
         ssize_t got = 0;
         piece.resize(static_cast<std::size_t>(std::min<std::uint64_t>(piece_size, size - at)));
-        const bool was_read = co_await shared_.files.run(worker_, [&] { got = ::pread(content.get(), piece.data(), piece.size(), static_cast<off_t>(at)); });
+        const bool was_read =
+            co_await shared_.files.run(worker_, [&] { got = ::pread(content.get(), piece.data(), piece.size(), static_cast<off_t>(at)); });
         if (!was_read || got <= 0) co_return false;
         reader.feed(std::string_view(piece).substr(0, static_cast<std::size_t>(got)));
         at += static_cast<std::uint64_t>(got);

@@ -45,6 +45,8 @@ public:
     net::Task<Result<Denied>> take(std::span<const std::string_view> content);
     net::Task<Result<Denied>> end();
     net::Task<void> swallow(std::span<const std::string_view> content);
+    // It was recorded: nothing of it is kept until the next one.
+    void clear();
     // Of what is held and came out: whatever is left to come out, piece by piece after `end`; false: nothing more.
     net::Task<Result<bool>> read_on();
 
@@ -52,6 +54,8 @@ public:
     bool is_held() const { return is_held_; }
     // The header section as it came, up to and with the empty line; of one beyond the limits its beginning.
     std::string_view header_section() const { return std::string_view(header_section_).substr(0, head_.size); }
+    bool is_header_section_whole() const { return head_.size <= header_section_.size(); }
+    bool is_copy_lost() const { return is_kept_lost_; }
     const mime::MailHead& head() const { return head_; }
     std::uint64_t size() const { return size_; }
 
@@ -97,6 +101,7 @@ private:
     Outcome<Denied> read_otherwise();
     net::Task<bool> read_again(mime::MailReader& reader, const inspect::Descriptor& content, std::uint64_t size, Denied& denied);
     void add_ambiguities(const mime::MailReader& reader);
+    void add_what_was_not_read();
     inspect::Examination examination(const sessions::Inspected& inspected, const policy::InspectOptions& options) const;
     void set_head_facts();
     void set_ambiguity_facts();
@@ -110,6 +115,7 @@ private:
     bool is_held_ = false;
     bool is_inspected_ = false;
     bool is_planned_ = false;
+    bool is_kept_lost_ = false;  // a copy for the quarantine has no room
     std::string waiting_;  // not inspected, and its head is not known
     std::uint64_t size_ = 0;
     std::chrono::nanoseconds scanned_{};  // engines' time so far

@@ -91,7 +91,8 @@ net::Task<bool> Session::open() {
         co_return false;
     };
     if (!settings().serves(peer_.address))
-        co_return co_await turn_away(audit::Refusal::client_not_allowed, 554, not_in_clients, with_id("5.7.1 This gateway does not serve your address."));
+        co_return co_await turn_away(audit::Refusal::client_not_allowed, 554, not_in_clients,
+                                     with_id("5.7.1 This gateway does not serve your address."));
     if (!permit_.is_within_client_limit())
         co_return co_await turn_away(audit::Refusal::client_limit, 421, "the limit of connections is reached",
                                      with_id("4.3.2 You have too many sessions open."));
@@ -156,7 +157,8 @@ net::Task<std::optional<std::string>> Session::read_proxy_header() {
 net::Task<void> Session::serve() {
     for (;;) {
         // Behind a half-read pipeline of commands nothing is lost: each is answered, or this is.
-        if (service_.is_draining() && !is_in_transaction_) co_return co_await say_goodbye(421, "4.3.2 This gateway is going down: please come again.");
+        if (service_.is_draining() && !is_in_transaction_)
+            co_return co_await say_goodbye(421, "4.3.2 This gateway is going down: please come again.");
         // While the log is behind and must not lose events, nothing new begins.
         while (settings().wait_for_log && !service_.lane().has_room()) co_await worker_.sleep(net::Wheel::tick);
         auto command = co_await next_command();

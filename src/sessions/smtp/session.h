@@ -168,6 +168,8 @@ private:
     Denied judge_hello();
     Denied judge_sender();
     Denied judge_recipient(const Path& path);
+    void forget_recipient();
+    void take_recipient(const Path& path);
     Denied judge_reply(int code);
     Denied judge_again();  // a reload came
     Refusal refusal_of(const sessions::Denial& denial) const;
@@ -200,7 +202,10 @@ private:
     // The policy, of the session and of the message that is under way.
     sessions::Judgement judgement_;
     Kept at_accept_;
+    Kept at_hello_;  // without what was said of the upstream's address
     Kept kept_;
+    Kept before_recipient_;
+    Kept judged_;  // of the recipient that is under way
     bool must_authenticate_ = false;  // a rule of `connect` asks who this is
 
     // Who the client is.

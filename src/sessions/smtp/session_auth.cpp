@@ -57,12 +57,14 @@ net::Task<Session::Then> Session::authenticate(const Command& command) {
     if (is_authenticated()) co_return answer_bad(503, "5.5.1 You have said who you are.");
     if (is_in_transaction_) co_return answer_bad(503, "5.5.1 Not in the middle of a message.");
     const bool is_ours = !service_.user_files().empty();
-    if (client_tls_ == nullptr && !settings().auth_without_tls) co_return answer_bad(538, "5.7.11 Say STARTTLS first: AUTH is for protected connections.");
+    if (client_tls_ == nullptr && !settings().auth_without_tls)
+        co_return answer_bad(538, "5.7.11 Say STARTTLS first: AUTH is for protected connections.");
     if (!is_ours && !has_upstream()) co_return answer(454, "4.7.0 The mail server cannot be asked now: please try again later.");
     if (command.argument.empty()) co_return answer_bad(501, "5.5.4 Say AUTH and a mechanism.");
     const std::size_t space = command.argument.find(' ');
     const std::string mechanism = upper(command.argument.substr(0, space));
-    const std::string_view initial = space == std::string::npos ? std::string_view() : trim(std::string_view(command.argument).substr(space));
+    const std::string_view initial =
+        space == std::string::npos ? std::string_view() : trim(std::string_view(command.argument).substr(space));
     const auto known = mechanisms();
     if (known.empty()) co_return answer_bad(502, "5.5.1 AUTH is not offered.");
     if (std::ranges::find(known, mechanism) == known.end()) co_return answer_bad(504, "5.5.4 This mechanism is not offered.");
@@ -88,8 +90,13 @@ Session::Outcome<std::string> Session::ask_client(std::string_view challenge) {
 }
 
 net::Task<Session::Then> Session::relay_authentication(std::string_view mechanism, const std::string& line) {
-    if (mechanism == "PLAIN")
-        if (const auto credentials = parse_plain(std::string_view(line).substr(line.rfind(' ') + 1))) upstream_user_ = credentials->user;
+    upstream_user_.clear();
+    const std::string_view initial = std::string_view(line).substr(line.rfind(' ') + 1);
+    const bool has_initial = initial != mechanism;
+    std::string user;
+    if (mechanism == "PLAIN" && has_initial)
+        if (const auto credentials = parse_plain(initial)) user = credentials->user;
+    if (mechanism == "LOGIN" && has_initial) user = decode_base64(initial).value_or("");
     auto reply = co_await upstream_->ask(line, limits().smtp_command);
     for (std::size_t step = 0; reply && reply->code == 334 && step < 16; ++step) {
         const auto said = co_await ask_client(reply->text());
@@ -98,10 +105,12 @@ net::Task<Session::Then> Session::relay_authentication(std::string_view mechanis
             static_cast<void>(co_await upstream_->ask("*", limits().smtp_command));
             co_return answer_bad(500, "5.5.6 This line is bad.");
         }
-        if (mechanism == "LOGIN" && step == 0 && upstream_user_.empty()) upstream_user_ = decode_base64(*said).value_or("");
+        // The first answer is the name, and the next a secret; with an initial response the first is.
+        if (mechanism == "LOGIN" && step == 0 && !has_initial) user = decode_base64(*said).value_or("");
+        if (mechanism == "PLAIN" && step == 0 && !has_initial)
+            if (const auto credentials = parse_plain(*said)) user = credentials->user;
         reply = co_await upstream_->ask(*said, limits().smtp_command);
     }
-    if (!is_printable(upstream_user_)) upstream_user_.clear();
     if (!reply) {
         leave_upstream();
         co_return answer(454, "4.7.0 The mail server cannot be asked now: please try again later.");
@@ -110,12 +119,16 @@ net::Task<Session::Then> Session::relay_authentication(std::string_view mechanis
         leave_upstream();
         co_return co_await fail_authentication(454, "4.7.0 The mail server comes to no end.");
     }
-    if (reply->is_success()) {
+    if (reply->code == 235) {
         is_authenticated_upstream_ = true;
+        if (is_printable(user)) upstream_user_ = std::move(user);
         failed_logins_ = 0;
         co_return answer(*reply);
     }
-    upstream_user_.clear();
+    if (!reply->is_failure()) {
+        leave_upstream();
+        co_return co_await fail_authentication(454, "4.7.0 The mail server's answer is none.");
+    }
     if (++failed_logins_ < limits().smtp_failed_logins) co_return answer(*reply);
     co_return answer(421, "4.7.0 Too many attempts to log in: goodbye.");
 }
@@ -146,9 +159,11 @@ net::Task<Session::Then> Session::check_authentication(std::string_view mechanis
         credentials = {*name, std::move(*secret)};
     }
     sessions::Checked checked;
-    for (const auto& users : service_.user_files()) {
-        checked = co_await sessions::check_password(worker_, service_.passwords(), service_.credentials(), service_.rate_limits(), users, credentials,
-                                                    peer_.address, limits());
+    const auto known = service_.user_files();
+    const std::vector<std::shared_ptr<const policy::UserFile>> files(known.begin(), known.end());  // a reload may come meanwhile
+    for (const auto& users : files) {
+        checked = co_await sessions::check_password(worker_, service_.passwords(), service_.credentials(), service_.rate_limits(), users,
+                                                    credentials, peer_.address, limits());
         if (checked.kind != sessions::Checked::Kind::bad) break;
     }
     const std::string user = credentials.user;
@@ -189,13 +204,17 @@ net::Task<Session::Then> Session::take_client(const Command& command) {
     client.address = peer_.address;
     client.port = peer_.port;
     client.helo = helo_;
-    if (const auto parsed = parse_attributes(command.argument, client); !parsed) co_return answer_bad(501, "5.5.4 These attributes are bad.");
+    if (const auto parsed = parse_attributes(command.argument, client); !parsed)
+        co_return answer_bad(501, "5.5.4 These attributes are bad.");
     if (!client.address) client.address = real_peer_.address;
     leave_upstream();
     peer_ = {*client.address, client.port};
     helo_.clear();
     identity_.clear();
+    upstream_user_.clear();
     is_authenticated_upstream_ = false;
+    has_forwarded_ = false;
+    forwarded_ = {};
     begin_record();
     if (const Denied denied = judge_accept()) {
         note(*denied);
@@ -211,7 +230,8 @@ net::Task<Session::Then> Session::take_client(const Command& command) {
 net::Task<Session::Then> Session::take_forwarded(const Command& command) {
     if (!is_trusted_peer()) co_return answer_bad(550, "5.7.0 XFORWARD is not for you.");
     if (is_in_transaction_) co_return answer_bad(503, "5.5.1 Not in the middle of a message.");
-    if (const auto parsed = parse_attributes(command.argument, forwarded_); !parsed) co_return answer_bad(501, "5.5.4 These attributes are bad.");
+    if (const auto parsed = parse_attributes(command.argument, forwarded_); !parsed)
+        co_return answer_bad(501, "5.5.4 These attributes are bad.");
     has_forwarded_ = true;
     co_return answer(250, "2.0.0 OK");
 }

@@ -41,7 +41,8 @@ net::Task<Session::Then> Session::data(const Command& command) {
     // A client that sends its message without waiting is answered once, so that none of it is taken for commands.
     if (has_spoken_early()) co_return co_await end_out_of_step();
     if (!command.argument.empty()) co_return answer_bad(501, "5.5.4 DATA takes no argument.");
-    if (!is_in_transaction_ || is_by_chunks_) co_return answer_bad(503, is_by_chunks_ ? "5.5.1 The message has begun with BDAT." : "5.5.1 Say MAIL first.");
+    if (!is_in_transaction_ || is_by_chunks_)
+        co_return answer_bad(503, is_by_chunks_ ? "5.5.1 The message has begun with BDAT." : "5.5.1 Say MAIL first.");
     if (recipients_.empty()) co_return answer_bad(554, "5.5.1 No valid recipients.");
     if (is_binary_) co_return answer_bad(503, "5.5.1 BINARYMIME is for BDAT.");
     if (!has_upstream()) co_return answer(451, with_id("4.4.2 The mail server has broken the session."));
@@ -100,7 +101,8 @@ Session::Outcome<void> Session::receive_data() {
 Session::Outcome<void> Session::receive_chunk(std::uint64_t size) {
     while (size > 0) {
         if (client_->unread().empty()) CO_TRY(co_await fill_content());
-        std::string_view in = client_->unread().substr(0, static_cast<std::size_t>(std::min<std::uint64_t>(size, client_->unread().size())));
+        std::string_view in =
+            client_->unread().substr(0, static_cast<std::size_t>(std::min<std::uint64_t>(size, client_->unread().size())));
         const std::size_t had = in.size();
         if (has_content_) {
             views_.clear();
@@ -129,7 +131,8 @@ net::Task<Session::Then> Session::refuse_chunk(std::optional<Chunk> chunk, int c
 
 net::Task<Session::Then> Session::chunk(const Command& command) {
     const auto chunk = parse_chunk(command.argument);
-    if (!is_in_transaction_ || !chunk || chunk->size > limits().smtp_swallowed) co_return co_await refuse_chunk(chunk, 503, "5.5.1 Say MAIL first.");
+    if (!is_in_transaction_ || !chunk || chunk->size > limits().smtp_swallowed)
+        co_return co_await refuse_chunk(chunk, 503, "5.5.1 Say MAIL first.");
     if (recipients_.empty()) co_return co_await refuse_chunk(chunk, 554, "5.5.1 No valid recipients.");
     if (!is_by_chunks_) {
         is_by_chunks_ = true;

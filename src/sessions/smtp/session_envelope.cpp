@@ -27,7 +27,8 @@ std::optional<Session::Refusal> Session::take_mail_parameters(const EnvelopeComm
         if (parameter.keyword == "SIZE") {
             const bool is_number = !value.empty() && std::ranges::all_of(value, is_digit);
             if (!is_number) return Refusal{501, "5.5.4 SIZE is a number."};
-            if (parse_size(value).value_or(std::numeric_limits<std::uint64_t>::max()) > largest_message()) return Refusal{552, fmt::format("5.3.4 A message may have {} octets.", largest_message())};
+            if (parse_size(value).value_or(std::numeric_limits<std::uint64_t>::max()) > largest_message())
+                return Refusal{552, fmt::format("5.3.4 A message may have {} octets.", largest_message())};
             goes_on = theirs.size.has_value();
         } else if (parameter.keyword == "BODY") {
             is_binary_ = value == "BINARYMIME";
@@ -67,23 +68,32 @@ net::Task<Session::Then> Session::mail(const Command& command) {
     if (helo_.empty()) co_return answer_bad(503, "5.5.1 Say EHLO first.");
     if (is_in_transaction_) co_return answer_bad(503, "5.5.1 A message is under way already.");
     const auto parsed = parse_mail(command.argument);
-    if (!parsed) co_return answer_bad(501, fmt::format("{} {}.", parsed.error().code == Errc::unsupported ? "5.5.4" : "5.1.7", parsed.error().what));
+    if (!parsed)
+        co_return answer_bad(501, fmt::format("{} {}.", parsed.error().code == Errc::unsupported ? "5.5.4" : "5.1.7", parsed.error().what));
     begin_record();
     sender_ = parsed->path;
     mail_event_.mail_from = sender_.address;
     if (generation_ != service_.generation()) {
         generation_ = service_.generation();
-        if (const Denied denied = judge_again()) co_return co_await deny(*denied);
+        if (const Denied denied = judge_again()) {  // nothing more of this session is let in
+            note(*denied);
+            reply_ = 421;
+            record();
+            co_await say_goodbye(421, with_id("4.7.0 This session is not let go on."));
+            co_return Then::end;
+        }
     }
     if (!has_upstream() && !is_authenticated_upstream_) co_await reach_upstream();
     if (!has_upstream()) {
         action_ = audit::Action::failed;
         if (unreached_by_rule_) co_return co_await deny(*unreached_by_rule_);
         if (unreached_) note_error(*unreached_);
-        if (is_authenticated_upstream_) co_return co_await refuse_transaction({421, with_id("4.3.2 The mail server has closed the session.")});
+        if (is_authenticated_upstream_)
+            co_return co_await refuse_transaction({421, with_id("4.3.2 The mail server has closed the session.")});
         const bool is_about_tls = unreached_ && unreached_->code == Errc::tls_failed;
-        co_return co_await refuse_transaction({451, with_id(is_about_tls ? "4.7.5 The mail server cannot be spoken with as securely as it must be."
-                                                                         : "4.4.1 The mail server cannot be reached: please try again later.")});
+        co_return co_await refuse_transaction(
+            {451, with_id(is_about_tls ? "4.7.5 The mail server cannot be spoken with as securely as it must be."
+                                       : "4.4.1 The mail server cannot be reached: please try again later.")});
     }
     std::vector<Parameter> onward;
     if (auto refusal = take_mail_parameters(*parsed, onward)) {
@@ -95,12 +105,14 @@ net::Task<Session::Then> Session::mail(const Command& command) {
     if (const Denied denied = judge_sender()) co_return co_await deny(*denied);
     server_received_before_ = upstream_->received();
     Result<Reply> reply = Reply{};
-    if (const auto introduced = co_await upstream_->introduce(attributes()); !introduced) reply = std::unexpected(introduced.error());
+    if (const auto introduced = co_await upstream_->introduce(has_forwarded_ ? forwarded_ : attributes()); !introduced)
+        reply = std::unexpected(introduced.error());
     else reply = co_await upstream_->ask("MAIL " + encode_mail(sender_, onward), limits().smtp_command);
     if (!reply) {
         note_error(reply.error());
         leave_upstream();
-        co_return co_await refuse_transaction({is_authenticated_upstream_ ? 421 : 451, with_id("4.4.2 The mail server has broken the session.")});
+        co_return co_await refuse_transaction(
+            {is_authenticated_upstream_ ? 421 : 451, with_id("4.4.2 The mail server has broken the session.")});
     }
     const Denied denied = judge_reply(reply->code);
     if (denied || !reply->is_success()) {
@@ -123,7 +135,8 @@ net::Task<Session::Then> Session::mail(const Command& command) {
 // An open relay is used within hours: who may not relay may reach our own domains alone, whatever the upstream would take from us.
 bool Session::may_relay_to(const Path& recipient) const {
     if (is_authenticated_upstream_) return true;
-    if (std::ranges::any_of(settings().relay_clients, [&](const IpNetwork& network) { return network.contains(peer_.address); })) return true;
+    if (std::ranges::any_of(settings().relay_clients, [&](const IpNetwork& network) { return network.contains(peer_.address); }))
+        return true;
     if (recipient.may_be_routed) return false;
     if (recipient.address == "postmaster") return true;  // RFC 5321 4.5.1
     return std::ranges::find(settings().domains, recipient.domain()) != settings().domains.end();
@@ -133,8 +146,10 @@ net::Task<Session::Then> Session::recipient(const Command& command) {
     if (!is_in_transaction_) co_return answer_bad(503, "5.5.1 Say MAIL first.");
     if (is_by_chunks_) co_return answer_bad(503, "5.5.1 The message has begun.");
     const auto parsed = parse_recipient(command.argument);
-    if (!parsed) co_return answer_bad(501, fmt::format("{} {}.", parsed.error().code == Errc::unsupported ? "5.5.4" : "5.1.3", parsed.error().what));
-    if (recipients_.size() >= settings().max_recipients) co_return answer(452, "4.5.3 Too many recipients: send another message to the rest.");
+    if (!parsed)
+        co_return answer_bad(501, fmt::format("{} {}.", parsed.error().code == Errc::unsupported ? "5.5.4" : "5.1.3", parsed.error().what));
+    if (recipients_.size() >= settings().max_recipients)
+        co_return answer(452, "4.5.3 Too many recipients: send another message to the rest.");
     if (!has_upstream()) co_return answer(451, "4.4.2 The mail server has broken the session.");
     // One answer is all that a message gets, and a server of LMTP gives one a recipient (RFC 2033 4.2).
     if (upstream_->is_lmtp() && !recipients_.empty()) co_return answer(452, "4.5.3 One recipient a message: send another one to the rest.");
@@ -152,6 +167,7 @@ net::Task<Session::Then> Session::recipient(const Command& command) {
         co_return Then::end;
     }
     const auto reply = co_await upstream_->ask("RCPT " + encode_recipient(parsed->path, onward), limits().smtp_command);
+    if (!reply || !reply->is_success()) forget_recipient();
     if (!reply) {
         note_error(reply.error());
         leave_upstream();
@@ -168,7 +184,7 @@ net::Task<Session::Then> Session::recipient(const Command& command) {
     action_ = audit::Action::allowed;  // whatever became of those before
     reason_.clear();
     rule_ = {};
-    recipients_.push_back(parsed->path);
+    take_recipient(parsed->path);
     co_return answer(*reply);
 }
 
@@ -182,7 +198,8 @@ net::Task<Session::Then> Session::reset(const Command& command) {
 net::Task<Session::Then> Session::refuse_transaction(Refusal refusal) {
     const Then then = answer(refusal.code, refusal.text);
     record();
-    is_in_transaction_ = false;
+    is_in_transaction_ = has_forwarded_ = false;
+    forwarded_ = {};
     co_return then;
 }
 

@@ -45,6 +45,16 @@ net::Task<Session::Then> Session::say_hello(const Command& command, bool is_exte
         }
         co_return answer_bad(refusal.code, refusal.text);
     }
+    if (has_upstream() && server_address_ && server_->path.empty()) {
+        // The rules of `dial` have spoken before of the one that is there.
+        judgement_.begin_dial();
+        if (const auto candidate = judgement_.may_dial(peer_.address, *server_address_)) {
+            judgement_.take(*candidate);
+            kept_ = effects_so_far();
+        } else if (!is_authenticated_upstream_) {
+            leave_upstream();
+        }
+    }
     if (!has_upstream() && !is_authenticated_upstream_) {
         co_await reach_upstream();
     } else if (has_upstream() && is_new_name) {
@@ -77,7 +87,8 @@ std::vector<std::string> Session::mechanisms() const {
 std::vector<std::string> Session::offer() const {
     const Extensions none;
     const Extensions& theirs = has_upstream() ? upstream_->extensions() : none;
-    std::vector<std::string> out{fmt::format("{} greets you", settings().hostname), "PIPELINING", fmt::format("SIZE {}", largest_message())};
+    std::vector<std::string> out{fmt::format("{} greets you", settings().hostname), "PIPELINING",
+                                 fmt::format("SIZE {}", largest_message())};
     if (may_offer_tls() && client_tls_ == nullptr) out.emplace_back("STARTTLS");
     if (const auto names = mechanisms(); !names.empty()) out.push_back(fmt::format("AUTH {}", fmt::join(names, " ")));
     if (theirs.enhanced_status_codes) out.emplace_back("ENHANCEDSTATUSCODES");
@@ -94,8 +105,7 @@ std::vector<std::string> Session::offer() const {
 }
 
 ClientAttributes Session::attributes() const {
-    ClientAttributes out = forwarded_;
-    if (has_forwarded_) return out;
+    ClientAttributes out;
     out.address = peer_.address;
     out.port = peer_.port;
     out.helo = helo_;
@@ -124,6 +134,9 @@ Session::Outcome<std::unique_ptr<net::Stream>> Session::dial(const UpstreamServe
 // The first of the upstreams that takes us; why none does is kept for MAIL.
 net::Task<void> Session::reach_upstream() {
     leave_upstream();
+    server_ = nullptr;
+    server_address_.reset();
+    kept_ = at_hello_;  // what was said of another upstream is not of this one
     unreached_.reset();
     unreached_by_rule_.reset();
     upstream_generation_ = generation_;

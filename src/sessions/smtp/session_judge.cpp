@@ -53,7 +53,7 @@ Session::Denied Session::judge_accept() {
     kept_ = {};
     begin_judging();
     Denied denied = judgement_.judge(Phase::connect);
-    kept_ = at_accept_ = effects_so_far();
+    kept_ = at_accept_ = at_hello_ = effects_so_far();
     return denied;
 }
 
@@ -68,7 +68,7 @@ Session::Denied Session::judge_hello() {
         must_authenticate_ = true;
         denied.reset();
     }
-    kept_ = effects_so_far();
+    kept_ = at_hello_ = effects_so_far();
     return denied;
 }
 
@@ -79,38 +79,46 @@ Session::Denied Session::judge_sender() {
         if (Denied denied = judge_hello()) return denied;
         begin_judging();
     }
+    recipient_tags_.clear();
+    sender_tags_ = judgement_.facts.tags().size();
     if (judgement_.trusted) return std::nullopt;
     judgement_.facts.set(Field::smtp_mail_from, std::string_view(sender_.address));
     const bool was_allowed = std::exchange(judgement_.allowed, true);
     Denied denied = judgement_.judge(Phase::request);
     judgement_.allowed = was_allowed;  // rules that allow the sender stand in their places for each recipient again
     sender_tags_ = judgement_.facts.tags().size();
-    recipient_tags_.clear();
     return denied;
 }
 
-// What is said for one recipient counts for the message, but `allow` and `trust` only for him; who is refused leaves nothing behind.
+// `allow` and `trust` are of this recipient alone. What else is said of him counts for the message once he is taken: until then it is in `judged_`.
 Session::Denied Session::judge_recipient(const Path& path) {
-    if (judgement_.trusted) {
-        ++trusted_recipients_;
-        return std::nullopt;
-    }
-    const Kept before = effects_so_far();
+    judged_ = {};
+    judged_.trusted = judgement_.trusted;
+    if (judgement_.trusted) return std::nullopt;
+    before_recipient_ = effects_so_far();
     judgement_.facts.set(Field::smtp_rcpt_to, std::string_view(path.address));
     Denied denied = judgement_.judge(Phase::request);
     judgement_.facts.clear(Field::smtp_rcpt_to);
-    if (!denied && judgement_.trusted) ++trusted_recipients_;
-    judgement_.trusted = before.trusted;
-    judgement_.allowed = before.allowed;
-    if (denied) {
-        judgement_.effects = before.effects;
-        judgement_.rule = before.rule;
-    } else {
-        const auto tags = judgement_.facts.tags().subspan(sender_tags_);
-        recipient_tags_.insert(recipient_tags_.end(), tags.begin(), tags.end());
-    }
+    judged_ = effects_so_far();
+    judgement_.trusted = before_recipient_.trusted;
+    judgement_.allowed = before_recipient_.allowed;
     judgement_.facts.keep_tags(sender_tags_);
+    if (denied) forget_recipient();
     return denied;
+}
+
+// He is refused, by us or by the upstream: nothing that was said of him stays.
+void Session::forget_recipient() {
+    if (judgement_.trusted) return;
+    judgement_.effects = before_recipient_.effects;
+    judgement_.rule = before_recipient_.rule;
+}
+
+void Session::take_recipient(const Path& path) {
+    recipients_.push_back(path);
+    if (judged_.trusted) ++trusted_recipients_;
+    if (judged_.tags.size() > sender_tags_)
+        recipient_tags_.insert(recipient_tags_.end(), judged_.tags.begin() + static_cast<std::ptrdiff_t>(sender_tags_), judged_.tags.end());
 }
 
 Session::Denied Session::judge_reply(int code) {
@@ -142,7 +150,8 @@ Session::Refusal Session::refusal_of(const sessions::Denial& denial) const {
         return {550, with_id("5.7.1 This user may not.")};
     }
     // What a scanner could not say it may say next time.
-    if (denial.name == "unscanned" && has_mail_ && mail_->has_scanner_failed()) return {451, with_id("4.7.1 The message could not be inspected: please try again later.")};
+    if (denial.name == "unscanned" && has_mail_ && mail_->has_scanner_failed())
+        return {451, with_id("4.7.1 The message could not be inspected: please try again later.")};
     if (!denial.reason.empty()) return {550, with_id(fmt::format("5.7.1 {}", denial.reason))};
     return {550, with_id(fmt::format("5.7.1 Blocked by rule {}.", denial.name.empty() ? std::string_view("policy.default") : denial.name))};
 }
@@ -160,6 +169,8 @@ net::Task<Session::Then> Session::deny(const sessions::Denial& denial) {
     const Then then = answer(refusal.code, refusal.text);
     if (is_in_transaction_) co_await end_transaction();
     else record();
+    has_forwarded_ = false;
+    forwarded_ = {};
     co_return then;
 }
 

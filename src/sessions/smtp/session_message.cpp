@@ -25,8 +25,8 @@ std::string mail_date(std::int64_t unix_ns) {
     gmtime_r(&seconds, &parts);
     static constexpr const char* days[] = {"Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"};
     static constexpr const char* months[] = {"Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
-    return fmt::format("{}, {} {} {} {:02}:{:02}:{:02} +0000", days[parts.tm_wday], parts.tm_mday, months[parts.tm_mon], parts.tm_year + 1900,
-                       parts.tm_hour, parts.tm_min, parts.tm_sec);
+    return fmt::format("{}, {} {} {} {:02}:{:02}:{:02} +0000", days[parts.tm_wday], parts.tm_mday, months[parts.tm_mon],
+                       parts.tm_year + 1900, parts.tm_hour, parts.tm_min, parts.tm_sec);
 }
 
 // Text that cannot end a header field's line.
@@ -64,7 +64,8 @@ void Session::refuse(const Error& error) {
 net::Task<void> Session::pass(const Views& content) {
     if (!refusal_) {
         if (content_->fault() != ContentFault::none) refuse_content();
-        else if (mail_->size() + net::total_size(content) > largest_message()) refuse(552, with_id(fmt::format("5.3.4 A message may have {} octets.", largest_message())));
+        else if (mail_->size() + net::total_size(content) > largest_message())
+            refuse(552, with_id(fmt::format("5.3.4 A message may have {} octets.", largest_message())));
         if (refusal_) {
             action_ = audit::Action::refused;
             reason_ = refusal_->text;
@@ -72,7 +73,17 @@ net::Task<void> Session::pass(const Views& content) {
         }
     }
     if (refusal_) {
-        if (wants_copy(denied_)) co_await mail_->swallow(content);
+        if (!wants_copy(denied_)) co_return;
+        // What is kept is the message, or it is refused for what it is.
+        const bool is_bad = content_->fault() != ContentFault::none || mail_->size() + net::total_size(content) > largest_message();
+        if (!is_bad) co_return co_await mail_->swallow(content);
+        denied_.reset();
+        refusal_.reset();
+        action_ = audit::Action::refused;
+        rule_ = {};
+        if (content_->fault() != ContentFault::none) refuse_content();
+        else refuse(552, with_id(fmt::format("5.3.4 A message may have {} octets.", largest_message())));
+        reason_ = refusal_->text;
         co_return;
     }
     auto taken = co_await mail_->take(content);
@@ -97,10 +108,13 @@ net::Task<void> Session::stop_forwarding() {
 
 std::string Session::received_field() const {
     const std::string address = peer_.address.is_v4() ? peer_.address.to_string() : "IPv6:" + peer_.address.to_string();
-    const std::string_view with = client_tls_ ? (is_authenticated() ? "ESMTPSA" : "ESMTPS") : is_authenticated() ? "ESMTPA" : is_extended_ ? "ESMTP" : "SMTP";
+    const std::string_view with = client_tls_          ? (is_authenticated() ? "ESMTPSA" : "ESMTPS")
+                                  : is_authenticated() ? "ESMTPA"
+                                  : is_extended_       ? "ESMTP"
+                                                       : "SMTP";
     const std::string whom = recipients_.size() == 1 ? fmt::format("\r\n\tfor <{}>", one_line(recipients_.front().sent)) : std::string();
-    return fmt::format("Received: from {} ([{}])\r\n\tby {} with {} id {}{};\r\n\t{}\r\n", one_line(helo_), address, settings().hostname, with,
-                       id_.view(), whom, mail_date(service_.unix_ns(start_ns_)));
+    return fmt::format("Received: from {} ([{}])\r\n\tby {} with {} id {}{};\r\n\t{}\r\n", one_line(helo_), address, settings().hostname,
+                       with, id_.view(), whom, mail_date(service_.unix_ns(start_ns_)));
 }
 
 // What comes before a head that is not changed.
@@ -122,7 +136,8 @@ std::string Session::added_head() {
 std::string Session::edited_head() {
     const auto is_removed = [this](std::string_view name) {
         if (equals_ignoring_case(name, tags_field)) return true;
-        return std::ranges::any_of(judgement_.effects.header_edits, [&](const policy::Rule* rule) { return equals_ignoring_case(rule->edit.name, name); });
+        return std::ranges::any_of(judgement_.effects.header_edits,
+                                   [&](const policy::Rule* rule) { return equals_ignoring_case(rule->edit.name, name); });
     };
     std::string out;
     bool is_out = false;
@@ -140,7 +155,8 @@ std::string Session::edited_head() {
 // What the message let go: behind our own fields, and where rules changed its head, that instead of its own.
 Session::Outcome<void> Session::forward() {
     if (!has_upstream()) co_return fail(Errc::closed, Side::server, "closed");
-    if (mail_->released.empty() && (is_head_sent_ || !is_whole_)) co_return Result<void>{};  // a message without a single octet has our fields
+    if (mail_->released.empty() && (is_head_sent_ || !is_whole_))
+        co_return Result<void>{};  // a message without a single octet has our fields
     views_.clear();
     if (!is_head_sent_) {
         is_head_sent_ = true;
@@ -179,6 +195,10 @@ net::Task<Session::Then> Session::finish_content() {
         } else if ((denied_ = *ended)) {
             const Refusal refusal = refusal_of(*denied_);
             refuse(refusal.code, refusal.text);
+        } else if (mail_->is_held() && !mail_->is_header_section_whole()) {
+            action_ = audit::Action::refused;
+            reason_ = "a header section that is too long to be edited";
+            refuse(554, with_id("5.6.0 The message's header section is too long."));
         } else if (mail_->head().received >= limits().smtp_received) {
             action_ = audit::Action::refused;
             reason_ = "too many Received fields: the message goes in circles";
@@ -203,6 +223,9 @@ net::Task<Session::Then> Session::finish_content() {
     if (!reply->is_success()) {
         action_ = audit::Action::failed;
         reason_ = fmt::format("the server says {}", reply->code);
+        // Where it has refused DATA, its transaction is open still.
+        if (has_upstream())
+            if (const auto done = co_await upstream_->ask("RSET", limits().smtp_command); !done) leave_upstream();
     }
     answer(*reply);
     record();
@@ -216,9 +239,7 @@ Session::Outcome<Reply> Session::deliver() {
     if (!has_upstream()) co_return fail(Errc::closed, Side::server, "closed");
     if (!upstream_->is_in_message())
         if (auto begun = CO_TRY(co_await upstream_->begin_message())) co_return std::move(*begun);
-    do {
-        CO_TRY(co_await forward());
-    } while (CO_TRY(co_await mail_->read_on()));
+    do { CO_TRY(co_await forward()); } while (CO_TRY(co_await mail_->read_on()));
     co_return co_await upstream_->end_message();
 }
 
@@ -239,7 +260,9 @@ net::Task<Session::Then> Session::finish_refused() {
         co_return Then::end;
     }
     if (wants_copy(denied_)) {
-        const std::string_view problem = mail_->whole().is_on ? co_await keep_sample() : std::string_view("it was not inspected");
+        const std::string_view problem = !mail_->whole().is_on   ? std::string_view("it was not inspected")
+                                         : mail_->is_copy_lost() ? std::string_view("there was no room for it")
+                                                                 : co_await keep_sample();
         if (!problem.empty()) reason_ += fmt::format("{}{}", reason_.empty() ? "" : "; ", problem);
         if (denied_->rule != nullptr && denied_->rule->accept) {
             // Acknowledged once it is on disk, and only then.

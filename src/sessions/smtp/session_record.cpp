@@ -28,6 +28,7 @@ void Session::begin_record() {
     denied_.reset();
     has_content_ = is_by_chunks_ = false;
     has_mail_ = is_whole_ = false;
+    content_.reset();
     begin_judging();
 }
 
@@ -74,7 +75,9 @@ audit::Event Session::describe() {
         event.server_country = settings().country_of(server_address_->address);
         event.server_bytes = upstream_ ? upstream_->received() - std::min(upstream_->received(), server_received_before_) : 0;
     }
-    event.user_name = !identity_.empty() ? identity_ : upstream_user_;
+    event.user_name = !identity_.empty()           ? std::string_view(identity_)
+                      : is_authenticated_upstream_ ? std::string_view(upstream_user_)
+                                                   : std::string_view();
     if (client_tls_ != nullptr) {
         event.tls_version = client_tls_->version();
         event.tls_cipher = client_tls_->cipher();
@@ -107,7 +110,10 @@ void Session::record() {
     service_.lane().write(event);
     audit::MetricsShard& metrics = service_.metrics();
     metrics.count(event);
-    if (has_mail_) mail_->count(metrics, refusal_.has_value());
+    if (has_mail_) {
+        mail_->count(metrics, refusal_.has_value());
+        mail_->clear();
+    }
     for (const policy::Rule* rule : judgement_.effects.tags) judgement_.count_rule(*rule);
     for (const policy::Rule* rule : judgement_.effects.shadows) judgement_.count_rule(*rule);
     metrics.add(audit::Counter::bytes_client_received, event.client_bytes);

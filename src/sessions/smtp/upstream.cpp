@@ -22,7 +22,11 @@ std::int64_t now_ns() {
 
 Upstream::Upstream(std::shared_ptr<const Settings> settings, const UpstreamServer& server, std::unique_ptr<net::Stream> stream,
                    net::tls::SessionCache& sessions)
-    : settings_(std::move(settings)), server_(server), sessions_(sessions), channel_(std::in_place, std::move(stream)), replies_(settings_->limits) {}
+    : settings_(std::move(settings)),
+      server_(server),
+      sessions_(sessions),
+      channel_(std::in_place, std::move(stream)),
+      replies_(settings_->limits) {}
 
 std::unexpected<Error> Upstream::broken(const Error& error) {
     is_broken_ = true;
@@ -66,9 +70,12 @@ Upstream::Outcome<Reply> Upstream::ask(std::string_view line, Limits::Duration w
     if (!channel_ || is_broken_) co_return broken({Errc::closed, Side::server, "closed"});
     last_asked_ = std::chrono::steady_clock::now();
     // A server that says goodbye does so before it closes (RFC 5321 3.8): then that is the reason.
+    if (channel_->unread().empty())
+        if (const auto filled = channel_->fill_now(); !filled) co_return broken(filled.error());
     if (!channel_->unread().empty()) {
         const auto unasked = co_await await_reply(within);
-        co_return broken({Errc::closed, Side::server, unasked && unasked->code == 421 ? "the server has said goodbye" : "the server spoke unasked"});
+        co_return broken(
+            {Errc::closed, Side::server, unasked && unasked->code == 421 ? "the server has said goodbye" : "the server spoke unasked"});
     }
     const std::array<std::string_view, 2> pieces{line, "\r\n"};
     if (const auto sent = co_await channel_->send(pieces, limits().body_idle); !sent) co_return broken(sent.error());
@@ -91,7 +98,8 @@ Upstream::Outcome<void> Upstream::talk(const ClientAttributes& client, const IpP
     }
     if (server_.kind == UpstreamServer::Kind::smtps)
         if (const auto shaken = co_await shake_hands(); !shaken)
-            co_return fail(Errc::tls_failed, shaken.error().side, shaken.error().code == Errc::tls_failed ? shaken.error().what : "the handshake with the server broke");
+            co_return fail(Errc::tls_failed, shaken.error().side,
+                           shaken.error().code == Errc::tls_failed ? shaken.error().what : "the handshake with the server broke");
     const Reply greeting = CO_TRY(co_await await_reply(limits().smtp_command));
     if (!greeting.is_success()) co_return fail(Errc::refused, Side::server, "the server does not take mail now");
     CO_TRY(co_await hello(client.helo));
@@ -130,12 +138,14 @@ Upstream::Outcome<void> Upstream::secure() {
         co_return Result<void>{};
     }
     // Whoever speaks between 220 and the handshake wants to be taken for the server later (CVE-2021-38371).
-    if (const auto filled = channel_->fill_now(); !filled) co_return fail(Errc::tls_failed, Side::server, "the server broke the connection behind 220");
+    if (const auto filled = channel_->fill_now(); !filled)
+        co_return fail(Errc::tls_failed, Side::server, "the server broke the connection behind 220");
     if (!channel_->unread().empty()) co_return fail(Errc::tls_failed, Side::server, "octets in the clear behind 220");
     const std::string name(name_);
     // Whatever breaks it now, the clear is no way back.
     if (const auto shaken = co_await shake_hands(); !shaken)
-        co_return fail(Errc::tls_failed, shaken.error().side, shaken.error().code == Errc::tls_failed ? shaken.error().what : "the handshake with the server broke");
+        co_return fail(Errc::tls_failed, shaken.error().side,
+                       shaken.error().code == Errc::tls_failed ? shaken.error().what : "the handshake with the server broke");
     co_return co_await hello(name);
 }
 
@@ -181,7 +191,7 @@ Upstream::Outcome<void> Upstream::introduce(const ClientAttributes& client) {
 }
 
 Upstream::Outcome<void> Upstream::keep_alive() {
-    if (std::chrono::steady_clock::now() - last_asked_ < limits().smtp_keep_alive) co_return Result<void>{};
+    if (is_in_message_ || std::chrono::steady_clock::now() - last_asked_ < limits().smtp_keep_alive) co_return Result<void>{};
     CO_TRY(co_await ask("NOOP", limits().smtp_command));
     co_return Result<void>{};
 }

@@ -88,6 +88,7 @@ private:
     Outcome<void> put_stuffed(std::span<const std::string_view> pieces);
     Outcome<void> put_chunk(bool is_last);
     Outcome<void> await_chunks(std::size_t unanswered_at_most);
+    bool has_spoken_unasked();
     std::unexpected<Error> broken(const Error& error);
     const Limits& limits() const { return settings_->limits; }
 

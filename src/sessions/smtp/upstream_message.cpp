@@ -17,7 +17,8 @@ Upstream::Outcome<std::optional<Reply>> Upstream::begin_message() {
     is_chunked_ = extensions_.chunking;
     if (!is_chunked_) {
         Reply reply = CO_TRY(co_await ask("DATA", limits().smtp_data_start));
-        if (reply.code != 354 && !reply.is_failure()) co_return broken({Errc::malformed, Side::server, "neither 354 nor a refusal to DATA"});
+        if (reply.code != 354 && !reply.is_failure())
+            co_return broken({Errc::malformed, Side::server, "neither 354 nor a refusal to DATA"});
         if (reply.code != 354) co_return std::optional(std::move(reply));
     }
     is_in_message_ = true;
@@ -68,6 +69,11 @@ Upstream::Outcome<void> Upstream::await_chunks(std::size_t unanswered_at_most) {
     co_return Result<void>{};
 }
 
+bool Upstream::has_spoken_unasked() {
+    if (channel_->unread().empty()) static_cast<void>(channel_->fill_now());
+    return !channel_->unread().empty();
+}
+
 Upstream::Outcome<Reply> Upstream::end_message() {
     if (!is_in_message_ || is_broken_) co_return broken({Errc::closed, Side::server, "closed"});
     if (is_chunked_) {
@@ -78,9 +84,17 @@ Upstream::Outcome<Reply> Upstream::end_message() {
             co_await abort_message();
             co_return refusal;
         }
+        if (has_spoken_unasked()) co_return broken({Errc::malformed, Side::server, "the server spoke unasked"});
         CO_TRY(co_await put_chunk(true));
         unanswered_ = 0;
     } else {
+        if (has_spoken_unasked()) {
+            // It refuses the message before it has all of it; or it is out of step. Either way there is no end to be sent.
+            Reply early = CO_TRY(co_await await_reply(limits().smtp_command));
+            co_await abort_message();
+            if (!early.is_failure()) co_return broken({Errc::malformed, Side::server, "the server spoke unasked"});
+            co_return early;
+        }
         const std::array<std::string_view, 1> end{stuffer_.end()};
         if (const auto sent = co_await channel_->send(end, limits().smtp_data_block); !sent) co_return broken(sent.error());
     }

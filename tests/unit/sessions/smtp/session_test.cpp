@@ -13,7 +13,8 @@ using ::testing::Not;
 
 TEST(SmtpSession, offers_what_is_true_of_both) {
     Scene scene;
-    const std::string said = scene.greet({"", "PIPELINING", "8BITMIME", "SIZE 1000", "X-ODD", "ETRN", "AUTH LOGIN SCRAM-SHA-256-PLUS", "BINARYMIME"});
+    const std::string said =
+        scene.greet({"", "PIPELINING", "8BITMIME", "SIZE 1000", "X-ODD", "ETRN", "AUTH LOGIN SCRAM-SHA-256-PLUS", "BINARYMIME"});
     EXPECT_EQ(said, "250-gw.example greets you\r\n250-PIPELINING\r\n250-SIZE 1000\r\n250-8BITMIME\r\n250 CHUNKING");
 }
 
@@ -42,8 +43,8 @@ TEST(SmtpSession, nobody_relays_who_may_not) {
     Scene scene;
     scene.greet();
     scene.relay("MAIL FROM:<ann@client.example>", "250 OK");
-    for (const std::string_view to : {"x@elsewhere.example", "x%elsewhere.example@mail.example", "@mail.example:x@elsewhere.example", "\"x@elsewhere.example\"@mail.example",
-                                      "elsewhere.example!x@mail.example"})
+    for (const std::string_view to : {"x@elsewhere.example", "x%elsewhere.example@mail.example", "@mail.example:x@elsewhere.example",
+                                      "\"x@elsewhere.example\"@mail.example", "elsewhere.example!x@mail.example"})
         EXPECT_THAT(scene.ask("RCPT TO:<" + std::string(to) + ">"), HasSubstr("550 5.7.1 Relaying denied. (")) << to;
     EXPECT_EQ(scene.relay("RCPT TO:<Bo@MAIL.example>", "250 OK"), "250 OK");
 }
@@ -127,6 +128,55 @@ TEST(SmtpSession, some_recipients_are_refused_by_a_rule) {
     scene.relay("MAIL FROM:<ann@client.example>", "250 OK");
     EXPECT_THAT(scene.ask("RCPT TO:<Boss@mail.example>"), HasSubstr("550 5.7.1 "));
     EXPECT_EQ(scene.relay("RCPT TO:<bo@mail.example>", "250 OK"), "250 OK");
+}
+
+TEST(SmtpSession, whom_a_rule_trusts_is_trusted_alone) {
+    Scene scene({rule("lab", R"(smtp.rcpt_to == "lab@mail.example")", "trust")}, inspecting());
+    scene.greet();
+    scene.relay("MAIL FROM:<ann@client.example>", "250 OK");
+    EXPECT_EQ(scene.relay("RCPT TO:<lab@mail.example>", "550 5.1.1 Who?"), "550 5.1.1 Who?");
+    scene.relay("RCPT TO:<bo@mail.example>", "250 OK");
+    scene.relay("DATA", "354 Go on.");
+    scene.client.peer().send(with_attachment("a.txt", eicar()) + ".\r\n");
+    EXPECT_THAT(scene.client.reply(), HasSubstr("550 5.7.1 "));
+}
+
+TEST(SmtpSession, a_secret_is_nobodys_name) {
+    Scene scene({}, [](Settings& settings) { settings.auth_without_tls = true; });
+    scene.greet({"", "AUTH LOGIN"});
+    scene.client.say("AUTH LOGIN YWxpY2U=");
+    EXPECT_EQ(scene.server->line(), "AUTH LOGIN YWxpY2U=");
+    scene.server->say("334 UGFzc3dvcmQ6");
+    EXPECT_EQ(scene.client.reply(), "334 UGFzc3dvcmQ6");
+    EXPECT_EQ(scene.relay("c2VjcmV0", "235 2.7.0 Welcome"), "235 2.7.0 Welcome");
+    scene.relay("MAIL FROM:<ann@client.example>", "250 OK");
+    scene.relay("RSET", "250 OK");
+    EXPECT_EQ(value(scene.bench.event(), "user.name"), "alice");
+}
+
+TEST(SmtpSession, what_is_not_read_is_not_clean) {
+    Scene scene({}, inspecting());
+    scene.greet();
+    scene.envelope();
+    scene.relay("DATA", "354 Go on.");
+    std::string message = "MIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=x\r\n\r\n";
+    for (int i = 0; i < 1'100; ++i) message += "--x\r\n\r\na\r\n";
+    scene.client.peer().send(message + "--x--\r\n.\r\n");
+    EXPECT_THAT(scene.client.reply(), HasSubstr("550 5.7.1 "));
+    EXPECT_EQ(value(scene.bench.event(), "scan.reason"), "bomb");
+}
+
+TEST(SmtpSession, a_server_that_refuses_data_is_told_that_it_is_over) {
+    Scene scene;
+    scene.greet();
+    scene.envelope();
+    scene.client.say("DATA");
+    EXPECT_EQ(scene.server->line(), "DATA");
+    scene.server->say("451 Not now.");
+    EXPECT_EQ(scene.server->line(), "RSET");
+    scene.server->say("250 OK");
+    EXPECT_EQ(scene.client.reply(), "451 Not now.");
+    scene.envelope();
 }
 
 TEST(SmtpSession, malware_drops_the_server_before_the_dot) {

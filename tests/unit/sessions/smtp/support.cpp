@@ -112,13 +112,15 @@ std::string with_attachment(std::string_view name, std::string_view content) {
     return fmt::format(
         "From: Ann <ann@client.example>\r\nTo: bo@mail.example\r\nSubject: See there\r\nMessage-ID: <1@client.example>\r\n"
         "MIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=\"cut-here\"\r\n\r\n"
-        "--cut-here\r\nContent-Type: text/plain\r\n\r\nLook at it.\r\n--cut-here\r\nContent-Type: application/octet-stream; name=\"{0}\"\r\n"
+        "--cut-here\r\nContent-Type: text/plain\r\n\r\nLook at it.\r\n--cut-here\r\nContent-Type: application/octet-stream; "
+        "name=\"{0}\"\r\n"
         "Content-Disposition: attachment; filename=\"{0}\"\r\nContent-Transfer-Encoding: base64\r\n\r\n{1}--cut-here--\r\n",
         name, base64(content));
 }
 
 Scene::Scene(std::vector<policy::RuleSource> rules, const Bench::Adjust& adjust, std::string_view default_action)
-    : bench(std::move(rules), default_action, adjust), client(bench.client()) {}
+    : bench(std::move(rules), default_action, adjust),
+      client(bench.client()) {}
 
 std::string Scene::ask(std::string_view line) {
     client.say(line);
@@ -138,7 +140,8 @@ std::string Scene::greet(std::vector<std::string_view> keywords, std::string_vie
     server.emplace(bench.accept(bench.port()));
     server->say("220 upstream.example ESMTP");
     EXPECT_EQ(server->line(), fmt::format("EHLO {}", name));
-    for (const std::string_view keyword : keywords) server->say(fmt::format("250-{}", keyword == keywords.front() ? "upstream.example" : keyword));
+    for (const std::string_view keyword : keywords)
+        server->say(fmt::format("250-{}", keyword == keywords.front() ? "upstream.example" : keyword));
     server->say(keywords.empty() ? "250 upstream.example" : "250 HELP");
     return client.reply();
 }

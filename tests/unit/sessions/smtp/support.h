@@ -17,11 +17,11 @@ namespace sluice::smtp::testing {
 using policy::testing::rule;
 using policy::testing::text;
 
+using sessions::testing::eicar;
 using sessions::testing::Failure;
 using sessions::testing::Peer;
 using sessions::testing::Record;
 using sessions::testing::Speaker;
-using sessions::testing::eicar;
 using sessions::testing::value;
 
 struct BenchState;
