@@ -218,11 +218,11 @@ net::Task<Result<Mail::Denied>> Mail::end() {
         // What follows may take its memory away; it is no more than a header section without an end.
         for (const std::string_view piece : released) waiting_ += piece;
         released.clear();
-        if (!waiting_.empty()) released.push_back(waiting_);
     }
     if (whole_.payload->has_work()) CO_TRY(co_await work_on(whole_));
     if (const Denied denied = CO_TRY(co_await read_otherwise())) co_return denied;
     add_what_was_not_read();
+    if (!waiting_.empty()) released.insert(released.begin(), waiting_);
     co_return follow_up(whole_, released);
 }
 
