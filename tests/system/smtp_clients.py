@@ -225,7 +225,7 @@ class PostfixRelay(Relay):
         # One session for many; and what comes back for our sender goes nowhere.
         more = ["transport_maps = inline:{example.org=discard:}", "smtpd_recipient_restrictions = permit_mynetworks,reject", "smtp_helo_name = postfix.test", "default_destination_concurrency_limit = 1"]
         if self.tls:
-            more += ["smtp_tls_security_level = verify", f"smtp_tls_CAfile = {self.ca}", f"smtp_tls_verify_cert_match = {self.tls_name}"]
+            more += ["smtp_tls_security_level = verify", f"smtp_tls_CAfile = {self.ca}", f"smtp_tls_verify_cert_match = {self.tls_name}", f"smtp_tls_servername = {self.tls_name}"]
         if self.tls == "implicit":
             more += ["smtp_tls_wrappermode = yes"]
         return Postfix(relay=(self.host, self.port), more=more)
