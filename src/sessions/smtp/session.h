@@ -77,7 +77,6 @@ private:
     // session.cpp
     net::Task<bool> open();
     net::Task<std::optional<std::string>> read_proxy_header();
-    net::Task<void> greet();
     net::Task<void> serve();
     Outcome<Command> next_command();
     net::Task<Then> handle(Command command);
@@ -258,7 +257,6 @@ private:
     std::size_t skip_ = 0;  // octets of what comes out that `head_` stands for
     std::optional<Refusal> refusal_;
     Denied denied_;  // by which a refusal is one
-    bool is_lost_ = false;  // the upstream, while it had the message
 
     // The record of it.
     EventId id_{};

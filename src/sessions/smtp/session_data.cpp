@@ -21,7 +21,7 @@ Session::Outcome<std::optional<Reply>> Session::begin_content(ContentReader::Sou
     content_.emplace(source, normalises(), is_binary);
     refusal_.reset();
     denied_.reset();
-    is_head_sent_ = is_lost_ = false;
+    is_head_sent_ = false;
     skip_ = 0;
     // A rule may add to the head of what it has not seen yet.
     const bool is_held = judgement_.policy().may_add_header(policy::Protocol::smtp);

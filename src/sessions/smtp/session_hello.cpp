@@ -28,7 +28,6 @@ net::Task<Session::Then> Session::say_hello(const Command& command, bool is_exte
     const std::string_view name = std::string_view(command.argument).substr(0, command.argument.find(' '));
     if (!is_good_name(name)) co_return answer_bad(501, "5.5.4 Say EHLO and your name.");
     co_await end_transaction();
-    if (!has_content_ && is_by_chunks_) is_by_chunks_ = false;
     const bool is_new_name = helo_ != name;
     helo_ = name;
     is_extended_ = is_extended;
