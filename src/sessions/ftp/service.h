@@ -10,6 +10,7 @@
 
 #include "audit/lane.h"
 #include "audit/metrics.h"
+#include "base/clock.h"
 #include "base/id.h"
 #include "inspect/inspection.h"
 #include "inspect/setup.h"
@@ -22,6 +23,7 @@
 #include "sessions/transaction/ftp_origin.h"
 #include "sessions/transaction/judgement.h"
 #include "sessions/transaction/passwords.h"
+#include "sessions/transaction/roster.h"
 
 namespace sluice::ftp {
 
@@ -51,9 +53,9 @@ public:
     // A reload: commands that come from now on are judged by it.
     void replace(Generation generation);
     // No more logins and transfers: idle sessions get a 421, others after the transfer they are at.
-    void drain();
-    bool is_draining() const { return draining_; }
-    std::size_t live() const { return live_; }
+    void drain() { roster_.drain(); }
+    bool is_draining() const { return roster_.is_draining(); }
+    std::size_t live() const { return roster_.size(); }
 
     // For sessions.
     net::Worker& worker() { return parts_.worker; }
@@ -69,9 +71,7 @@ public:
     sessions::Judgement::Parts judging() { return {scratch_, parts_.rate_limits, parts_.metrics}; }
     const std::shared_ptr<const Generation>& generation() const { return generation_; }
     EventId next_id(std::int64_t unix_ns) { return ids_.next(unix_ns / 1'000'000); }
-    // Steady nanoseconds, and the same moment as Unix time.
-    static std::int64_t now_ns();
-    std::int64_t unix_ns(std::int64_t steady_ns) const { return steady_ns + unix_offset_ns_; }
+    std::int64_t unix_ns(std::int64_t steady) const { return clock_.unix_ns(steady); }
 
     void add(Session& session);
     void remove(Session& session);
@@ -79,7 +79,6 @@ public:
 private:
     net::Task<void> serve(net::Accepted accepted);
     net::Task<void> fetch(std::unique_ptr<net::Stream> client, sessions::FtpOrigin origin);
-    void on_tick();
 
     Parts parts_;
     std::shared_ptr<const Generation> generation_;  // of this worker alone
@@ -87,10 +86,8 @@ private:
     inspect::Bench bench_;
     sessions::CredentialCache credentials_;
     EventIds ids_;
-    std::int64_t unix_offset_ns_ = 0;
-    Session* sessions_ = nullptr;
-    std::size_t live_ = 0;
-    bool draining_ = false;
+    Clock clock_;
+    sessions::Roster roster_;
 };
 
 }  // namespace sluice::ftp

@@ -36,6 +36,7 @@
 #include "sessions/transaction/inspected.h"
 #include "sessions/transaction/judgement.h"
 #include "sessions/transaction/own_tls.h"
+#include "sessions/transaction/roster.h"
 
 namespace sluice::ftp {
 
@@ -45,7 +46,7 @@ struct CommandInfo;
 // Why a data connection in TLS is not good enough: 522 (RFC 4217 10.2).
 inline constexpr std::string_view session_reuse_required = "the data connection did not resume the control connection's TLS session";
 
-class Session {
+class Session final : public sessions::RosterEntry {
 public:
     Session(Service& service, net::Accepted accepted);
     Session(Service& service, std::unique_ptr<net::Stream> client, net::ConnectionPermit permit, std::string listener);
@@ -58,7 +59,6 @@ public:
     void drain() { news_.tell(); }
 
 private:
-    friend class Service;
     using Denied = std::optional<sessions::Denial>;
     // What became of a command: answered; or the session is over, and whoever is there has been told.
     enum class Then : std::uint8_t { next, end };
@@ -281,9 +281,6 @@ private:
     std::string reason_;
     std::string_view rule_;
     std::vector<std::string_view> shadows_;
-
-    Session* next_ = nullptr;  // all sessions of the service
-    Session** link_ = nullptr;
 };
 
 }  // namespace sluice::ftp

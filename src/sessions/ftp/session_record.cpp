@@ -8,7 +8,7 @@
 namespace sluice::ftp {
 
 void Session::begin_record(const Command& command) {
-    start_ns_ = Service::now_ns();
+    start_ns_ = steady_ns();
     id_ = service_.next_id(service_.unix_ns(start_ns_));
     upstream_ns_ = 0;
     data_from_client_ = data_from_server_ = moved_ = 0;
@@ -28,14 +28,9 @@ void Session::begin_record(const Command& command) {
 }
 
 void Session::note(const sessions::Denial& denial) {
-    switch (denial.action) {
-        case policy::Action::reset: action_ = audit::Action::reset; break;
-        case policy::Action::limit: action_ = audit::Action::limited; break;
-        case policy::Action::quarantine: action_ = audit::Action::quarantined; break;
-        default: action_ = audit::Action::blocked; break;
-    }
+    action_ = sessions::action_of(denial);
     if (!denial.name.empty()) rule_ = denial.name;
-    reason_ = denial.reason.empty() && denial.name.empty() ? std::string("No rule allows it.") : std::string(denial.reason);
+    reason_ = sessions::reason_of(denial);
     if (!sample_problem_.empty()) reason_ += (reason_.empty() ? "" : "; ") + sample_problem_;
     if (denial.name == "protect-host") error_type_ = "destination_ip_prohibited";
 }
@@ -50,7 +45,7 @@ void Session::note_error(const Error& error) {
 }
 
 audit::Event Session::describe() {
-    const std::int64_t now = Service::now_ns();
+    const std::int64_t now = steady_ns();
     audit::Event event;
     event.id = id_;
     event.start_ns = service_.unix_ns(start_ns_);
@@ -116,8 +111,7 @@ void Session::record() {
     audit::MetricsShard& metrics = service_.metrics();
     metrics.count(event);
     if (inspected_ != nullptr && inspected_->is_on) inspected_->count(metrics, is_cut_);
-    for (const policy::Rule* rule : judgement_.effects.tags) judgement_.count_rule(*rule);
-    for (const policy::Rule* rule : judgement_.effects.shadows) judgement_.count_rule(*rule);
+    judgement_.count_rules(judgement_.effects);
     metrics.add(audit::Counter::bytes_client_received, event.client_bytes);
     metrics.add(audit::Counter::bytes_server_received, event.server_bytes);
     const bool is_upload = inspected_ == &upload_;

@@ -5,17 +5,14 @@
 #include <fmt/format.h>
 
 #include <array>
-#include <chrono>
+
+#include "base/clock.h"
 
 namespace sluice::ftp {
 
 namespace {
 
 constexpr std::uint16_t implicit_port = 990;
-
-std::int64_t now_ns() {
-    return std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::steady_clock::now().time_since_epoch()).count();
-}
 
 }  // namespace
 
@@ -65,10 +62,10 @@ Upstream::Outcome<Reply> Upstream::ask(std::string_view verb, std::string_view a
 
 Upstream::Outcome<Reply> Upstream::await_reply(Limits::Duration within) {
     if (!control_) co_return std::unexpected(*failure());
-    const std::int64_t before = now_ns();
+    const std::int64_t before = steady_ns();
     control_->stream().expires_in(within);
     co_await news_.until([&] { return control_->has_reply() || control_->failure() || whose_.has_left(); });
-    waited_ns_ += now_ns() - before;
+    waited_ns_ += steady_ns() - before;
     if (control_->has_reply()) {
         control_->stream().expires_never();
         co_return control_->take_reply();

@@ -30,7 +30,7 @@ void Exchange::begin(Session& session) {
         request_parser_->reset();
         response_parser_->reset();
     }
-    start_ns_ = Service::now_ns();
+    start_ns_ = steady_ns();
     id_ = service_->next_id(service_->unix_ns(start_ns_));
     has_target_ = head_complete_ = false;
     upload_ = Upload::none;
@@ -132,12 +132,12 @@ net::Task<bool> Exchange::route() {
     if ((head_.method == "TRACE" || head_.method == "OPTIONS") && head_.fields.find(http1::KnownField::max_forwards) == "0")
         co_return co_await answer_trace();
 
-    const std::int64_t before = Service::now_ns();
+    const std::int64_t before = steady_ns();
     fill_client_facts(judgement_);
     fill_request_facts();
     Refused no = judge_accept();
     if (!no) no = co_await judge(policy::Phase::request);
-    policy_ns_ += Service::now_ns() - before;
+    policy_ns_ += steady_ns() - before;
     if (!no && url_.scheme == "ftp" && head_.method == "PUT" && !judgement_.allowed && !judgement_.trusted) {
         no = refused(403, "http_request_denied", "Uploads to FTP servers are not allowed here.");
         no->reason = "no rule allows this PUT";

@@ -225,7 +225,7 @@ net::Task<void> Exchange::pump_upload() {
 }
 
 net::Task<Result<void>> Exchange::pump_upload_bytes() {
-    Pace pace(limits(), Service::now_ns());
+    Pace pace(limits(), steady_ns());
     while (!is_done(upload_payload_, upload_body_)) {
         if (!response_started_) upstream_->expires_never();
         if (has_work(upload_payload_)) {
@@ -233,7 +233,7 @@ net::Task<Result<void>> Exchange::pump_upload_bytes() {
             refuses(CO_TRY(co_await work_on(upload_payload_, upload_body_)));
         } else {
             const std::size_t got = CO_TRY(co_await read_upload());
-            if (got > 0 && pace.is_too_slow(got, Service::now_ns()))
+            if (got > 0 && pace.is_too_slow(got, steady_ns()))
                 co_return fail(Errc::timed_out, Side::client, "the request body came too slowly");
             refuses(got == 0 ? pause(upload_payload_, upload_body_) : pass(upload_payload_, upload_body_));
         }

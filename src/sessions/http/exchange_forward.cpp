@@ -39,14 +39,14 @@ net::Task<bool> Exchange::forward() {
         if (!(may_reuse && take_pooled()))
             if (const Refused refused = co_await connect()) co_return co_await answer(*refused);
         if (const Refused refused = check_verification()) co_return co_await answer(*refused);
-        const std::int64_t before = Service::now_ns();
+        const std::int64_t before = steady_ns();
         write_request_head();
         http::Stage stage = http::Stage::sending;
         auto result = co_await send_request();
         if (result || result.error().code == Errc::reset) stage = http::Stage::awaiting_response;
         if (result || result.error().code == Errc::reset)
             result = co_await read_response_head();   // a server may refuse before it has read all
-        upstream_ns_ += Service::now_ns() - before;
+        upstream_ns_ += steady_ns() - before;
         if (result) break;
         if (upload_ == Upload::running) co_await stop_upload();
         if (watching_) co_await stop_client_watch();
@@ -73,9 +73,9 @@ net::Task<bool> Exchange::forward() {
     bind_if_authenticated();
     fill_response_facts();
     if (!judgement_.trusted && judgement_.has_rules(policy::Phase::response)) {
-        const std::int64_t before = Service::now_ns();
+        const std::int64_t before = steady_ns();
         const Refused refused = co_await judge(policy::Phase::response);
-        policy_ns_ += Service::now_ns() - before;
+        policy_ns_ += steady_ns() - before;
         if (refused) {
             if (upload_ == Upload::running) co_await stop_upload();
             if (watching_) co_await stop_client_watch();

@@ -116,7 +116,7 @@ net::Task<bool> Exchange::show_inside(Refusal refusal) {
         co_return true;
     }
     has_hello_ = true;
-    hello_ns_ = Service::now_ns();
+    hello_ns_ = steady_ns();
     ja4_ = tls::ja4(hello_);
     co_return co_await begin_inside(std::move(inside), nullptr);
 }
@@ -141,11 +141,11 @@ std::string_view Exchange::tls_name() const {
 
 net::Task<bool> Exchange::run_tls() {
     has_hello_ = true;
-    hello_ns_ = Service::now_ns();
+    hello_ns_ = steady_ns();
     ja4_ = tls::ja4(hello_);
-    const std::int64_t before = Service::now_ns();
+    const std::int64_t before = steady_ns();
     const Refused no = co_await judge_hello();
-    policy_ns_ += Service::now_ns() - before;
+    policy_ns_ += steady_ns() - before;
     if (no) {
         if (!may_show_inside(*no)) {
             note(*no);
@@ -292,13 +292,13 @@ net::Task<Exchange::Refused> Exchange::begin_tls() {
         refusal.close = true;
         co_return refusal;
     }
-    const std::int64_t before = Service::now_ns();
+    const std::int64_t before = steady_ns();
     const std::string& name = session_->inside()->tls->server_name;
     net::tls::ServerName server{name.empty() ? session_->inside()->host : name, false};
     server.is_address = IpAddress::parse(server.name).has_value();
     auto stream = co_await net::tls::connect(std::move(upstream_), *generation_->settings->trust, service_->tls_sessions(), server,
                                              pool_key(), limits().tls_handshake);
-    upstream_ns_ += Service::now_ns() - before;
+    upstream_ns_ += steady_ns() - before;
     if (!stream) {
         service_->metrics().add(audit::Gauge::server_connections, -1);
         co_return refusal_of_tls(stream.error());
@@ -340,7 +340,7 @@ net::Task<bool> Exchange::begin_inside(Session::Inside inside, X509* server) {
     }
     if (!done) {
         const Error& error = done.error();
-        if (is_refusal_of_leaf(error, Service::now_ns() - hello_ns_)) {
+        if (is_refusal_of_leaf(error, steady_ns() - hello_ns_)) {
             service_->metrics().add(audit::Counter::tls_refused_by_client);
             if (generation_->settings->learn != Learn::off)
                 interception.unwilling.note(name, session_->peer().address, Unwilling::Clock::now());

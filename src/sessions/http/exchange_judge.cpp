@@ -101,8 +101,7 @@ Exchange::Refused Exchange::judge_accept() {
         at_accept.decision = accept.evaluate(Phase::connect);
         at_accept.effects = std::move(accept.effects);
         at_accept.tags.assign(accept.facts.tags().begin(), accept.facts.tags().end());
-        for (const policy::Rule* rule : at_accept.effects.tags) judgement_.count_rule(*rule);
-        for (const policy::Rule* rule : at_accept.effects.shadows) judgement_.count_rule(*rule);
+        judgement_.count_rules(at_accept.effects);
     }
     for (const std::string_view tag : at_accept.tags) judgement_.facts.add_tag(tag);
     judgement_.effects = at_accept.effects;

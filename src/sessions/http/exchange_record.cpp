@@ -24,7 +24,7 @@ void Exchange::note_error(const Error& error, http::Stage stage) {
 
 // Its views live as long as the exchange does not go on.
 audit::Event Exchange::describe(audit::Action action, audit::Stage stage) {
-    const std::int64_t now = Service::now_ns();
+    const std::int64_t now = steady_ns();
     audit::Event event;
     event.id = id_;
     event.start_ns = service_->unix_ns(start_ns_);

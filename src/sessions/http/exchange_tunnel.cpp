@@ -45,13 +45,13 @@ net::Task<bool> Exchange::run_connect() {
     host_key_.clear();
     url_.authority.append_to(host_key_, url_.port);
 
-    const std::int64_t before = Service::now_ns();
+    const std::int64_t before = steady_ns();
     fill_client_facts(judgement_);
     fill_request_facts();
     Refused no = judge_accept();
     if (!no) no = co_await judge(policy::Phase::connect);
     if (!no) no = co_await judge(policy::Phase::request);
-    policy_ns_ += Service::now_ns() - before;
+    policy_ns_ += steady_ns() - before;
     if (!no && !generation_->settings->may_connect_to(url_.port)) {
         no = refused(403, "http_request_denied", no_tunnel_there);
         no->reason = not_in_connect_ports;

@@ -18,12 +18,12 @@ net::Task<Exchange::Refused> Exchange::connect() {
     if (is_other && !parse_authority(session_->inside()->authority, false, of_tunnel))
         co_return refused(500, "proxy_internal_error", "This proxy failed.");
     const Authority& wanted = is_other ? of_tunnel : url_.authority;
-    const std::int64_t before = Service::now_ns();
+    const std::int64_t before = steady_ns();
     auto reached = co_await sessions::connect(worker_, judgement_, session_->peer().address, wanted, url_.port, limits());
     if (const auto* denial = std::get_if<sessions::Denial>(&reached)) co_return refusal_of(*denial, head_.method);
     const auto* failure = std::get_if<sessions::ConnectFailure>(&reached);
     if (failure && failure->in_resolving) co_return refusal_of(failure->error, http::Stage::resolving);
-    upstream_ns_ += Service::now_ns() - before;
+    upstream_ns_ += steady_ns() - before;
     if (failure) {
         server_ = failure->tried;
         co_return refusal_of(failure->error, http::Stage::dialling);

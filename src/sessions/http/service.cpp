@@ -1,18 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "sessions/http/service.h"
 
-#include <chrono>
-
 #include "base/http_date.h"
 #include "net/pool.h"
 #include "sessions/http/exchange.h"
 #include "sessions/http/session.h"
 
 namespace sluice::http {
-
-std::int64_t Service::now_ns() {
-    return std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::steady_clock::now().time_since_epoch()).count();
-}
 
 Service::Service(Parts parts, Generation generation)
     : parts_(parts),
@@ -27,11 +21,10 @@ Service::Service(Parts parts, Generation generation)
 
 Service::~Service() = default;
 
-std::string Service::http_date() const { return sluice::http_date(unix_ns(now_ns()) / 1'000'000'000); }
+std::string Service::http_date() const { return sluice::http_date(unix_ns(steady_ns()) / 1'000'000'000); }
 
 void Service::on_tick() {
-    const auto unix_now = std::chrono::system_clock::now().time_since_epoch();
-    unix_offset_ns_ = std::chrono::duration_cast<std::chrono::nanoseconds>(unix_now).count() - now_ns();
+    clock_.set();
     parts_.lane.flush();
     const net::Resolver::Counters dns = worker().resolver().counters();
     parts_.metrics.add(audit::Counter::dns_queries, dns.queries - dns_.queries);
@@ -66,11 +59,6 @@ void Service::replace(Generation generation) {
     for (Exchange* tunnel : open) tunnel->judge_tunnel_again(generation_);
 }
 
-void Service::drain() {
-    draining_ = true;
-    for (Session* session = sessions_; session != nullptr; session = session->next_) session->drain();
-}
-
 std::unique_ptr<Exchange> Service::borrow_exchange() {
     if (spare_.empty()) return std::make_unique<Exchange>(*this);
     std::unique_ptr<Exchange> exchange = std::move(spare_.back());
@@ -84,18 +72,12 @@ void Service::give_back(std::unique_ptr<Exchange> exchange) {
 }
 
 void Service::add(Session& session) {
-    session.next_ = sessions_;
-    session.link_ = &sessions_;
-    if (sessions_ != nullptr) sessions_->link_ = &session.next_;
-    sessions_ = &session;
-    ++live_;
+    roster_.add(session);
     parts_.metrics.add(audit::Gauge::client_connections, 1);
 }
 
 void Service::remove(Session& session) {
-    *session.link_ = session.next_;
-    if (session.next_ != nullptr) session.next_->link_ = session.link_;
-    --live_;
+    roster_.remove(session);
     parts_.metrics.add(audit::Gauge::client_connections, -1);
 }
 

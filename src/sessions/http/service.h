@@ -12,6 +12,7 @@
 
 #include "audit/lane.h"
 #include "audit/metrics.h"
+#include "base/clock.h"
 #include "base/id.h"
 #include "inspect/inspection.h"
 #include "inspect/setup.h"
@@ -26,6 +27,7 @@
 #include "sessions/transaction/ftp_origin.h"
 #include "sessions/transaction/judgement.h"
 #include "sessions/transaction/passwords.h"
+#include "sessions/transaction/roster.h"
 
 namespace sluice::http {
 
@@ -55,9 +57,9 @@ public:
     // A reload: transactions that begin from now on use it, and open tunnels are judged by it.
     void replace(Generation generation);
     // No more requests: idle connections close, others say `Connection: close` with the answer they are at.
-    void drain();
-    bool is_draining() const { return draining_; }
-    std::size_t live() const { return live_; }
+    void drain() { roster_.drain(); }
+    bool is_draining() const { return roster_.is_draining(); }
+    std::size_t live() const { return roster_.size(); }
 
     // For sessions.
     net::Worker& worker() { return parts_.worker; }
@@ -80,9 +82,7 @@ public:
     // The time as a Date field has it (RFC 9110 5.6.7).
     std::string http_date() const;
     EventId next_id(std::int64_t unix_ns) { return ids_.next(unix_ns / 1'000'000); }
-    // Steady nanoseconds, and the same moment as Unix time.
-    static std::int64_t now_ns();
-    std::int64_t unix_ns(std::int64_t steady_ns) const { return steady_ns + unix_offset_ns_; }
+    std::int64_t unix_ns(std::int64_t steady) const { return clock_.unix_ns(steady); }
 
     std::unique_ptr<Exchange> borrow_exchange();
     void give_back(std::unique_ptr<Exchange> exchange);
@@ -103,16 +103,14 @@ private:
     std::optional<net::ca::LeafCache> leaves_;
     net::tls::SessionCache tls_sessions_;
     EventIds ids_;
-    std::int64_t unix_offset_ns_ = 0;
+    Clock clock_;
     std::uint64_t last_binding_ = 0;
     std::uint64_t leaves_made_ = 0;                       // as the two below: by the last tick
     net::Resolver::Counters dns_;                         // as they were at the last tick
     std::vector<std::unique_ptr<Exchange>> spare_;
     std::vector<Exchange*> tunnels_;
-    Session* sessions_ = nullptr;
-    std::size_t live_ = 0;
+    sessions::Roster roster_;
     std::uint64_t reloads_ = 0;
-    bool draining_ = false;
 };
 
 }  // namespace sluice::http

@@ -65,7 +65,7 @@ net::Task<bool> Session::open() {
         refused_->close = true;
     }
     if (!refused_ || permit_.become_stranger()) co_return !is_tls_listener_ || co_await begin_tls();
-    record_refused(refused_->error, refused_->reason, service_.unix_ns(Service::now_ns()), end_);
+    record_refused(refused_->error, refused_->reason, service_.unix_ns(steady_ns()), end_);
     client_->abort();
     co_return false;
 }
@@ -88,7 +88,7 @@ void Session::judge_client() {
 
 // The event of a connection that ends before it has a request.
 void Session::record_refused(std::string_view error, std::string_view reason, std::int64_t begun_ns, std::size_t bytes) {
-    const std::int64_t now = service_.unix_ns(Service::now_ns());
+    const std::int64_t now = service_.unix_ns(steady_ns());
     audit::Event event;
     event.id = service_.next_id(now);
     event.start_ns = begun_ns;
@@ -105,7 +105,7 @@ void Session::record_refused(std::string_view error, std::string_view reason, st
 }
 
 net::Task<bool> Session::read_proxy_header() {
-    const std::int64_t begun = service_.unix_ns(Service::now_ns());
+    const std::int64_t begun = service_.unix_ns(steady_ns());
     std::string_view reason;
     client_->expires_in(service_.worker().limits().proxy_header);
     for (;;) {
@@ -141,7 +141,7 @@ net::Task<bool> Session::read_proxy_header() {
 
 // A listener in TLS: the handshake comes before everything else, and the client's certificate, where one is wanted, says who it is.
 net::Task<bool> Session::begin_tls() {
-    const std::int64_t begun = service_.unix_ns(Service::now_ns());
+    const std::int64_t begun = service_.unix_ns(steady_ns());
     const auto generation = service_.generation();
     const Settings& settings = *generation->settings;
     const Limits& limits = settings.limits;

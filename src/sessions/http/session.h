@@ -19,6 +19,7 @@
 #include "policy/policy.h"
 #include "sessions/http/refusal.h"
 #include "sessions/http/settings.h"
+#include "sessions/transaction/roster.h"
 
 namespace sluice::http {
 
@@ -38,7 +39,7 @@ struct TlsAround {
     std::string covered;                             // a name that the leaf was found to cover
 };
 
-class Session {
+class Session final : public sessions::RosterEntry {
 public:
     Session(Service& service, net::Accepted accepted);
     // For tests: any stream.
@@ -50,7 +51,7 @@ public:
     // Until the client leaves, or an answer ended the connection. An idle connection holds no buffer.
     net::Task<void> run();
     // Called by a draining service: an idle connection ends now, a busy one after its answer.
-    void drain();
+    void drain() override;
 
     // For the exchange that is under way.
     Service& service() { return service_; }
@@ -98,7 +99,6 @@ public:
     std::string_view client_issuer() const { return client_issuer_; }
 
 private:
-    friend class Service;
     net::Task<bool> open();
     void judge_client();
     void record_refused(std::string_view error, std::string_view reason, std::int64_t begun_ns, std::size_t bytes);
@@ -125,8 +125,6 @@ private:
     bool is_tls_listener_ = false;
     bool idle_ = false;
     std::uint64_t judged_at_ = 0;  // the service's count of reloads when http.clients was asked
-    Session* next_ = nullptr;  // all sessions of the service
-    Session** link_ = nullptr;
 };
 
 }  // namespace sluice::http

@@ -11,6 +11,7 @@
 
 #include "audit/lane.h"
 #include "audit/metrics.h"
+#include "base/clock.h"
 #include "base/id.h"
 #include "inspect/inspection.h"
 #include "inspect/setup.h"
@@ -23,6 +24,7 @@
 #include "sessions/smtp/settings.h"
 #include "sessions/transaction/judgement.h"
 #include "sessions/transaction/passwords.h"
+#include "sessions/transaction/roster.h"
 
 namespace sluice::smtp {
 
@@ -49,9 +51,9 @@ public:
     // A reload: messages that come from now on are judged by it.
     void replace(Generation generation);
     // No more messages: idle sessions get a 421, others after the message they are at.
-    void drain();
-    bool is_draining() const { return draining_; }
-    std::size_t live() const { return live_; }
+    void drain() { roster_.drain(); }
+    bool is_draining() const { return roster_.is_draining(); }
+    std::size_t live() const { return roster_.size(); }
 
     // For sessions.
     net::Worker& worker() { return parts_.worker; }
@@ -69,16 +71,13 @@ public:
     // Who may say who he is, by any rule of action `authenticate`; none: AUTH is the upstream's.
     std::span<const std::shared_ptr<const policy::UserFile>> user_files() const { return user_files_; }
     EventId next_id(std::int64_t unix_ns) { return ids_.next(unix_ns / 1'000'000); }
-    // Steady nanoseconds, and the same moment as Unix time.
-    static std::int64_t now_ns();
-    std::int64_t unix_ns(std::int64_t steady_ns) const { return steady_ns + unix_offset_ns_; }
+    std::int64_t unix_ns(std::int64_t steady) const { return clock_.unix_ns(steady); }
 
     void add(Session& session);
     void remove(Session& session);
 
 private:
     net::Task<void> serve(net::Accepted accepted);
-    void on_tick();
 
     Parts parts_;
     std::shared_ptr<const Generation> generation_;  // of this worker alone
@@ -88,10 +87,8 @@ private:
     sessions::CredentialCache credentials_;
     net::tls::SessionCache tls_sessions_;
     EventIds ids_;
-    std::int64_t unix_offset_ns_ = 0;
-    Session* sessions_ = nullptr;
-    std::size_t live_ = 0;
-    bool draining_ = false;
+    Clock clock_;
+    sessions::Roster roster_;
 };
 
 }  // namespace sluice::smtp

@@ -5,9 +5,9 @@
 #include <array>
 #include <utility>
 
-#include "net/proxy_protocol.h"
 #include "net/wheel.h"
 #include "sessions/smtp/service.h"
+#include "sessions/transaction/proxy_header.h"
 
 namespace sluice::smtp {
 
@@ -115,41 +115,12 @@ net::Task<bool> Session::open() {
     co_return true;
 }
 
-// What came behind the header; nullopt: it is missing or bad, and the connection is gone.
+// What came behind the header; nullopt: the connection is gone.
 net::Task<std::optional<std::string>> Session::read_proxy_header() {
-    std::string read;
-    const auto& proxies = settings().proxy_from;
-    if (std::ranges::none_of(proxies, [&](const IpNetwork& network) { return network.contains(accepted_->peer().address); }))
-        co_return read;
-    std::array<char, 1024> room;
-    std::string_view reason;
-    accepted_->expires_in(limits().proxy_header);
-    for (;;) {
-        const auto header = net::parse_proxy_header(read);
-        if (!header) {
-            reason = header.error().what;
-            break;
-        }
-        if (*header) {
-            if ((*header)->source) {
-                accepted_->set_peer({(*header)->source->address.unmapped(), (*header)->source->port});
-                permit_.set_client(accepted_->peer().address);
-            }
-            accepted_->expires_never();
-            co_return read.substr((*header)->consumed);
-        }
-        const auto got = co_await accepted_->read_some(room);
-        if (got && *got > 0) {
-            read.append(room.data(), *got);
-            continue;
-        }
-        // A balancer that looks whether we are there says nothing, and is no refusal.
-        if (read.empty() && (got || got.error().code != Errc::timed_out)) co_return std::nullopt;
-        reason = got ? "closed inside the PROXY header" : got.error().what;
-        break;
-    }
+    auto ahead = co_await sessions::read_proxy_header(*accepted_, permit_, settings().proxy_from, limits());
+    if (ahead) co_return std::move(*ahead);
     service_.metrics().refused(audit::Refusal::proxy_header);
-    record_refused("", reason);
+    record_refused("", ahead.error().what);
     accepted_->abort();
     co_return std::nullopt;
 }

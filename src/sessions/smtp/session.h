@@ -34,12 +34,13 @@
 #include "sessions/smtp/upstream.h"
 #include "sessions/transaction/judgement.h"
 #include "sessions/transaction/own_tls.h"
+#include "sessions/transaction/roster.h"
 
 namespace sluice::smtp {
 
 class Service;
 
-class Session {
+class Session final : public sessions::RosterEntry {
 public:
     Session(Service& service, net::Accepted accepted);
     Session(Service& service, std::unique_ptr<net::Stream> client, net::ConnectionPermit permit, std::string listener);
@@ -49,10 +50,9 @@ public:
 
     net::Task<void> run();
     // Says 421 where nothing is going on, else after the command that is.
-    void drain();
+    void drain() override;
 
 private:
-    friend class Service;
     using Denied = std::optional<sessions::Denial>;
     // What became of a command: answered; or the session is over, and whoever is there has been told.
     enum class Then : std::uint8_t { next, end };
@@ -271,9 +271,6 @@ private:
     std::string_view rule_;
     std::vector<std::string_view> shadows_;
     audit::MailEvent mail_event_;
-
-    Session* next_ = nullptr;  // all sessions of the service
-    Session** link_ = nullptr;
 };
 
 }  // namespace sluice::smtp

@@ -139,7 +139,7 @@ net::Task<void> Session::reach_upstream() {
     unreached_.reset();
     unreached_by_rule_.reset();
     upstream_generation_ = generation_;
-    const std::int64_t before = Service::now_ns();
+    const std::int64_t before = steady_ns();
     begin_judging();
     for (const UpstreamServer& server : settings().upstreams) {
         auto stream = co_await dial(server);
@@ -155,7 +155,7 @@ net::Task<void> Session::reach_upstream() {
         unreached_ = opened.error();
         leave_upstream();
     }
-    upstream_ns_ += Service::now_ns() - before;
+    upstream_ns_ += steady_ns() - before;
     if (!has_upstream()) co_return;
     unreached_.reset();
     unreached_by_rule_.reset();

@@ -11,7 +11,7 @@
 namespace sluice::smtp {
 
 void Session::begin_record() {
-    start_ns_ = Service::now_ns();
+    start_ns_ = steady_ns();
     id_ = service_.next_id(service_.unix_ns(start_ns_));
     upstream_ns_ = 0;
     client_received_before_ = client_ ? client_->received() : 0;
@@ -35,14 +35,9 @@ void Session::begin_record() {
 std::string Session::with_id(std::string_view text) const { return fmt::format("{} ({})", text, id_.view()); }
 
 void Session::note(const sessions::Denial& denial) {
-    switch (denial.action) {
-        case policy::Action::reset: action_ = audit::Action::reset; break;
-        case policy::Action::limit: action_ = audit::Action::limited; break;
-        case policy::Action::quarantine: action_ = audit::Action::quarantined; break;
-        default: action_ = audit::Action::blocked; break;
-    }
+    action_ = sessions::action_of(denial);
     if (!denial.name.empty()) rule_ = denial.name;
-    reason_ = denial.reason.empty() && denial.name.empty() ? std::string(sessions::no_rule_allows) : std::string(denial.reason);
+    reason_ = sessions::reason_of(denial);
 }
 
 void Session::note_error(const Error& error) {
@@ -55,7 +50,7 @@ void Session::note_error(const Error& error) {
 }
 
 audit::Event Session::describe() {
-    const std::int64_t now = Service::now_ns();
+    const std::int64_t now = steady_ns();
     audit::Event event;
     event.id = id_;
     event.start_ns = service_.unix_ns(start_ns_);
@@ -114,8 +109,7 @@ void Session::record() {
         mail_->count(metrics, refusal_.has_value());
         mail_->clear();
     }
-    for (const policy::Rule* rule : judgement_.effects.tags) judgement_.count_rule(*rule);
-    for (const policy::Rule* rule : judgement_.effects.shadows) judgement_.count_rule(*rule);
+    judgement_.count_rules(judgement_.effects);
     metrics.add(audit::Counter::bytes_client_received, event.client_bytes);
     metrics.add(audit::Counter::bytes_server_received, event.server_bytes);
     is_in_transaction_ = has_mail_ = false;
@@ -124,7 +118,7 @@ void Session::record() {
 // The message goes on without him; so who he was, and why not, is an event of its own.
 Session::Then Session::refuse_recipient(const Path& path, const sessions::Denial* denial) {
     has_refused_ = true;
-    const EventId message = std::exchange(id_, service_.next_id(service_.unix_ns(Service::now_ns())));
+    const EventId message = std::exchange(id_, service_.next_id(service_.unix_ns(steady_ns())));
     const auto action = std::exchange(action_, audit::Action::blocked);
     const auto rule = std::exchange(rule_, {});
     const std::string reason = std::exchange(reason_, "relaying is denied");

@@ -7,18 +7,11 @@
 #include <array>
 #include <utility>
 
+#include "base/clock.h"
 #include "net/proxy_protocol.h"
 #include "protocols/smtp/command.h"
 
 namespace sluice::smtp {
-
-namespace {
-
-std::int64_t now_ns() {
-    return std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::steady_clock::now().time_since_epoch()).count();
-}
-
-}  // namespace
 
 Upstream::Upstream(std::shared_ptr<const Settings> settings, const UpstreamServer& server, std::unique_ptr<net::Stream> stream,
                    net::tls::SessionCache& sessions)
@@ -45,7 +38,7 @@ void Upstream::leave() {
 
 Upstream::Outcome<Reply> Upstream::await_reply(Limits::Duration within) {
     if (!channel_ || is_broken_) co_return broken({Errc::closed, Side::server, "closed"});
-    const std::int64_t before = now_ns();
+    const std::int64_t before = steady_ns();
     channel_->stream().expires_in(within);
     for (;;) {
         std::string_view in = channel_->unread();
@@ -54,12 +47,12 @@ Upstream::Outcome<Reply> Upstream::await_reply(Limits::Duration within) {
         channel_->take(had - in.size());
         if (!reply) co_return broken(reply.error());
         if (*reply) {
-            waited_ns_ += now_ns() - before;
+            waited_ns_ += steady_ns() - before;
             channel_->stream().expires_never();
             co_return std::move(**reply);
         }
         if (const auto filled = co_await channel_->fill(); !filled) {
-            waited_ns_ += now_ns() - before;
+            waited_ns_ += steady_ns() - before;
             co_return broken(filled.error());
         }
     }

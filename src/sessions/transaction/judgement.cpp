@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "sessions/transaction/judgement.h"
 
-#include <chrono>
-
+#include "base/clock.h"
 #include "policy/users.h"
 
 namespace sluice::sessions {
@@ -10,14 +9,6 @@ namespace sluice::sessions {
 using policy::Action;
 using policy::Field;
 using policy::Phase;
-
-namespace {
-
-std::int64_t now_ns() {
-    return std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::steady_clock::now().time_since_epoch()).count();
-}
-
-}  // namespace
 
 Denial denial_of(const policy::Decision& decision) {
     Denial denial{.action = decision.action, .rule = decision.rule, .name = {}, .reason = {}};
@@ -27,6 +18,17 @@ Denial denial_of(const policy::Decision& decision) {
     denial.reason = decision.rule->reason;
     return denial;
 }
+
+audit::Action action_of(const Denial& denial) {
+    switch (denial.action) {
+        case Action::reset: return audit::Action::reset;
+        case Action::limit: return audit::Action::limited;
+        case Action::quarantine: return audit::Action::quarantined;
+        default: return audit::Action::blocked;
+    }
+}
+
+std::string_view reason_of(const Denial& denial) { return denial.reason.empty() && denial.name.empty() ? no_rule_allows : denial.reason; }
 
 void Judgement::begin(const Settings& settings, const Rules& rules) {
     settings_ = &settings;
@@ -60,7 +62,7 @@ void Judgement::set_server(const IpAddress& address) {
 }
 
 policy::Decision Judgement::evaluate(Phase phase, std::uint32_t from) {
-    return policy().evaluate(phase, protocol_, facts, parts_.scratch, effects, parts_.rate_limits, now_ns(), from);
+    return policy().evaluate(phase, protocol_, facts, parts_.scratch, effects, parts_.rate_limits, steady_ns(), from);
 }
 
 std::optional<Denial> Judgement::settle(const policy::Decision& decision, Phase phase) {
@@ -110,6 +112,11 @@ std::optional<Denial> Judgement::judge(Phase phase) {
 std::optional<Denial> Judgement::denial_by_default(Phase phase) const {
     if (phase != Phase::request || allowed || policy().default_action() != Action::block) return std::nullopt;
     return Denial{.name = {}, .reason = no_rule_allows};
+}
+
+void Judgement::count_rules(const policy::Effects& counted) {
+    for (const policy::Rule* tagging : counted.tags) count_rule(*tagging);
+    for (const policy::Rule* shadow : counted.shadows) count_rule(*shadow);
 }
 
 void Judgement::count_rule(const policy::Rule& counted) {

@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "audit/event.h"
 #include "audit/metrics.h"
 #include "base/ip.h"
 #include "policy/policy.h"
@@ -30,6 +31,9 @@ struct Denial {
 };
 // Of a decision that ends the transaction.
 Denial denial_of(const policy::Decision& decision);
+// As events have it.
+audit::Action action_of(const Denial& denial);
+std::string_view reason_of(const Denial& denial);
 
 class Judgement {
 public:
@@ -69,6 +73,8 @@ public:
     // Of `[policy] default`, once the rules of `phase` have not decided: at the end of `request`.
     std::optional<Denial> denial_by_default(policy::Phase phase) const;
     void count_rule(const policy::Rule& counted);
+    // Those that tagged, and those that would have decided.
+    void count_rules(const policy::Effects& effects);
 
     // An address that may be dialled, and what the rules of `dial` said of it.
     struct DialEffects {

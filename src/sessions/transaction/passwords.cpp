@@ -8,6 +8,8 @@
 
 #include <cstring>
 
+#include "base/clock.h"
+
 namespace sluice::sessions {
 
 PasswordChecker::PasswordChecker(std::size_t threads) : threads_(threads, Limits{}.password_queue) {}
@@ -61,10 +63,7 @@ void CredentialCache::remember(const std::shared_ptr<const policy::UserFile>& us
 net::Task<Checked> check_password(net::Worker& worker, PasswordChecker& checker, CredentialCache& cache, policy::RateLimits& rate_limits,
                                   std::shared_ptr<const policy::UserFile> users, Credentials credentials, IpAddress client,
                                   const Limits& limits) {
-    const auto now_ns = [] {
-        return std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::steady_clock::now().time_since_epoch()).count();
-    };
-    if (cache.knows(*users, credentials, now_ns())) co_return Checked{Checked::Kind::good};
+    if (cache.knows(*users, credentials, steady_ns())) co_return Checked{Checked::Kind::good};
     policy::RateLimit attempts;
     attempts.rate = attempts.burst = static_cast<std::int64_t>(limits.password_attempts);
     attempts.period_ns = 60'000'000'000;
@@ -72,13 +71,13 @@ net::Task<Checked> check_password(net::Worker& worker, PasswordChecker& checker,
     attempts.identity = 0x70617373;  // of no rule
     policy::Facts from;
     from.set(policy::Field::client_ip, client);
-    if (const std::int64_t wait = rate_limits.take(attempts, from, now_ns()); wait > 0)
+    if (const std::int64_t wait = rate_limits.take(attempts, from, steady_ns()); wait > 0)
         co_return Checked{Checked::Kind::too_many, wait / 1'000'000'000 + 1};
     const std::optional<bool> good = co_await checker.verify(worker, users, credentials);
     if (!good) co_return Checked{Checked::Kind::busy};
     if (!*good) co_return Checked{Checked::Kind::bad};
     rate_limits.give_back(attempts, from);  // only failures count
-    cache.remember(users, credentials, now_ns());
+    cache.remember(users, credentials, steady_ns());
     co_return Checked{Checked::Kind::good};
 }
 
