@@ -142,17 +142,19 @@ struct Limits {
     Duration smtp_failed_login{3'000};  // before a bad password is answered
     std::size_t smtp_received = 100;  // Received fields: more are a loop (RFC 5321 6.3)
     Duration smtp_idle{300'000};  // a command, or the next octets of a message, from the client (RFC 5321 4.5.3.2)
-    Duration smtp_command{300'000};  // a server's reply to a command, its greeting too
+    Duration smtp_greeting{60'000};  // a server's greeting; the client waits for its own answer to EHLO meanwhile
+    Duration smtp_command{300'000};  // a server's reply to a command
     Duration smtp_data_start{120'000};  // to DATA
     Duration smtp_data_block{180'000};  // a server takes the next octets
     Duration smtp_end_of_data{600'000};  // a server's last word on a message
     Duration smtp_keep_alive{60'000};  // a server that waits for its message to be inspected hears a NOOP so often
-    Duration smtp_retry{10'000};  // an upstream that could not be reached is asked again by the next session after this
+    Duration smtp_retry{10'000};  // an upstream that could not be reached comes behind the others for so long
     Duration smtp_scan{95'000};  // engines' time for a whole message: clients wait 100 s and more for the last reply
 
     // Mail (RFC 5322, RFC 2045). Beyond these bounds a message is not refused but ambiguous.
     std::size_t mail_header_bytes = 256 * 1024;  // a header section, of the message or of a part
     std::size_t mail_depth = 32;  // multiparts and messages in one another
+    std::size_t mail_expanded = 64 * 1024 * 1024;  // octets that files of BinHex, which shortens runs, may become in one message
     std::size_t mail_parts = 1'000;  // of a message, all levels together
     std::size_t mail_text = 4 * 1024;  // octets of a subject or a name that are kept
     std::size_t mail_addresses = 256;  // of a head that are kept

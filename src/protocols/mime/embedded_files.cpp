@@ -9,11 +9,6 @@
 #include "protocols/mime/part_content.h"
 
 namespace sluice::mime {
-namespace {
-
-constexpr std::string_view binhex = "(This file must be converted";
-
-}  // namespace
 
 EmbeddedFiles::EmbeddedFiles(std::size_t depth, bool is_alternative, MailOutput& output)
     : depth_(depth),
@@ -67,11 +62,11 @@ void EmbeddedFiles::line(std::string_view line, bool is_first_piece) {
     while (line.ends_with('\r')) line.remove_suffix(1);
     if (is_first_piece && kind_ != Kind::yenc) {
         const std::string_view word = trim(line).substr(0, 5);
-        if ((equals_ignoring_case(word, "begin") || line.starts_with("=ybegin ")) && begins_file(line)) return;
-        if (line.starts_with(binhex)) output_.note(Ambiguity::uuencoded);
+        if ((equals_ignoring_case(word, "begin") || line.starts_with("=ybegin ") || word.starts_with('(')) && begins_file(line)) return;
     }
     if (kind_ == Kind::none) return;
     const bool is_end = kind_ == Kind::yenc     ? line.starts_with("=yend")
+                        : kind_ == Kind::binhex ? false
                         : kind_ == Kind::base64 ? line.starts_with("====")
                                                 : equals_ignoring_case(trim(line), "end");
     if (is_first_piece && is_end) end_file();
@@ -86,11 +81,18 @@ bool EmbeddedFiles::begins_file(std::string_view line) {
     kind_ = begin.kind;
     name_ = begin.name;
     base64_ = Base64Decoder();
+    if (kind_ == Kind::binhex) expect_binhex();
     return true;
+}
+
+void EmbeddedFiles::expect_binhex() {
+    kind_ = Kind::binhex;
+    binhex_.emplace(output_.expandable());
 }
 
 void EmbeddedFiles::file_line(std::string_view line) {
     if (line.empty()) return;
+    if (kind_ == Kind::binhex) return binhex_line(line);
     if (!has_lines_) {
         const bool is_uu = is_uu_line(line);
         const bool is_xx = kind_ == Kind::uuencode && is_xx_line(line);
@@ -115,6 +117,24 @@ void EmbeddedFiles::file_line(std::string_view line) {
     as_xx_->feed(decoded_);
 }
 
+// The forks are parts of one name: what a receiver without forks has of it, and what only another gets to see.
+void EmbeddedFiles::binhex_line(std::string_view line) {
+    if (!has_lines_ && !trim(line).starts_with(':')) return;
+    if (!has_lines_) output_.note(Ambiguity::uuencoded);
+    has_lines_ = true;
+    decoded_.clear();
+    of_resource_fork_.clear();
+    binhex_->feed(line, decoded_, of_resource_fork_);
+    output_.expand(decoded_.size() + of_resource_fork_.size());
+    name_ = binhex_->name();
+    if (!decoded_.empty() && !file_) open(file_, false);
+    if (!of_resource_fork_.empty() && !resource_fork_) open(resource_fork_, false);
+    if (file_) file_->feed(decoded_);
+    if (resource_fork_) resource_fork_->feed(of_resource_fork_);
+    if (binhex_->is_too_large()) output_.note(Ambiguity::too_many);
+    if (binhex_->is_over()) end_file();
+}
+
 void EmbeddedFiles::open(std::unique_ptr<PartContent>& into, bool is_other) {
     MailNames names(output_.limits().header_parameters, output_.limits().mail_text);
     names.add(name_);
@@ -132,8 +152,11 @@ void EmbeddedFiles::end_file() {
     }
     if (file_) file_->finish();
     if (as_xx_) as_xx_->finish();
+    if (resource_fork_) resource_fork_->finish();
     file_.reset();
     as_xx_.reset();
+    resource_fork_.reset();
+    binhex_.reset();
     kind_ = Kind::none;
     has_lines_ = false;
     is_escaped_ = false;

@@ -1,14 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
-// Files that stand within a text: uuencode, xxencode, yEnc. Each becomes a part of its own, besides the text. BinHex is said to be there, and not decoded.
+// Files that stand within a text: uuencode, xxencode, yEnc, BinHex. Each becomes a part of its own, besides the text.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
 #include "protocols/mime/base64_decoder.h"
+#include "protocols/mime/binhex_decoder.h"
 #include "protocols/mime/mail_output.h"
 #include "protocols/mime/uu_decoder.h"
 
@@ -24,6 +26,8 @@ public:
     EmbeddedFiles(const EmbeddedFiles&) = delete;
     EmbeddedFiles& operator=(const EmbeddedFiles&) = delete;
 
+    // The text is said to be BinHex: no line needs to say so.
+    void expect_binhex();
     void feed(std::string_view text);
     void finish();
 
@@ -34,6 +38,7 @@ private:
     void line(std::string_view line, bool is_first_piece);
     bool begins_file(std::string_view line);
     void file_line(std::string_view line);
+    void binhex_line(std::string_view line);
     void open(std::unique_ptr<PartContent>& into, bool is_other);
     void end_file();
 
@@ -53,7 +58,10 @@ private:
     Base64Decoder base64_;
     std::unique_ptr<PartContent> file_;
     std::unique_ptr<PartContent> as_xx_;  // the same lines as xxencode
+    std::optional<BinHexDecoder> binhex_;
+    std::unique_ptr<PartContent> resource_fork_;  // of BinHex
     std::string decoded_;
+    std::string of_resource_fork_;
 };
 
 }  // namespace sluice::mime

@@ -26,6 +26,10 @@ public:
     void note(Ambiguity ambiguity, Reading wanted);
     void note(Ambiguity ambiguity, Reading wanted, Reading wanted_too);
 
+    // Octets that codings which shorten may still become.
+    std::size_t expandable() const { return limits_.mail_expanded - expanded_; }
+    void expand(std::size_t octets) { expanded_ += octets; }
+
     void head(const MailHead& head) { sink_.on_head(head); }
     // Gives the part its id. False: it is beyond the bounds, and nothing of it may be told.
     bool begin(Part& part);
@@ -45,6 +49,7 @@ private:
     std::size_t next_id_ = 0;
     std::size_t parts_ = 0;
     std::size_t alternatives_ = 0;
+    std::size_t expanded_ = 0;
 };
 
 }  // namespace sluice::mime

@@ -19,8 +19,10 @@ PartContent::PartContent(Part part, std::size_t depth, MailOutput& output, bool 
       depth_(depth),
       is_told_(output.begin(part_)) {
     if (!is_told_) return;
-    if (may_embed || part_.content_type.starts_with("text/") || part_.content_type == "application/mac-binhex40")
+    const bool is_binhex = part_.content_type == "application/mac-binhex40";
+    if (may_embed || is_binhex || part_.content_type.starts_with("text/"))
         files_ = std::make_unique<EmbeddedFiles>(depth, part_.is_alternative, output);
+    if (is_binhex) files_->expect_binhex();
 }
 
 PartContent::~PartContent() = default;

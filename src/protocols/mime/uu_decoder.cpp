@@ -45,6 +45,7 @@ std::string_view take_word(std::string_view& in) {
 
 EncodedFileBegin encoded_file_begin(std::string_view line) {
     using Kind = EncodedFileBegin::Kind;
+    if (trim(line).starts_with("(This file must be converted")) return {Kind::binhex, {}};
     if (line.starts_with("=ybegin ")) {
         const std::size_t name = line.find(" name=");
         return {Kind::yenc, name == std::string_view::npos ? std::string_view() : trim(line.substr(name + 6))};

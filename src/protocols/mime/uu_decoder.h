@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Lines of uuencode (POSIX.1), xxencode and yEnc undone. Each is decoded by itself; whatever stands in it decodes to something.
+// Lines of uuencode (POSIX.1), xxencode and yEnc undone; and which line begins a file within a text. Each is decoded by itself; whatever stands in it decodes to something.
 #pragma once
 
 #include <cstddef>
@@ -8,9 +8,9 @@
 
 namespace sluice::mime {
 
-// "begin 644 name", "begin-base64 644 name" or "=ybegin line=128 size=3 name=a.bin".
+// "begin 644 name", "begin-base64 644 name", "=ybegin line=128 size=3 name=a.bin" or "(This file must be converted with BinHex 4.0)".
 struct EncodedFileBegin {
-    enum class Kind { none, uuencode, base64, yenc };
+    enum class Kind { none, uuencode, base64, yenc, binhex };
     Kind kind = Kind::none;
     std::string_view name;
 };

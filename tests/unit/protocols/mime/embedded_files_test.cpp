@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "protocols/mime/embedded_files.h"
 
+#include "unit/support/binhex.h"
 #include "unit/support/mail.h"
 #include "unit/support/splits.h"
 
@@ -42,7 +43,31 @@ TEST(EmbeddedFiles, its_like) {
     expect("begin 644 x.com\n3O4JgP4w+\nend\n", {"[x.com] hello"});
     expect("=ybegin line=128 size=4 name=a b.bin\r\n\x8b\x8c=\x7d\x8d\r\n=yend size=4\r\n", {"[a b.bin] ab\x13"
                                                                                              "c"});
-    EXPECT_TRUE(test::read_mail("\r\n(This file must be converted with BinHex 4.0)\r\n").has(Ambiguity::uuencoded));
+}
+
+TEST(EmbeddedFiles, binhex) {
+    const std::string line = "(This file must be converted with BinHex 4.0)\r\n";
+    expect("hello\r\n" + line + test::binhex("a.txt", "content") + "bye\r\n", {"[a.txt] content"});
+    expect(line + "\r\nwords\r\n" + test::binhex("a.txt", "", "fork"), {"[a.txt] fork"});
+    expect(line + test::binhex("a", "data", "fork") + line + test::binhex("b", "more"), {"[a] data", "[a] fork", "[b] more"});
+    expect(test::binhex("a.txt", "content"), {});  // nothing says that it is
+    const test::ReadMail said = test::read_mail("Content-Type: application/mac-binhex40\r\n\r\n" + test::binhex("a.txt", "content"));
+    ASSERT_EQ(said.parts.size(), 2U);
+    EXPECT_EQ(said.parts[1].data, "content");
+    EXPECT_TRUE(said.has(Ambiguity::uuencoded));
+    EXPECT_TRUE(test::read_mail("\r\n" + line + "It is that simple.\r\n").ambiguities.empty());
+}
+
+TEST(EmbeddedFiles, binhex_becomes_no_more_than_it_may) {
+    Limits limits;
+    limits.mail_expanded = 100'000;
+    const std::string line = "(This file must be converted with BinHex 4.0)\r\n";
+    const std::string file = line + test::binhex("a", std::string(60'000, 'x'));
+    const test::ReadMail one = test::read_mail("\r\n" + file, Reading::usual, limits);
+    EXPECT_FALSE(one.has(Ambiguity::too_many));
+    const test::ReadMail two = test::read_mail("\r\n" + file + file, Reading::usual, limits);
+    EXPECT_TRUE(two.has(Ambiguity::too_many)) << "all of a message together";
+    EXPECT_EQ(two.parts[1].data.size(), 60'000U);
 }
 
 TEST(EmbeddedFiles, prose_is_none) {
