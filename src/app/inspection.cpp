@@ -79,6 +79,12 @@ std::shared_ptr<const inspect::Setup> load_inspection(const Config& config, cons
     setup->wants_members = std::ranges::any_of(std::array{Field::file_name, Field::file_extension, Field::file_mime_type, Field::file_size,
                                                           Field::file_sha256, Field::body, Field::scan_match},
                                                [&](Field field) { return policy.reads(field); });
+    if (config.inspect.engines.empty() && (setup->wants_members || policy.reads(Field::email_ambiguous)))
+        faults.push_back({{},
+                          "inspect.engines is empty, so that no payload is looked into: what rules say of file.*, body, scan.match or "
+                          "email.ambiguous finds nothing",
+                          {},
+                          Diagnostic::Severity::warning});
     setup->keeps_content =
         std::ranges::any_of(policy.rules(), [](const policy::Rule& rule) { return rule.action == policy::Action::quarantine; });
     setup->body_patterns = policy.body_patterns().size();

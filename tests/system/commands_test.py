@@ -193,6 +193,13 @@ class Scan(SystemTest):
         done = self.scan("a.txt")
         self.assertEqual((done.returncode, "skipped" in done.stdout), (2, True), done.stdout)
 
+    def test_rules_about_payloads_that_nobody_looks_into(self):
+        """They would find nothing; without such rules nothing is said."""
+        for rules, is_said in (((), False), ([rule("programs", 'file.extension == "exe"', "block")], True), ([rule("doubtful", "email.ambiguous == true", "block")], True)):
+            self.proxy.configure(rules, inspect={"engines": []})
+            done = self.proxy.command("check")
+            self.assertEqual((done.returncode, "inspect.engines is empty" in done.stderr), (0, is_said), done.stderr)
+
     def test_a_file_with_a_fault_is_named(self):
         (self.files / "bad.yar").write_text("rule Broken { condition: nothing_known }\n")
         self.proxy.configure(inspect={"yara": [str(self.files / "*.yar")]})
