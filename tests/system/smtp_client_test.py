@@ -3,9 +3,9 @@
 import email.utils
 import re
 
-from harness import rule
+from harness import free_port, rule
 from smtp_case import HOST, RECIPIENT, SENDER, SmtpTest, message, through_sluice
-from smtp_odd import KEYWORDS
+from smtp_odd import KEYWORDS, always
 from smtp_peers import proxy_v1, proxy_v2
 from wire import Closed
 
@@ -213,3 +213,47 @@ class FromPeers(SmtpTest):
         self.assertEqual(client.ask(proxy_v1("198.51.100.7", "192.0.2.1")[:-2]).code, 500)
         with self.assertRaises((Closed, AssertionError, ConnectionError)):
             self.client(source="127.0.0.2", before=b"EHLO no.header\r\n")
+
+
+@through_sluice
+class SeveralUpstreams(SmtpTest):
+    """In order of preference; who does not take mail comes last for a while."""
+
+    def begin(self, *upstreams, **keys):
+        self.start([f"127.0.0.1:{upstream.port}" for upstream in upstreams], top={"workers": 1}, **keys)
+        self.upstream = upstreams[-1]
+
+    def test_the_first_that_takes_mail(self):
+        first, second, third = self.odd(), self.odd(), self.odd()
+        self.begin(first, second, third)
+        for _ in range(3):
+            self.assert_code(self.send(), 250)
+        self.assertEqual([len(upstream.committed) for upstream in (first, second, third)], [3, 0, 0])
+
+    def test_one_that_does_not_is_not_tried_first_again(self):
+        first, second = self.odd([(None, always("421 4.3.2 not now\n"))]), self.odd()
+        self.begin(first, second)
+        for _ in range(3):
+            self.assert_code(self.send(), 250)
+        self.assertEqual((len(first.sessions), len(second.committed)), (1, 3))
+
+    def test_one_that_is_not_there(self):
+        second = self.odd()
+        dead = free_port()
+        self.start([f"127.0.0.1:{dead}", f"127.0.0.1:{second.port}"])
+        self.assert_code(self.send(), 250)
+        self.assertEqual(len(second.committed), 1)
+
+    def test_the_last_is_tried_also_when_it_was_down(self):
+        """What is down comes behind the others, and is no further away than that."""
+        first, second = self.odd([(None, "421 4.3.2 not now\n")]), self.odd([(None, always("421 4.3.2 not now\n"))])
+        self.begin(first, second)
+        self.assert_code(self.client().ask(f"MAIL FROM:<{SENDER}>"), 250)
+        self.assertEqual((len(first.sessions), len(second.sessions)), (2, 1))
+
+    def test_a_rule_about_one_is_not_the_last_word_while_another_is_down(self):
+        second = self.odd()
+        dead = free_port()
+        self.start([f"127.0.0.1:{dead}", f"127.0.0.1:{second.port}"], [rule("not-there", "server.ip == 127.0.0.1 and server.port == %d" % second.port, "block")])
+        self.assert_code(self.client().ask(f"MAIL FROM:<{SENDER}>"), 451, "4.4.1")
+        self.assertEqual(second.sessions, [])

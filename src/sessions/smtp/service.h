@@ -5,8 +5,10 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "audit/lane.h"
@@ -71,6 +73,10 @@ public:
     // Who may say who he is, by any rule of action `authenticate`; none: AUTH is the upstream's.
     std::span<const std::shared_ptr<const policy::UserFile>> user_files() const { return user_files_; }
     EventId next_id(std::int64_t unix_ns) { return ids_.next(unix_ns / 1'000'000); }
+    // In the order in which they are to be tried: who could not be reached lately comes last.
+    std::vector<const UpstreamServer*> upstreams(const Settings& settings) const;
+    void remember(const UpstreamServer& server, bool is_reached);
+
     std::int64_t unix_ns(std::int64_t steady) const { return clock_.unix_ns(steady); }
 
     void add(Session& session);
@@ -89,6 +95,7 @@ private:
     EventIds ids_;
     Clock clock_;
     sessions::Roster roster_;
+    std::map<std::string, std::int64_t> unreached_;  // upstreams, until when they come last
 };
 
 }  // namespace sluice::smtp

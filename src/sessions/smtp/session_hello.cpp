@@ -141,22 +141,30 @@ net::Task<void> Session::reach_upstream() {
     upstream_generation_ = generation_;
     const std::int64_t before = steady_ns();
     begin_judging();
-    for (const UpstreamServer& server : settings().upstreams) {
+    for (const UpstreamServer* candidate : service_.upstreams(settings())) {
+        const UpstreamServer& server = *candidate;
         auto stream = co_await dial(server);
         if (!stream) {
-            unreached_ = stream.error();
+            const bool is_by_rule = stream.error().code == Errc::refused_by_policy;
+            if (!is_by_rule) service_.remember(server, false);
+            if (!is_by_rule || !unreached_) unreached_ = stream.error();
             continue;
         }
         server_ = &server;
         upstream_.emplace(generation_->settings, server, std::move(*stream), service_.tls_sessions());
         service_.metrics().add(audit::Gauge::server_connections, 1);
         const auto opened = co_await upstream_->open(attributes(), client_->stream().local());
+        service_.remember(server, opened.has_value());
         if (opened) break;
         unreached_ = opened.error();
         leave_upstream();
     }
     upstream_ns_ += steady_ns() - before;
-    if (!has_upstream()) co_return;
+    if (!has_upstream()) {
+        // One that is down may be there again in a moment: then the rules' word on another is not the last.
+        if (unreached_ && unreached_->code != Errc::refused_by_policy) unreached_by_rule_.reset();
+        co_return;
+    }
     unreached_.reset();
     unreached_by_rule_.reset();
     kept_ = effects_so_far();

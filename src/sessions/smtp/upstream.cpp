@@ -93,7 +93,7 @@ Upstream::Outcome<void> Upstream::talk(const ClientAttributes& client, const IpP
         if (const auto shaken = co_await shake_hands(); !shaken)
             co_return fail(Errc::tls_failed, shaken.error().side,
                            shaken.error().code == Errc::tls_failed ? shaken.error().what : "the handshake with the server broke");
-    const Reply greeting = CO_TRY(co_await await_reply(limits().smtp_command));
+    const Reply greeting = CO_TRY(co_await await_reply(limits().smtp_greeting));
     if (!greeting.is_success()) co_return fail(Errc::refused, Side::server, "the server does not take mail now");
     CO_TRY(co_await hello(client.helo));
     CO_TRY(co_await secure());
