@@ -425,7 +425,7 @@ def serve_python(host, port, box, user, password, tls=None, chain=None, key=None
 
     def authenticate(server, session, envelope, mechanism, data):
         good = mechanism in ("PLAIN", "LOGIN") and (data.login, data.password) == (user.encode(), password.encode())
-        return AuthResult(success=good, auth_data=data.login if good else None)
+        return AuthResult(success=good, handled=False, auth_data=data.login if good else None)
 
     context = None
     if tls:
