@@ -23,11 +23,17 @@ namespace {
 
 std::string_view domain_of(std::string_view address) { return address.substr(address.rfind('@') + 1); }
 
-// An address as rules see it: without its brackets, in small letters. International domains in ASCII.
-std::string canonical_address(std::string_view written) {
+// "Ann <ann@example.org>" without what stands around.
+std::string_view bare(std::string_view written) {
     written = trim(written);
     if (const std::size_t open = written.rfind('<'); open != std::string_view::npos && written.ends_with('>'))
         written = written.substr(open + 1, written.size() - open - 2);
+    return written;
+}
+
+// An address as rules see it: without its brackets, in small letters. International domains in ASCII.
+std::string canonical_address(std::string_view written) {
+    written = bare(written);
     const std::string_view domain = domain_of(written);
     std::string ascii = mail_domain(domain);
     if (ascii.empty()) ascii = lower(domain);
@@ -60,12 +66,12 @@ bool Explainer::read_mail_options() {
     for (bool more = true; more;) {
         const std::size_t comma = rest.find(',');
         const auto written = unescaped(rest.substr(0, comma));
-        const std::string address = written ? canonical_address(*written) : std::string();
-        if (const std::size_t at = address.rfind('@'); at == std::string::npos || at == 0 || at + 1 == address.size()) {
+        auto parsed = smtp::parse_recipient(fmt::format("TO:<{}>", written ? bare(*written) : std::string_view()));
+        if (!parsed) {
             err_ << fmt::format("sluice: \"{}\" names no recipient\n", options_.url);
             return false;
         }
-        recipients_.push_back(address);
+        recipients_.push_back(std::move(parsed->path));
         more = comma != std::string_view::npos;
         if (more) rest.remove_prefix(comma + 1);
     }
@@ -126,10 +132,12 @@ bool Explainer::open_upstream(Facts& facts) {
     return !is_refused();
 }
 
-// An open relay serves whoever asks. AUTH counts where it is the upstream's: a rule `authenticate` makes it ours.
-bool Explainer::may_relay(std::string_view recipient) const {
+// As a session does. AUTH counts where it is the upstream's: a rule `authenticate` makes it ours.
+bool Explainer::may_relay(const smtp::Path& recipient) const {
     const SmtpConfig& smtp = loaded_.config.smtp;
-    if (std::ranges::find(smtp.domains, domain_of(recipient)) != smtp.domains.end()) return true;
+    const bool is_ours_to_take =
+        recipient.address == "postmaster" || std::ranges::find(smtp.domains, recipient.domain()) != smtp.domains.end();
+    if (is_ours_to_take && !recipient.may_be_routed) return true;
     if (std::ranges::any_of(smtp.relay_clients, [&](const IpNetwork& network) { return network.contains(client_); })) return true;
     const auto is_ours = [](const policy::Rule& rule) {
         return rule.action == Action::authenticate && !rule.shadow && rule.phase(Protocol::smtp);
@@ -145,15 +153,20 @@ std::vector<std::string_view> Explainer::judge_recipients(Facts& facts) {
     const std::optional<Verdict> of_sender = verdict_;
     const bool sender_allowed = allowed_;
     std::optional<Verdict> of_first, refusal;
-    for (const std::string& recipient : recipients_) {
+    for (const smtp::Path& recipient : recipients_) {
         verdict_ = of_sender;
         allowed_ = sender_allowed;
         facts.keep_tags(tags_of_sender);
-        facts.set(Field::smtp_rcpt_to, std::string_view(recipient));
-        const std::string title = fmt::format("request (recipient {})", recipient);
+        facts.set(Field::smtp_rcpt_to, std::string_view(recipient.address));
+        const std::string title = fmt::format("request (recipient {})", recipient.address);
         if (!may_relay(recipient)) {
-            const std::string why = fmt::format("550 5.7.1 Relaying denied: {} is not among them, and {} is not among smtp.relay_clients",
-                                                domain_of(recipient), client_.to_string());
+            const std::string why =
+                recipient.may_be_routed
+                    ? fmt::format(
+                          "550 5.7.1 Relaying denied: some server could take {} for another's, and {} is not among smtp.relay_clients",
+                          recipient.address, client_.to_string())
+                    : fmt::format("550 5.7.1 Relaying denied: {} is not among them, and {} is not among smtp.relay_clients",
+                                  recipient.domain(), client_.to_string());
             steps_.push_back({title, {}, why});
             refuse_by_setting("smtp.domains", why);
         } else if (judge(Phase::request, Protocol::smtp, facts, title)) {
@@ -164,7 +177,7 @@ std::vector<std::string_view> Explainer::judge_recipients(Facts& facts) {
             continue;
         }
         if (taken.empty()) of_first = verdict_;
-        taken.emplace_back(recipient);
+        taken.emplace_back(recipient.address);
         tags.insert(tags.end(), facts.tags().begin(), facts.tags().end());
     }
     for (const std::string_view tag : tags) facts.add_tag(tag);  // what is said of any recipient is said of the message

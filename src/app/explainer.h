@@ -8,6 +8,7 @@
 #include "base/name_value.h"
 #include "base/url.h"
 #include "policy/policy.h"
+#include "protocols/smtp/envelope.h"
 
 #include <cstdint>
 #include <deque>
@@ -57,7 +58,7 @@ private:
     bool say_hello(policy::Facts& facts);
     bool open_upstream(policy::Facts& facts);
     std::vector<std::string_view> judge_recipients(policy::Facts& facts);
-    bool may_relay(std::string_view recipient) const;
+    bool may_relay(const smtp::Path& recipient) const;
     void explain_message(policy::Facts& facts);
     void set_mail_fields(policy::Facts& facts);
     // Adds the step and says whether the walk goes on.
@@ -76,7 +77,7 @@ private:
     const ExplainOptions& options_;
     std::ostream& err_;
     Url url_;
-    std::vector<std::string> recipients_;                  // of mailto:, lower case
+    std::vector<smtp::Path> recipients_;                   // of mailto:
     std::string full_;
     IpAddress client_;
     std::vector<IpAddress> servers_;

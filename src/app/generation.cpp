@@ -102,6 +102,8 @@ smtp::Generation make_smtp_generation(const Config& config, const http::Generati
     settings->adds_received = config.smtp.received;
     settings->upstream_client = static_cast<smtp::UpstreamClient>(config.smtp.upstream_client);
     settings->trusted = config.smtp.trusted;
+    settings->listeners = config.smtp.listen;
+    settings->listeners.insert(settings->listeners.end(), config.smtp.implicit_tls.begin(), config.smtp.implicit_tls.end());
     settings->implicit_listeners = config.smtp.implicit_tls;
     settings->own_tls = tls.smtp_own;
     settings->own_has_certificate = !config.tls.certificate.empty();

@@ -258,6 +258,12 @@ bool Policy::has_own_rules(Phase phase, Protocol protocol) const {
     return true;
 }
 
+bool Policy::may_hold(Protocol protocol) const {
+    return std::ranges::any_of(rules(), [&](const Rule& rule) {
+        return rule.action == Action::inspect && !rule.shadow && rule.phase(protocol) && rule.inspect.deliver == Deliver::hold;
+    });
+}
+
 bool Policy::may_add_header(Protocol protocol) const {
     return std::ranges::any_of(rules(), [&](const Rule& rule) { return policy::may_add_header(rule, protocol); });
 }

@@ -127,6 +127,8 @@ public:
     bool has_rules(Phase phase, Protocol protocol) const;
     // The same without the built-in ones, which read what a verdict says and nothing else.
     bool has_own_rules(Phase phase, Protocol protocol) const;
+    // Whether a rule of `inspect` that is judged in that protocol may have something wait as a whole.
+    bool may_hold(Protocol protocol) const;
     // Whether any rule that is judged in that protocol may edit a message's header, or add its tags to it.
     bool may_add_header(Protocol protocol) const;
     // Whether any rule reads the field in any way: what is costly to know need not be set otherwise.

@@ -14,6 +14,9 @@ namespace {
 constexpr inspect::MediaType message_type{"message/rfc822", inspect::MediaClass::text};
 constexpr std::size_t most_attachments = 256;  // that an event lists
 constexpr std::size_t piece_size = 256 * 1024;
+// Parts that are whole give their memory to the next ones: of few octets there may be many.
+constexpr std::size_t slice_size = 4 * 1024;
+constexpr std::size_t most_open_parts = 8;
 
 }  // namespace
 
@@ -37,6 +40,7 @@ void Mail::begin(std::shared_ptr<const Settings> settings, bool is_held) {
     header_section_.clear();
     head_ = {};
     is_kept_lost_ = false;
+    of_whole_ = {};
     ambiguities_.clear();
     attachments_.clear();
     released.clear();
@@ -60,12 +64,12 @@ Mail::Open* Mail::find(std::size_t id) {
 }
 
 void Mail::on_part(const mime::Part& part) {
-    if (!is_inspected_) return;
+    if (!is_inspected_ || judgement_.trusted) return;
     if (++begun_parts_ > settings_->limits.mail_ambiguous_parts) {
         has_too_many_ = true;
         return;
     }
-    Open open{.part = part, .inspected = nullptr};
+    Open open{.part = part, .inspected = nullptr, .planned_names = {}};
     if (spare_.empty()) {
         open.inspected = std::make_unique<sessions::Inspected>(policy::Direction::upload);
     } else {
@@ -93,32 +97,46 @@ void Mail::on_part_end(const mime::Part& part) {
     }
 }
 
-void Mail::feed(std::string_view piece) {
-    size_ += piece.size();
+Mail::Outcome<Mail::Denied> Mail::feed(mime::MailReader& reader, std::string_view piece) {
     const std::size_t most = settings_->limits.mail_header_bytes;
-    if (!is_head_known_ && header_section_.size() < most) header_section_ += piece.substr(0, most - header_section_.size());
-    reader_->feed(piece);
+    while (!piece.empty()) {
+        const std::string_view slice = piece.substr(0, slice_size);
+        piece.remove_prefix(slice.size());
+        if (!is_head_known_ && header_section_.size() < most) header_section_ += slice.substr(0, most - header_section_.size());
+        reader.feed(slice);
+        if (const Denied denied = plan_once()) co_return denied;
+        if (parts_.size() > most_open_parts)
+            if (const Denied denied = CO_TRY(co_await settle())) co_return denied;
+    }
+    co_return Denied{};
+}
+
+// As soon as its head is known, and before any part is.
+Mail::Denied Mail::plan_once() {
+    if (!is_head_known_ || is_planned_) return std::nullopt;
+    if (const Denied denied = plan_whole()) return denied;
+    if (!waiting_.empty()) released.push_back(waiting_);
+    return std::nullopt;
 }
 
 net::Task<Result<Mail::Denied>> Mail::take(std::span<const std::string_view> content) {
     released.clear();
     if (is_inspected_) whole_.payload->step();
     for (const std::string_view piece : content) {
-        if (is_inspected_ || !is_head_known_) feed(piece);
-        else size_ += piece.size();
+        size_ += piece.size();
         if (is_inspected_) whole_.payload->push(piece, false, released);
         else if (is_planned_) released.push_back(piece);
         else waiting_ += piece;
-    }
-    if (is_head_known_ && !is_planned_) {
-        if (const Denied denied = plan_whole()) co_return denied;
-        if (!waiting_.empty()) released.push_back(waiting_);
+        if (is_inspected_ || !is_head_known_)
+            if (const Denied denied = CO_TRY(co_await feed(*reader_, piece))) co_return denied;
+        if (!is_planned_ && waiting_.size() > settings_->limits.mail_header_bytes)
+            co_return sessions::Denial{.name = {}, .reason = "The message's header section is too long."};
     }
     if (!is_inspected_) co_return Denied{};
     if (const Denied denied = CO_TRY(co_await settle())) co_return denied;
     // What came out has to go on before anything else is done, which may take its memory away.
     if (released.empty() && whole_.payload->has_work()) CO_TRY(co_await work_on(whole_));
-    if (whole_.payload->is_planned() && whole_.payload->has_news()) co_return follow_up(whole_, released);
+    if (whole_.payload->is_planned() && whole_.payload->has_news()) co_return follow_up(released);
     co_return Denied{};
 }
 
@@ -160,18 +178,17 @@ Mail::Outcome<Mail::Denied> Mail::settle() {
 
 Mail::Outcome<Mail::Denied> Mail::settle_part(Open& open) {
     inspect::Payload& payload = *open.inspected->payload;
-    if (!payload.is_planned() && payload.is_identified())
-        if (const Denied denied = plan_part(open)) {
+    const bool is_first = !payload.is_planned() && payload.is_identified();
+    // Some formats have a name behind the content.
+    const bool is_renamed = open.has_ended && payload.is_planned() && open.part.names != open.planned_names;
+    if (is_first || is_renamed)
+        if (const Denied denied = judge_part(open, false)) {
             conclude(open);
             co_return denied;
         }
     if (payload.has_work()) CO_TRY(co_await work_on(*open.inspected));
     if (payload.has_news()) {
-        // What a rule of `inspect` says of this part, or of a member of it, is of no other.
-        const std::size_t inspections = judgement_.effects.inspections.size();
-        const Denied denied = open.inspected->judge_verdict(judgement_);
-        judgement_.effects.inspections.resize(inspections);
-        if (denied) {
+        if (const Denied denied = judge_part(open, true)) {
             conclude(open);
             co_return denied;
         } else if (!open.has_ended) {
@@ -181,6 +198,19 @@ Mail::Outcome<Mail::Denied> Mail::settle_part(Open& open) {
     }
     if (open.has_ended) conclude(open);
     co_return Denied{};
+}
+
+// What a rule of `inspect`, or one that trusts, says of this part, or of a member of it, is of no other.
+Mail::Denied Mail::judge_part(Open& open, bool is_over) {
+    if (judgement_.trusted && is_over) return std::nullopt;
+    const std::size_t inspections = judgement_.effects.inspections.size();
+    const bool was_trusted = judgement_.trusted;
+    const std::string_view rule = judgement_.rule;
+    Denied denied = is_over ? open.inspected->judge_verdict(judgement_) : plan_part(open);
+    judgement_.effects.inspections.resize(inspections);
+    if (judgement_.trusted && !was_trusted && !denied) judgement_.rule = rule;
+    judgement_.trusted = was_trusted;
+    return denied;
 }
 
 // What is known of it is kept, and its place is the next one's.
@@ -198,10 +228,12 @@ void Mail::conclude(Open& open) {
                                 .mime_type = inspected.payload->type().mime,
                                 .size = inspected.payload->size()});
     inspected.payload->clear();
-    spare_.push_back(std::move(open.inspected));
+    if (spare_.size() < most_open_parts) spare_.push_back(std::move(open.inspected));
+    else open.inspected.reset();
 }
 
-net::Task<Result<Mail::Denied>> Mail::end() {
+net::Task<Result<Mail::Denied>> Mail::end(std::span<const sessions::Inspected::Number> of_whole) {
+    of_whole_ = of_whole;
     released.clear();
     reader_->finish();
     add_ambiguities(*reader_);
@@ -223,7 +255,7 @@ net::Task<Result<Mail::Denied>> Mail::end() {
     if (const Denied denied = CO_TRY(co_await read_otherwise())) co_return denied;
     add_what_was_not_read();
     if (!waiting_.empty()) released.insert(released.begin(), waiting_);
-    co_return follow_up(whole_, released);
+    co_return follow_up(released);
 }
 
 net::Task<Result<bool>> Mail::read_on() {
@@ -288,7 +320,9 @@ net::Task<bool> Mail::read_again(mime::MailReader& reader, const inspect::Descri
         const bool was_read =
             co_await shared_.files.run(worker_, [&] { got = ::pread(content.get(), piece.data(), piece.size(), static_cast<off_t>(at)); });
         if (!was_read || got <= 0) co_return false;
-        reader.feed(std::string_view(piece).substr(0, static_cast<std::size_t>(got)));
+        const auto fed = co_await feed(reader, std::string_view(piece).substr(0, static_cast<std::size_t>(got)));
+        if (!fed) co_return false;
+        if ((denied = *fed)) co_return false;
         at += static_cast<std::uint64_t>(got);
         if (at == size) reader.finish();
         auto settled = co_await settle();

@@ -43,7 +43,8 @@ public:
     // `is_held`: nothing goes on before all is known, because a rule may add to its head.
     void begin(std::shared_ptr<const Settings> settings, bool is_held);
     net::Task<Result<Denied>> take(std::span<const std::string_view> content);
-    net::Task<Result<Denied>> end();
+    // `of_whole`: what rules of `verdict` may ask of the message that the session alone knows.
+    net::Task<Result<Denied>> end(std::span<const sessions::Inspected::Number> of_whole);
     net::Task<void> swallow(std::span<const std::string_view> content);
     // It was recorded: nothing of it is kept until the next one.
     void clear();
@@ -70,6 +71,7 @@ private:
     struct Open {
         mime::Part part;
         std::unique_ptr<sessions::Inspected> inspected;
+        std::vector<std::string> planned_names;  // by which it was judged
         bool has_ended = false;
     };
     // What the event says of a part.
@@ -90,14 +92,16 @@ private:
     void on_part_end(const mime::Part& part) override;
     Open* find(std::size_t id);
 
-    void feed(std::string_view piece);
+    Outcome<Denied> feed(mime::MailReader& reader, std::string_view piece);
+    Denied plan_once();
     Outcome<Denied> settle();
     Outcome<Denied> settle_part(Open& open);
     Outcome<void> work_on(sessions::Inspected& inspected);
     void conclude(Open& open);
     Denied plan_whole();
     Denied plan_part(Open& open);
-    Denied follow_up(sessions::Inspected& inspected, Views& out);
+    Denied judge_part(Open& open, bool is_over);
+    Denied follow_up(Views& out);
     Outcome<Denied> read_otherwise();
     net::Task<bool> read_again(mime::MailReader& reader, const inspect::Descriptor& content, std::uint64_t size, Denied& denied);
     void add_ambiguities(const mime::MailReader& reader);
@@ -119,6 +123,7 @@ private:
     std::string waiting_;  // not inspected, and its head is not known
     std::uint64_t size_ = 0;
     std::chrono::nanoseconds scanned_{};  // engines' time so far
+    std::span<const sessions::Inspected::Number> of_whole_;
 
     sessions::Inspected whole_{policy::Direction::upload};
     std::vector<Open> parts_;  // that are not concluded

@@ -47,7 +47,7 @@ Mail::Denied Mail::plan_whole() {
         return std::nullopt;
     }
     if (options->max_size) whole_.payload->set_max_size(*options->max_size);
-    const bool is_held = is_held_ || (options->deliver && *options->deliver == policy::Deliver::hold);
+    const bool is_held = is_held_ || options->deliver.value_or(settings_->deliver) == policy::Deliver::hold;
     is_held_ = is_held;
     inspect::Examination how = examination(whole_, *options);
     how.keeps_content = true;  // other readings of it begin at its beginning
@@ -55,15 +55,15 @@ Mail::Denied Mail::plan_whole() {
     return std::nullopt;
 }
 
-// Enough of it has come to say what it is. Rules of `inspect` that hold for one part hold for no other.
+// Enough of it has come to say what it is; or its names have come, behind its content.
 Mail::Denied Mail::plan_part(Open& open) {
     sessions::Inspected& inspected = *open.inspected;
     inspected.set_names(open.part.names);
-    const std::size_t inspections = judgement_.effects.inspections.size();
-    Denied denied = inspected.judge_type(judgement_, 0);
+    open.planned_names = open.part.names;
+    if (!judgement_.trusted)
+        if (Denied denied = inspected.judge_type(judgement_, 0)) return denied;
+    if (inspected.payload->is_planned()) return std::nullopt;
     const auto options = inspected.options(judgement_);
-    judgement_.effects.inspections.resize(inspections);
-    if (denied) return denied;
     if (!options) {
         inspected.payload->skip(dropped_);
         dropped_.clear();
@@ -77,7 +77,8 @@ Mail::Denied Mail::plan_part(Open& open) {
 }
 
 // The message as a whole, with all that is known of it by now.
-Mail::Denied Mail::follow_up(sessions::Inspected& inspected, Views& out) {
+Mail::Denied Mail::follow_up(Views& out) {
+    sessions::Inspected& inspected = whole_;
     if (inspected.payload->has_ended() && !judgement_.trusted) {
         set_ambiguity_facts();
         if (judgement_.has_rules(Phase::payload) &&
@@ -85,7 +86,7 @@ Mail::Denied Mail::follow_up(sessions::Inspected& inspected, Views& out) {
             if (Denied denied = inspected.judge_type(judgement_, inspected.payload->size())) return denied;
         if (!inspected.payload->has_news()) return std::nullopt;  // no engine was for it
     }
-    if (Denied denied = inspected.judge_verdict(judgement_)) return denied;
+    if (Denied denied = inspected.judge_verdict(judgement_, of_whole_)) return denied;
     inspected.payload->accept_news(out);
     return std::nullopt;
 }

@@ -45,7 +45,7 @@ Session::Session(Service& service, std::unique_ptr<net::Stream> client, net::Con
 Session::~Session() { service_.remove(*this); }
 
 void Session::drain() {
-    if (is_waiting_) client_->stream().cancel();
+    if (is_waiting_ && !is_in_transaction_) client_->stream().cancel();
 }
 
 net::Task<void> Session::run() {
@@ -83,36 +83,43 @@ net::Task<bool> Session::open() {
     } else {
         client_.emplace(std::move(accepted_), *ahead);
     }
-    const auto turn_away = [&](audit::Refusal why, int code, std::string_view reason, std::string_view text) -> net::Task<bool> {
-        service_.metrics().refused(why);
-        reply_ = code;
-        record_refused("", reason);
-        co_await say_goodbye(code, text);
-        co_return false;
-    };
-    if (!settings().serves(peer_.address))
-        co_return co_await turn_away(audit::Refusal::client_not_allowed, 554, not_in_clients,
-                                     with_id("5.7.1 This gateway does not serve your address."));
-    if (!permit_.is_within_client_limit())
-        co_return co_await turn_away(audit::Refusal::client_limit, 421, "the limit of connections is reached",
-                                     with_id("4.3.2 You have too many sessions open."));
-    if (const Denied denied = judge_accept()) {
-        service_.metrics().refused(audit::Refusal::policy);
-        note(*denied);
-        Refusal refusal = refusal_of(*denied);
-        if (refusal.code == 550) refusal.code = 554;  // RFC 5321 3.1
-        reply_ = refusal.code;
-        record();
-        if (denied->action == policy::Action::reset) client_->stream().abort();
-        else co_await say_goodbye(refusal.code, refusal.text);
+    if (!permit_.is_within_client_limit()) {
+        service_.metrics().refused(audit::Refusal::client_limit);
+        reply_ = 421;
+        record_refused("", "the limit of connections is reached");
+        co_await say_goodbye(421, with_id("4.3.2 You have too many sessions open."));
         co_return false;
     }
+    if (!co_await admit()) co_return false;
     if (has_spoken_early()) {
         co_await end_out_of_step();
         co_return false;
     }
     answer(220, settings().hostname + " ESMTP");
     co_return true;
+}
+
+// Whether the client, by its address, is let in; else it has been told.
+net::Task<bool> Session::admit() {
+    if (!is_served()) {
+        service_.metrics().refused(audit::Refusal::client_not_allowed);
+        reply_ = 554;
+        record_refused("", not_in_clients);
+        co_await say_goodbye(554, with_id("5.7.1 This gateway does not serve your address."));
+        co_return false;
+    }
+    const Denied denied = judge_accept();
+    if (!denied) co_return true;
+    service_.metrics().refused(audit::Refusal::policy);
+    note(*denied);
+    // RFC 5321 3.1: there is no session for this client, or none now.
+    Refusal refusal = refusal_of(*denied);
+    refusal.code = refusal.code == 450 ? 421 : refusal.code == 550 ? 554 : refusal.code;
+    reply_ = refusal.code;
+    record();
+    if (denied->action == policy::Action::reset) client_->stream().abort();
+    else co_await say_goodbye(refusal.code, refusal.text);
+    co_return false;
 }
 
 // What came behind the header; nullopt: the connection is gone.
@@ -154,12 +161,23 @@ Session::Outcome<Command> Session::next_command() {
         client_->take(had - in.size());
         if (command) co_return std::move(*command);
         CO_TRY(co_await client_->flush(limits().body_idle));
-        client_->stream().expires_in(limits().smtp_idle);
         is_waiting_ = true;
-        const auto filled = co_await client_->fill();
+        const auto filled = co_await fill_patiently(is_in_transaction_ && has_upstream() && !upstream_->is_in_message());
         is_waiting_ = false;
-        client_->stream().expires_never();
         if (!filled) co_return std::unexpected(filled.error());
+    }
+}
+
+// The next octets. `beats`: meanwhile an upstream that waits in the middle of a message hears that we are there.
+Session::Outcome<void> Session::fill_patiently(bool beats) {
+    const auto until = std::chrono::steady_clock::now() + limits().smtp_idle;
+    for (;;) {
+        client_->stream().expires_in(beats ? std::min(limits().smtp_idle, limits().smtp_keep_alive) : limits().smtp_idle);
+        auto filled = co_await client_->fill();
+        client_->stream().expires_never();
+        if (filled || filled.error().code != Errc::timed_out || !beats || std::chrono::steady_clock::now() >= until) co_return filled;
+        // Its loss is told where it matters: at the next command, or the message's end.
+        if (!co_await upstream_->keep_alive()) beats = false;
     }
 }
 
@@ -219,6 +237,8 @@ Session::Then Session::answer(int code, std::string_view text) {
 }
 
 Session::Then Session::answer(const Reply& reply) {
+    // Its session is over (RFC 5321 3.8), and ours is not.
+    if (reply.code == 421) return answer(451, with_id("4.4.2 The mail server has closed the session: please try again later."));
     reply_ = reply.code;
     client_->say(encode(reply));
     return Then::next;

@@ -22,6 +22,7 @@
 
 #include "audit/event.h"
 #include "net/connection_limits.h"
+#include "net/dial.h"
 #include "net/listener.h"
 #include "net/stream.h"
 #include "net/task.h"
@@ -76,9 +77,11 @@ private:
 
     // session.cpp
     net::Task<bool> open();
+    net::Task<bool> admit();
     net::Task<std::optional<std::string>> read_proxy_header();
     net::Task<void> serve();
     Outcome<Command> next_command();
+    Outcome<void> fill_patiently(bool beats);
     net::Task<Then> handle(Command command);
     static const CommandInfo* find_command(std::string_view verb);
     Then answer(int code, std::string_view text);
@@ -101,6 +104,7 @@ private:
     net::Task<Then> say_hello(const Command& command, bool is_extended);
     net::Task<void> reach_upstream();
     Outcome<std::unique_ptr<net::Stream>> dial(const UpstreamServer& server);
+    bool is_own_listener(const net::Dialled& dialled) const;
     void leave_upstream();
     bool has_upstream() const { return upstream_ && !upstream_->is_broken(); }
     std::vector<std::string> offer() const;
@@ -120,8 +124,11 @@ private:
     net::Task<Then> check_authentication(std::string_view mechanism, std::string_view initial);
     Outcome<std::string> ask_client(std::string_view challenge);  // 334, and the line that it answers
     net::Task<Then> fail_authentication(int code, std::string_view text);
+    net::Task<Then> end_silent_authentication(const Error& error);
+    void record_failed_login(audit::Action action, std::string reason, int code);
     bool may_relay_authentication() const;
     bool is_trusted_peer() const;
+    bool is_served() const;
     net::Task<Then> take_client(const Command& command);  // XCLIENT
     net::Task<Then> take_forwarded(const Command& command);  // XFORWARD
 
@@ -132,6 +139,7 @@ private:
     std::optional<Refusal> take_mail_parameters(const EnvelopeCommand& mail, std::vector<Parameter>& onward);
     std::optional<Refusal> take_recipient_parameters(const EnvelopeCommand& recipient, std::vector<Parameter>& onward) const;
     bool may_relay_to(const Path& recipient) const;
+    bool is_spoken_with_otherwise(const Settings& before) const;
     net::Task<Then> refuse_transaction(Refusal refusal);
     net::Task<void> end_transaction();
 
@@ -156,6 +164,7 @@ private:
     void refuse(int code, std::string text);
     void refuse(const Error& error);
     void refuse_content();
+    bool wants_copy() const { return denied_ && denied_->action == policy::Action::quarantine; }
     std::string added_head();
     std::string edited_head();
     std::string received_field() const;
@@ -165,6 +174,7 @@ private:
     Kept effects_so_far() const;
     Denied judge_accept();
     Denied judge_hello();
+    void judge_upstream();
     Denied judge_sender();
     Denied judge_recipient(const Path& path);
     void forget_recipient();
@@ -215,12 +225,16 @@ private:
     bool is_authenticated_upstream_ = false;
     bool is_authenticated() const { return is_authenticated_upstream_ || !identity_.empty(); }
     std::size_t failed_logins_ = 0;
+    ClientAttributes told_;  // XCLIENT, beyond address and name
+    bool is_client_known_ = true;  // XCLIENT may say that nobody knows its address
     ClientAttributes forwarded_;  // XFORWARD, of the next message
     bool has_forwarded_ = false;
 
     // The upstream.
     std::optional<IpPort> server_address_;
     const UpstreamServer* server_ = nullptr;
+    std::string server_issuer_;
+    Extensions offered_;  // the upstream's, at the last EHLO
     std::optional<Error> unreached_;  // why there is none
     Denied unreached_by_rule_;
     std::shared_ptr<const Generation> upstream_generation_;  // its settings live as long as it

@@ -97,19 +97,20 @@ net::Task<Session::Then> Session::relay_authentication(std::string_view mechanis
     if (mechanism == "PLAIN" && has_initial)
         if (const auto credentials = parse_plain(initial)) user = credentials->user;
     if (mechanism == "LOGIN" && has_initial) user = decode_base64(initial).value_or("");
-    auto reply = co_await upstream_->ask(line, limits().smtp_command);
+    auto reply = co_await upstream_->ask_step(line, limits().smtp_command);
     for (std::size_t step = 0; reply && reply->code == 334 && step < 16; ++step) {
         const auto said = co_await ask_client(reply->text());
         if (!said) {
-            if (said.error().code != Errc::malformed) co_return Then::end;
+            if (said.error().code != Errc::malformed) co_return co_await end_silent_authentication(said.error());
             static_cast<void>(co_await upstream_->ask("*", limits().smtp_command));
             co_return answer_bad(500, "5.5.6 This line is bad.");
         }
-        // The first answer is the name, and the next a secret; with an initial response the first is.
+        // The first answer is the name, and the next a secret; with an initial response the first is. Who is asked more may have said another name.
         if (mechanism == "LOGIN" && step == 0 && !has_initial) user = decode_base64(*said).value_or("");
+        if (mechanism == "LOGIN" && step > (has_initial ? 0U : 1U)) user.clear();
         if (mechanism == "PLAIN" && step == 0 && !has_initial)
             if (const auto credentials = parse_plain(*said)) user = credentials->user;
-        reply = co_await upstream_->ask(*said, limits().smtp_command);
+        reply = co_await upstream_->ask_step(*said, limits().smtp_command);
     }
     if (!reply) {
         leave_upstream();
@@ -125,10 +126,11 @@ net::Task<Session::Then> Session::relay_authentication(std::string_view mechanis
         failed_logins_ = 0;
         co_return answer(*reply);
     }
-    if (!reply->is_failure()) {
+    if (!reply->is_failure() || reply->code == 421) {
         leave_upstream();
-        co_return co_await fail_authentication(454, "4.7.0 The mail server's answer is none.");
+        co_return co_await fail_authentication(454, "4.7.0 The mail server cannot be asked now: please try again later.");
     }
+    record_failed_login(audit::Action::failed, fmt::format("the server says {} to a login", reply->code), reply->code);
     if (++failed_logins_ < limits().smtp_failed_logins) co_return answer(*reply);
     co_return answer(421, "4.7.0 Too many attempts to log in: goodbye.");
 }
@@ -144,15 +146,15 @@ net::Task<Session::Then> Session::check_authentication(std::string_view mechanis
     };
     if (mechanism == "PLAIN") {
         const auto line = co_await ask("");
-        if (!line && line.error().code != Errc::malformed) co_return Then::end;
+        if (!line && line.error().code != Errc::malformed) co_return co_await end_silent_authentication(line.error());
         auto parsed = line ? parse_plain(*line) : std::nullopt;
         if (!parsed) co_return answer_bad(501, "5.5.2 This cannot be decoded.");
         credentials = std::move(*parsed);
     } else {
         const auto user = co_await ask("VXNlcm5hbWU6");
-        if (!user && user.error().code != Errc::malformed) co_return Then::end;
+        if (!user && user.error().code != Errc::malformed) co_return co_await end_silent_authentication(user.error());
         const auto password = user && *user != "*" ? co_await ask_client("UGFzc3dvcmQ6") : Result<std::string>("*");
-        if (!password && password.error().code != Errc::malformed) co_return Then::end;
+        if (!password && password.error().code != Errc::malformed) co_return co_await end_silent_authentication(password.error());
         const auto name = user ? decode_base64(*user) : std::nullopt;
         auto secret = password ? decode_base64(*password) : std::nullopt;
         if (!name || !secret || name->empty()) co_return answer_bad(501, "5.5.2 This cannot be decoded.");
@@ -172,17 +174,33 @@ net::Task<Session::Then> Session::check_authentication(std::string_view mechanis
         case sessions::Checked::Kind::good:
             identity_ = user;
             failed_logins_ = 0;
+            // An upstream that is told who the client is learns this with the next message's session.
+            if (settings().upstream_client == UpstreamClient::xclient) leave_upstream();
             co_return answer(235, "2.7.0 Welcome.");
-        case sessions::Checked::Kind::too_many: co_return answer(421, "4.7.0 Too many attempts to log in: please wait a moment.");
-        case sessions::Checked::Kind::busy: co_return answer(454, "4.7.0 Too many people are logging in at this moment.");
+        case sessions::Checked::Kind::too_many:
+            record_failed_login(audit::Action::limited, "too many attempts to log in", 421);
+            co_return answer(421, "4.7.0 Too many attempts to log in: please wait a moment.");
+        case sessions::Checked::Kind::busy:
+            record_failed_login(audit::Action::failed, "too many passwords wait to be checked", 454);
+            co_return answer(454, "4.7.0 Too many people are logging in at this moment.");
         case sessions::Checked::Kind::bad: break;
     }
-    begin_record();
-    action_ = audit::Action::blocked;
-    reason_ = "the user or password is wrong";
-    reply_ = 535;
-    record();
+    record_failed_login(audit::Action::blocked, "the user or password is wrong", 535);
     co_return co_await fail_authentication(535, "5.7.8 The user or password is wrong.");
+}
+
+void Session::record_failed_login(audit::Action action, std::string reason, int code) {
+    begin_record();
+    action_ = action;
+    reason_ = std::move(reason);
+    reply_ = code;
+    record();
+}
+
+// In the middle of it the client has said nothing more.
+net::Task<Session::Then> Session::end_silent_authentication(const Error& error) {
+    if (error.code == Errc::timed_out) co_await say_goodbye(421, "4.4.2 Nothing came for too long: goodbye.");
+    co_return Then::end;
 }
 
 // Nobody guesses fast, and nobody guesses long.
@@ -196,19 +214,23 @@ bool Session::is_trusted_peer() const {
     return std::ranges::any_of(settings().trusted, [&](const IpNetwork& network) { return network.contains(real_peer_.address); });
 }
 
+// http.clients holds for who a trusted peer says that its client is; where it does not know, for the peer.
+bool Session::is_served() const { return settings().serves(is_client_known_ ? peer_.address : real_peer_.address); }
+
 // It is as if that client had connected itself: all begins anew with a greeting.
 net::Task<Session::Then> Session::take_client(const Command& command) {
     if (!is_trusted_peer()) co_return answer_bad(550, "5.7.0 XCLIENT is not for you.");
     if (is_in_transaction_) co_return answer_bad(503, "5.5.1 Not in the middle of a message.");
-    ClientAttributes client;
-    client.address = peer_.address;
+    ClientAttributes client = told_;
+    if (is_client_known_) client.address = peer_.address;
     client.port = peer_.port;
     client.helo = helo_;
     if (const auto parsed = parse_attributes(command.argument, client); !parsed)
         co_return answer_bad(501, "5.5.4 These attributes are bad.");
-    if (!client.address) client.address = real_peer_.address;
     leave_upstream();
-    peer_ = {*client.address, client.port};
+    is_client_known_ = client.address.has_value();
+    peer_ = is_client_known_ ? IpPort{*client.address, client.port} : IpPort{};
+    told_ = std::move(client);
     helo_.clear();
     identity_.clear();
     upstream_user_.clear();
@@ -216,14 +238,7 @@ net::Task<Session::Then> Session::take_client(const Command& command) {
     has_forwarded_ = false;
     forwarded_ = {};
     begin_record();
-    if (const Denied denied = judge_accept()) {
-        note(*denied);
-        const Refusal refusal = refusal_of(*denied);
-        reply_ = refusal.code;
-        record();
-        co_await say_goodbye(refusal.code == 550 ? 554 : refusal.code, refusal.text);
-        co_return Then::end;
-    }
+    if (!co_await admit()) co_return Then::end;
     co_return answer(220, settings().hostname + " ESMTP");
 }
 

@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <chrono>
 
 #include "sessions/smtp/service.h"
 #include "sessions/smtp/session.h"
@@ -33,7 +32,9 @@ Session::Outcome<std::optional<Reply>> Session::begin_content(ContentReader::Sou
     for (const std::string_view tag : recipient_tags_) judgement_.facts.add_tag(tag);
     mail_->begin(generation_->settings, is_held);
     has_content_ = has_mail_ = true;
-    if (is_held) co_return std::nullopt;
+    // What waits begins upstream when it goes on: until then the server can be kept alive.
+    if (is_held || settings().deliver == policy::Deliver::hold || judgement_.policy().may_hold(policy::Protocol::smtp))
+        co_return std::nullopt;
     co_return co_await upstream_->begin_message();
 }
 
@@ -70,19 +71,13 @@ net::Task<Session::Then> Session::data(const Command& command) {
     co_return co_await finish_content();
 }
 
-// The next octets, while an upstream that waits for a held message hears that we are there.
+// The next octets. An upstream that waits for a held message hears that we are there, also while many octets come fast.
 Session::Outcome<void> Session::fill_content() {
-    const auto until = std::chrono::steady_clock::now() + limits().smtp_idle;
     client_->expect_much();
-    for (;;) {
-        const bool beats = has_content_ && !refusal_ && mail_->is_held() && has_upstream();
-        if (beats)
-            if (const auto alive = co_await upstream_->keep_alive(); !alive) refuse(alive.error());
-        client_->stream().expires_in(beats ? std::min(limits().smtp_idle, limits().smtp_keep_alive) : limits().smtp_idle);
-        auto filled = co_await client_->fill();
-        client_->stream().expires_never();
-        if (filled || filled.error().code != Errc::timed_out || !beats || std::chrono::steady_clock::now() >= until) co_return filled;
-    }
+    const bool beats = has_content_ && !refusal_ && has_upstream() && !upstream_->is_in_message();
+    if (beats)
+        if (const auto alive = co_await upstream_->keep_alive(); !alive) refuse(alive.error());
+    co_return co_await fill_patiently(beats && has_upstream());
 }
 
 Session::Outcome<void> Session::receive_data() {
@@ -143,7 +138,7 @@ net::Task<Session::Then> Session::chunk(const Command& command) {
         } else if (*begun) {
             action_ = audit::Action::failed;
             reason_ = fmt::format("the server says {} to DATA", (*begun)->code);
-            refusal_ = Refusal{(*begun)->code, std::string((*begun)->text())};
+            refusal_ = Refusal{(*begun)->code == 421 ? 451 : (*begun)->code, std::string((*begun)->text())};
         }
     }
     if (const auto received = co_await receive_chunk(chunk->size); !received) {
@@ -155,7 +150,8 @@ net::Task<Session::Then> Session::chunk(const Command& command) {
         if (has_content_) content_->finish();
         co_return co_await finish_content();
     }
-    if (refusal_) co_return answer(refusal_->code, refusal_->text);
+    // For a quarantine the rest is wanted, and who hears a refusal sends no more.
+    if (refusal_ && !wants_copy()) co_return answer(refusal_->code, refusal_->text);
     co_return answer(250, fmt::format("2.0.0 {} octets received.", chunk->size));
 }
 

@@ -21,6 +21,11 @@ constexpr std::string_view not_offered = "5.5.4 This parameter is not offered.";
 std::optional<Session::Refusal> Session::take_mail_parameters(const EnvelopeCommand& mail, std::vector<Parameter>& onward) {
     const Extensions& theirs = upstream_->extensions();
     is_binary_ = false;
+    // Another upstream than the one of EHLO may have less: then it is not the client who is wrong.
+    const auto missing = [](bool was_offered) {
+        return was_offered ? Refusal{451, "4.4.2 The mail server that offered this is gone: please say EHLO again."}
+                           : Refusal{555, std::string(not_offered)};
+    };
     for (const Parameter& parameter : mail.parameters) {
         const std::string value = upper(parameter.value.value_or(""));
         bool goes_on = false;
@@ -33,14 +38,14 @@ std::optional<Session::Refusal> Session::take_mail_parameters(const EnvelopeComm
         } else if (parameter.keyword == "BODY") {
             is_binary_ = value == "BINARYMIME";
             if (value != "7BIT" && value != "8BITMIME" && !is_binary_) return Refusal{501, "5.5.4 BODY is 7BIT, 8BITMIME or BINARYMIME."};
-            if (is_binary_ && !(theirs.binarymime && theirs.chunking)) return Refusal{555, std::string(not_offered)};
-            if (value == "8BITMIME" && !theirs.eightbitmime) return Refusal{555, std::string(not_offered)};
+            if (is_binary_ && !(theirs.binarymime && theirs.chunking)) return missing(offered_.binarymime && offered_.chunking);
+            if (value == "8BITMIME" && !theirs.eightbitmime) return missing(offered_.eightbitmime);
             goes_on = theirs.eightbitmime || is_binary_;
         } else if (parameter.keyword == "SMTPUTF8") {
-            if (!theirs.smtputf8 || parameter.value) return Refusal{555, std::string(not_offered)};
+            if (!theirs.smtputf8 || parameter.value) return missing(offered_.smtputf8 && !parameter.value);
             goes_on = true;
         } else if (parameter.keyword == "RET" || parameter.keyword == "ENVID") {
-            if (!theirs.dsn || !parameter.value) return Refusal{555, std::string(not_offered)};
+            if (!theirs.dsn || !parameter.value) return missing(offered_.dsn && parameter.value);
             goes_on = true;
         } else if (parameter.keyword == "AUTH") {
             if (!parameter.value) return Refusal{501, "5.5.4 AUTH= is an address."};
@@ -57,6 +62,8 @@ std::optional<Session::Refusal> Session::take_mail_parameters(const EnvelopeComm
 std::optional<Session::Refusal> Session::take_recipient_parameters(const EnvelopeCommand& recipient, std::vector<Parameter>& onward) const {
     for (const Parameter& parameter : recipient.parameters) {
         const bool is_dsn = parameter.keyword == "NOTIFY" || parameter.keyword == "ORCPT";
+        if (is_dsn && parameter.value && !upstream_->extensions().dsn && offered_.dsn)
+            return Refusal{451, "4.4.2 The mail server that offered this is gone: please say EHLO again."};
         if (!is_dsn || !parameter.value || !upstream_->extensions().dsn) return Refusal{555, std::string(not_offered)};
         onward.push_back(parameter);
     }
@@ -74,7 +81,7 @@ net::Task<Session::Then> Session::mail(const Command& command) {
     sender_ = parsed->path;
     mail_event_.mail_from = sender_.address;
     if (generation_ != service_.generation()) {
-        generation_ = service_.generation();
+        const std::shared_ptr<const Generation> before = std::exchange(generation_, service_.generation());
         if (const Denied denied = judge_again()) {  // nothing more of this session is let in
             note(*denied);
             reply_ = 421;
@@ -82,6 +89,8 @@ net::Task<Session::Then> Session::mail(const Command& command) {
             co_await say_goodbye(421, with_id("4.7.0 This session is not let go on."));
             co_return Then::end;
         }
+        if (is_spoken_with_otherwise(*before->settings)) leave_upstream();
+        judge_upstream();
     }
     if (!has_upstream() && !is_authenticated_upstream_) co_await reach_upstream();
     if (!has_upstream()) {
@@ -103,6 +112,8 @@ net::Task<Session::Then> Session::mail(const Command& command) {
     }
     begin_judging();
     if (const Denied denied = judge_sender()) co_return co_await deny(*denied);
+    if (!has_upstream())
+        co_return co_await refuse_transaction({451, with_id("4.4.1 The mail server cannot be reached: please try again later.")});
     server_received_before_ = upstream_->received();
     Result<Reply> reply = Reply{};
     if (const auto introduced = co_await upstream_->introduce(has_forwarded_ ? forwarded_ : attributes()); !introduced)
@@ -120,10 +131,13 @@ net::Task<Session::Then> Session::mail(const Command& command) {
         reason_ = fmt::format("the server says {}", reply->code);
         if (reply->is_success()) static_cast<void>(co_await upstream_->ask("RSET", limits().smtp_command));
         if (denied) co_return co_await deny(*denied);
-        answer(*reply);
+        const Then then = answer(*reply);
         record();
-        co_return Then::next;
+        has_forwarded_ = false;
+        forwarded_ = {};
+        co_return then;
     }
+    sender_tags_ = judgement_.facts.tags().size();
     is_in_transaction_ = true;
     recipients_.clear();
     recipient_names_.clear();
@@ -132,10 +146,18 @@ net::Task<Session::Then> Session::mail(const Command& command) {
     co_return answer(*reply);
 }
 
+// A reload has changed how mail goes to its server, or where that is.
+bool Session::is_spoken_with_otherwise(const Settings& before) const {
+    const auto is_same = [](const UpstreamServer& one, const UpstreamServer& other) { return one.is_same_as(other); };
+    return !std::ranges::equal(settings().upstreams, before.upstreams, is_same) || settings().upstream_tls != before.upstream_tls ||
+           settings().upstream_client != before.upstream_client;
+}
+
 // An open relay is used within hours: who may not relay may reach our own domains alone, whatever the upstream would take from us.
 bool Session::may_relay_to(const Path& recipient) const {
     if (is_authenticated_upstream_) return true;
-    if (std::ranges::any_of(settings().relay_clients, [&](const IpNetwork& network) { return network.contains(peer_.address); }))
+    if (is_client_known_ &&
+        std::ranges::any_of(settings().relay_clients, [&](const IpNetwork& network) { return network.contains(peer_.address); }))
         return true;
     if (recipient.may_be_routed) return false;
     if (recipient.address == "postmaster") return true;  // RFC 5321 4.5.1
@@ -155,7 +177,6 @@ net::Task<Session::Then> Session::recipient(const Command& command) {
     if (upstream_->is_lmtp() && !recipients_.empty()) co_return answer(452, "4.5.3 One recipient a message: send another one to the rest.");
     if (!may_relay_to(parsed->path)) {
         service_.metrics().refused(audit::Refusal::policy);
-        ++bad_commands_;
         co_return refuse_recipient(parsed->path, nullptr);
     }
     std::vector<Parameter> onward;
@@ -173,7 +194,10 @@ net::Task<Session::Then> Session::recipient(const Command& command) {
         leave_upstream();
         co_return answer(451, with_id("4.4.2 The mail server has broken the session."));
     }
-    if (const Denied denied = judge_reply(reply->code)) co_return co_await deny(*denied);
+    judgement_.facts.set(policy::Field::smtp_rcpt_to, std::string_view(parsed->path.address));
+    const Denied denied = judge_reply(reply->code);
+    judgement_.facts.clear(policy::Field::smtp_rcpt_to);
+    if (denied) co_return co_await deny(*denied);
     if (!reply->is_success()) {
         if (recipients_.empty()) {
             action_ = audit::Action::failed;

@@ -44,16 +44,7 @@ net::Task<Session::Then> Session::say_hello(const Command& command, bool is_exte
         }
         co_return answer_bad(refusal.code, refusal.text);
     }
-    if (has_upstream() && server_address_ && server_->path.empty()) {
-        // The rules of `dial` have spoken before of the one that is there.
-        judgement_.begin_dial();
-        if (const auto candidate = judgement_.may_dial(peer_.address, *server_address_)) {
-            judgement_.take(*candidate);
-            kept_ = effects_so_far();
-        } else if (!is_authenticated_upstream_) {
-            leave_upstream();
-        }
-    }
+    judge_upstream();
     if (!has_upstream() && !is_authenticated_upstream_) {
         co_await reach_upstream();
     } else if (has_upstream() && is_new_name) {
@@ -62,6 +53,7 @@ net::Task<Session::Then> Session::say_hello(const Command& command, bool is_exte
             leave_upstream();
         }
     }
+    offered_ = has_upstream() ? upstream_->extensions() : Extensions();
     if (has_spoken_early()) co_return co_await end_out_of_step();
     if (!is_extended) co_return answer(250, settings().hostname);
     co_return answer(Reply{250, offer()});
@@ -105,16 +97,21 @@ std::vector<std::string> Session::offer() const {
 
 ClientAttributes Session::attributes() const {
     ClientAttributes out;
-    out.address = peer_.address;
-    out.port = peer_.port;
+    if (is_client_known_) {
+        out.address = peer_.address;
+        out.port = peer_.port;
+    }
     out.helo = helo_;
-    out.protocol = is_extended_ ? "ESMTP" : "SMTP";
-    out.login = identity_;
+    out.name = told_.name;
+    out.protocol = !told_.protocol.empty() ? told_.protocol : is_extended_ ? "ESMTP" : "SMTP";
+    out.login = !identity_.empty() ? identity_ : told_.login;
     return out;
 }
 
 Session::Outcome<std::unique_ptr<net::Stream>> Session::dial(const UpstreamServer& server) {
     if (!server.path.empty()) co_return co_await net::dial_local(worker_, server.path, limits());
+    judgement_.facts.set(policy::Field::server_address, std::string_view(server.host.host));
+    judgement_.facts.set(policy::Field::server_port, server.port);
     auto reached = co_await sessions::connect(worker_, judgement_, peer_.address, server.host, server.port, limits());
     if (const auto* denied = std::get_if<sessions::Denial>(&reached)) {
         unreached_by_rule_ = *denied;
@@ -127,6 +124,8 @@ Session::Outcome<std::unique_ptr<net::Stream>> Session::dial(const UpstreamServe
     auto& dialled = std::get<net::Dialled>(reached);
     server_address_ = dialled.address;
     service_.metrics().observe(audit::Histogram::server_connect, dialled.duration.count());
+    if (is_own_listener(dialled))
+        co_return fail(Errc::unsupported, Side::self, "the upstream is a listener of ours: mail would come back for ever");
     co_return std::move(dialled.stream);
 }
 
@@ -167,8 +166,19 @@ net::Task<void> Session::reach_upstream() {
     }
     unreached_.reset();
     unreached_by_rule_.reset();
+    server_issuer_ = upstream_->issuer();
     kept_ = effects_so_far();
     server_received_before_ = 0;
+}
+
+// A name may have any address, ours too.
+bool Session::is_own_listener(const net::Dialled& dialled) const {
+    return std::ranges::any_of(settings().listeners, [&](const IpPort& listener) {
+        const bool takes_any = listener.address == IpAddress() || listener.address == IpAddress::v6({});
+        const bool is_here =
+            takes_any ? dialled.stream->local().address == dialled.address.address : listener.address == dialled.address.address;
+        return is_here && listener.port == dialled.address.port;
+    });
 }
 
 void Session::leave_upstream() {

@@ -16,11 +16,11 @@ using policy::Phase;
 // A new transaction: with what was said of the session before.
 void Session::begin_judging() {
     judgement_.begin(settings(), generation_->rules);
-    const IpPort client = has_forwarded_ && forwarded_.address ? IpPort{*forwarded_.address, forwarded_.port} : peer_;
-    judgement_.set_client(client, listener_name_, "smtp", service_.unix_ns(start_ns_));
+    judgement_.set_client(peer_, listener_name_, "smtp", service_.unix_ns(start_ns_));
     judgement_.effects.header_edits = kept_.effects.header_edits;
     judgement_.effects.inspections = kept_.effects.inspections;
     judgement_.effects.tags = kept_.effects.tags;
+    judgement_.effects.tokens = kept_.effects.tokens;
     for (const std::string_view tag : kept_.tags) judgement_.facts.add_tag(tag);
     judgement_.trusted = kept_.trusted;
     judgement_.allowed = kept_.allowed;
@@ -42,6 +42,10 @@ void Session::begin_judging() {
         if (server_->path.empty()) facts.set(Field::server_port, server_->port);
     }
     if (server_address_ && has_upstream()) judgement_.set_server(server_address_->address);
+    if (has_upstream() && upstream_->is_in_tls()) {
+        facts.set(Field::tls_server_issuer, std::string_view(server_issuer_));
+        facts.set(Field::tls_server_verified, upstream_->problem().empty());
+    }
 }
 
 Session::Kept Session::effects_so_far() const {
@@ -60,6 +64,7 @@ Session::Denied Session::judge_accept() {
 // `connect` once more, now that the client has said its name; and `tls`. Who has to say who he is may do so until MAIL.
 Session::Denied Session::judge_hello() {
     kept_ = at_accept_;
+    kept_.effects.tokens = at_hello_.effects.tokens;  // a name that is said again, behind STARTTLS, costs once
     must_authenticate_ = false;
     begin_judging();
     Denied denied = judgement_.judge(Phase::connect);
@@ -72,11 +77,27 @@ Session::Denied Session::judge_hello() {
     return denied;
 }
 
+// The rules of `dial` have spoken before of the upstream that is there; others than those of now, maybe.
+void Session::judge_upstream() {
+    if (!has_upstream() || !server_address_ || !server_->path.empty()) return;
+    judgement_.begin_dial();
+    if (const auto candidate = judgement_.may_dial(peer_.address, *server_address_)) {
+        judgement_.take(*candidate);
+        kept_ = effects_so_far();
+    } else {
+        leave_upstream();
+    }
+}
+
 // At MAIL: the sender alone. `[policy] default` waits for the recipients.
 Session::Denied Session::judge_sender() {
     if (must_authenticate_) {
         if (identity_.empty()) return sessions::Denial{.action = Action::authenticate, .name = {}, .reason = {}};
-        if (Denied denied = judge_hello()) return denied;
+        if (Denied denied = judge_hello()) {
+            must_authenticate_ = true;  // whoever he is now, he may not
+            return denied;
+        }
+        judge_upstream();
         begin_judging();
     }
     recipient_tags_.clear();
@@ -124,18 +145,15 @@ void Session::take_recipient(const Path& path) {
 Session::Denied Session::judge_reply(int code) {
     if (judgement_.trusted || !judgement_.has_rules(Phase::response)) return std::nullopt;
     judgement_.facts.set(Field::smtp_reply, code);
-    if (upstream_ && upstream_->is_in_tls()) {
-        judgement_.facts.set(Field::tls_server_issuer, std::string_view(upstream_->issuer()));
-        judgement_.facts.set(Field::tls_server_verified, upstream_->problem().empty());
-    }
     return judgement_.judge(Phase::response);
 }
 
 // A reload came: what was said of the session is said anew, or no message goes on.
 Session::Denied Session::judge_again() {
     kept_ = at_accept_ = {};  // the old rules are gone
+    at_hello_ = {};
     begin_judging();
-    if (!settings().serves(peer_.address)) return sessions::Denial{.name = {}, .reason = "the client's address is not in http.clients"};
+    if (!is_served()) return sessions::Denial{.name = {}, .reason = "the client's address is not in http.clients"};
     const std::string name = std::exchange(helo_, {});
     Denied denied = judge_accept();
     helo_ = name;

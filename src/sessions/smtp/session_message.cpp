@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <ctime>
 
 #include "audit/event_json.h"
@@ -15,8 +16,6 @@ namespace sluice::smtp {
 namespace {
 
 constexpr std::string_view tags_field = "X-Sluice-Tags";
-
-bool wants_copy(const std::optional<sessions::Denial>& denied) { return denied && denied->action == policy::Action::quarantine; }
 
 // RFC 5322 3.3.
 std::string mail_date(std::int64_t unix_ns) {
@@ -73,7 +72,7 @@ net::Task<void> Session::pass(const Views& content) {
         }
     }
     if (refusal_) {
-        if (!wants_copy(denied_)) co_return;
+        if (!wants_copy()) co_return;
         // What is kept is the message, or it is refused for what it is.
         const bool is_bad = content_->fault() != ContentFault::none || mail_->size() + net::total_size(content) > largest_message();
         if (!is_bad) co_return co_await mail_->swallow(content);
@@ -158,6 +157,15 @@ Session::Outcome<void> Session::forward() {
     if (mail_->released.empty() && (is_head_sent_ || !is_whole_))
         co_return Result<void>{};  // a message without a single octet has our fields
     views_.clear();
+    // It may have waited for its head.
+    if (!upstream_->is_in_message()) {
+        if (const auto refused = CO_TRY(co_await upstream_->begin_message())) {
+            action_ = audit::Action::failed;
+            reason_ = fmt::format("the server says {} to DATA", refused->code);
+            refuse(refused->code == 421 ? 451 : refused->code, std::string(refused->text()));
+            co_return Result<void>{};
+        }
+    }
     if (!is_head_sent_) {
         is_head_sent_ = true;
         head_ = added_head();
@@ -169,6 +177,14 @@ Session::Outcome<void> Session::forward() {
                 head_ += kept;
                 skip_ = mail_->header_section().size();
             }
+        }
+        const auto first = std::ranges::find_if(mail_->released, [](std::string_view piece) { return !piece.empty(); });
+        const bool goes_on = first != mail_->released.end() && (first->starts_with(' ') || first->starts_with('\t'));
+        if (goes_on && !head_.empty()) {
+            action_ = audit::Action::refused;
+            reason_ = "the message begins with a line that would go on our field's";
+            refuse(554, with_id("5.6.0 A message does not begin with a blank."));
+            co_return Result<void>{};
         }
         if (!head_.empty()) views_.push_back(head_);
     }
@@ -189,7 +205,11 @@ net::Task<Session::Then> Session::finish_content() {
     if (!refusal_) {
         if (mail_->is_held() && has_upstream())
             if (const auto alive = co_await upstream_->keep_alive(); !alive) refuse(alive.error());
-        auto ended = co_await mail_->end();
+        const std::array<sessions::Inspected::Number, 2> traffic{
+            {{policy::Field::client_bytes, client_->received() - std::min(client_->received(), client_received_before_)},
+             {policy::Field::server_bytes,
+              upstream_ ? upstream_->received() - std::min(upstream_->received(), server_received_before_) : 0}}};
+        auto ended = co_await mail_->end(traffic);
         if (!ended) {
             refuse(ended.error());
         } else if ((denied_ = *ended)) {
@@ -215,11 +235,15 @@ net::Task<Session::Then> Session::finish_content() {
     if (!reply) {
         // It may have the message or not (RFC 1047): the client comes again, and never hears that it was lost.
         note_error(reply.error());
-        refuse(451, with_id("4.3.0 The mail server was lost before it said that it has the message: please try again later."));
+        refuse(451, with_id(reply.error().side == Side::client
+                                ? "4.4.2 You were gone before the message was handed on."
+                                : "4.3.0 The mail server was lost before it said that it has the message: please try again later."));
         co_return co_await finish_refused();
     }
-    const Denied denied = judge_reply(reply->code);
-    if (denied) note(*denied);  // it is too late to take it back
+    if (refusal_) co_return co_await finish_refused();
+    // It is too late to take it back: what the client hears is what has become of it.
+    if (const Denied denied = judge_reply(reply->code); denied && reply->is_success())
+        reason_ = fmt::format("{} came too late: the server has the message", denied->name);
     if (!reply->is_success()) {
         action_ = audit::Action::failed;
         reason_ = fmt::format("the server says {}", reply->code);
@@ -239,7 +263,13 @@ Session::Outcome<Reply> Session::deliver() {
     if (!has_upstream()) co_return fail(Errc::closed, Side::server, "closed");
     if (!upstream_->is_in_message())
         if (auto begun = CO_TRY(co_await upstream_->begin_message())) co_return std::move(*begun);
-    do { CO_TRY(co_await forward()); } while (CO_TRY(co_await mail_->read_on()));
+    do {
+        CO_TRY(co_await forward());
+        if (refusal_) co_return Reply{};
+    } while (CO_TRY(co_await mail_->read_on()));
+    // Who went away while we scanned sends it again, so it must not be there already.
+    if (client_->unread().empty())
+        if (const auto there = client_->fill_now(); !there) co_return std::unexpected(there.error());
     co_return co_await upstream_->end_message();
 }
 
@@ -259,7 +289,7 @@ net::Task<Session::Then> Session::finish_refused() {
         is_in_transaction_ = false;
         co_return Then::end;
     }
-    if (wants_copy(denied_)) {
+    if (wants_copy()) {
         const std::string_view problem = !mail_->whole().is_on   ? std::string_view("it was not inspected")
                                          : mail_->is_copy_lost() ? std::string_view("there was no room for it")
                                                                  : co_await keep_sample();

@@ -101,6 +101,11 @@ audit::Event Session::describe() {
 }
 
 void Session::record() {
+    if (action_ == audit::Action::quarantined && has_mail_ && !is_whole_) {
+        action_ = audit::Action::blocked;
+        reason_ += reason_.empty() ? "it did not come to its end, so that no copy was kept"
+                                   : "; it did not come to its end, so that no copy was kept";
+    }
     const audit::Event event = describe();
     service_.lane().write(event);
     audit::MetricsShard& metrics = service_.metrics();
@@ -125,7 +130,8 @@ Session::Then Session::refuse_recipient(const Path& path, const sessions::Denial
     std::vector<Path> taken = std::exchange(recipients_, {path});
     if (denial) note(*denial);
     const Refusal refusal = denial ? refusal_of(*denial) : Refusal{550, with_id("5.7.1 Relaying denied.")};
-    const Then then = answer(refusal.code, refusal.text);
+    // Who tries names for a relay has them all refused one day.
+    const Then then = denial ? answer(refusal.code, refusal.text) : answer_bad(refusal.code, refusal.text);
     audit::Event event = describe();
     event.client_bytes = event.server_bytes = 0;  // those are the message's
     service_.lane().write(event);

@@ -30,6 +30,10 @@ struct UpstreamServer {
     Authority host;
     std::uint16_t port = 25;
     std::string path;  // of a local socket ("lmtp:/path"), instead of host and port
+
+    bool is_same_as(const UpstreamServer& other) const {
+        return kind == other.kind && host.host == other.host.host && port == other.port && path == other.path;
+    }
 };
 
 struct Settings : sessions::Settings {
@@ -47,7 +51,8 @@ struct Settings : sessions::Settings {
     bool adds_received = true;
     UpstreamClient upstream_client = UpstreamClient::none;
     std::vector<IpNetwork> trusted;  // peers whose XCLIENT and XFORWARD are believed
-    std::vector<IpPort> implicit_listeners;  // that start in TLS
+    std::vector<IpPort> listeners;  // ours, of mail
+    std::vector<IpPort> implicit_listeners;  // those that start in TLS
     std::shared_ptr<const net::tls::Acceptor> own_tls;  // null: clients are offered no TLS
     bool own_has_certificate = false;  // else they are shown leaves of the CA
     std::shared_ptr<const net::tls::Trust> trust;  // of upstreams; null where upstream_tls is off and none is smtps

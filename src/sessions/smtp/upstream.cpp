@@ -49,6 +49,7 @@ Upstream::Outcome<Reply> Upstream::await_reply(Limits::Duration within) {
         if (*reply) {
             waited_ns_ += steady_ns() - before;
             channel_->stream().expires_never();
+            if ((*reply)->code == 421) is_broken_ = true;  // it closes the session behind it (RFC 5321 3.8)
             co_return std::move(**reply);
         }
         if (const auto filled = co_await channel_->fill(); !filled) {
@@ -58,8 +59,18 @@ Upstream::Outcome<Reply> Upstream::await_reply(Limits::Duration within) {
     }
 }
 
-// What the server says unasked would be taken for the answer to this, and from then on each answer for another's.
 Upstream::Outcome<Reply> Upstream::ask(std::string_view line, Limits::Duration within) {
+    co_return only_final(co_await ask_step(line, within));
+}
+
+// A client that was told to go on where there is nothing to go on with would say its commands to a server that takes them for something else.
+Result<Reply> Upstream::only_final(Result<Reply> reply) {
+    if (reply && !reply->is_success() && !reply->is_failure()) return broken({Errc::malformed, Side::server, "the server's reply is none"});
+    return reply;
+}
+
+// What the server says unasked would be taken for the answer to this, and from then on each answer for another's.
+Upstream::Outcome<Reply> Upstream::ask_step(std::string_view line, Limits::Duration within) {
     if (!channel_ || is_broken_) co_return broken({Errc::closed, Side::server, "closed"});
     last_asked_ = std::chrono::steady_clock::now();
     // A server that says goodbye does so before it closes (RFC 5321 3.8): then that is the reason.

@@ -56,6 +56,8 @@ public:
 
     // One command, one reply. A line without CRLF. An error is final: nothing more can be asked.
     Outcome<Reply> ask(std::string_view line, Limits::Duration within);
+    // The same where the server may ask back (3xx): AUTH, and what it is answered; DATA.
+    Outcome<Reply> ask_step(std::string_view line, Limits::Duration within);
     // XFORWARD, before a MAIL, where that is how the server learns the client. Nothing else may fail by it.
     Outcome<void> introduce(const ClientAttributes& client);
     // Where nothing was asked for long: NOOP, so that the server's patience begins anew.
@@ -81,6 +83,7 @@ private:
 
     Outcome<void> talk(const ClientAttributes& client, const IpPort& local);
     Outcome<Reply> await_reply(Limits::Duration within);
+    Result<Reply> only_final(Result<Reply> reply);
     Outcome<void> hello(std::string_view name);
     Outcome<void> secure();
     Outcome<void> shake_hands();

@@ -16,7 +16,7 @@ Upstream::Outcome<std::optional<Reply>> Upstream::begin_message() {
     chunk_refused_.reset();
     is_chunked_ = extensions_.chunking;
     if (!is_chunked_) {
-        Reply reply = CO_TRY(co_await ask("DATA", limits().smtp_data_start));
+        Reply reply = CO_TRY(co_await ask_step("DATA", limits().smtp_data_start));
         if (reply.code != 354 && !reply.is_failure())
             co_return broken({Errc::malformed, Side::server, "neither 354 nor a refusal to DATA"});
         if (reply.code != 354) co_return std::optional(std::move(reply));
@@ -62,7 +62,7 @@ Upstream::Outcome<void> Upstream::put_chunk(bool is_last) {
 
 Upstream::Outcome<void> Upstream::await_chunks(std::size_t unanswered_at_most) {
     while (unanswered_ > unanswered_at_most) {
-        Reply reply = CO_TRY(co_await await_reply(limits().smtp_end_of_data));
+        Reply reply = CO_TRY(only_final(co_await await_reply(limits().smtp_end_of_data)));
         --unanswered_;
         if (!reply.is_success() && !chunk_refused_) chunk_refused_ = std::move(reply);
     }
@@ -98,7 +98,7 @@ Upstream::Outcome<Reply> Upstream::end_message() {
         const std::array<std::string_view, 1> end{stuffer_.end()};
         if (const auto sent = co_await channel_->send(end, limits().smtp_data_block); !sent) co_return broken(sent.error());
     }
-    Reply reply = CO_TRY(co_await await_reply(limits().smtp_end_of_data));
+    Reply reply = CO_TRY(only_final(co_await await_reply(limits().smtp_end_of_data)));
     is_in_message_ = false;
     last_asked_ = std::chrono::steady_clock::now();
     co_return reply;

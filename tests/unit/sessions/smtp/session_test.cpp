@@ -98,6 +98,35 @@ TEST(SmtpSession, chunks_for_a_server_without_them) {
     EXPECT_EQ(scene.client.reply(), "250 OK");
 }
 
+TEST(SmtpSession, a_server_that_waits_hears_that_we_are_there) {
+    const auto often = [](Settings& settings) { settings.limits.smtp_keep_alive = std::chrono::milliseconds(30); };
+    auto adds = rule("adds", "exists(email.subject)", "set_request_header");
+    adds.header = text("X-Seen");
+    adds.value = text("yes");
+    for (const bool is_held : {false, true}) {
+        SCOPED_TRACE(is_held ? "a message that waits as a whole" : "a client that says nothing");
+        Scene scene(is_held ? std::vector{adds} : std::vector<policy::RuleSource>{}, often);
+        scene.greet();
+        scene.envelope();
+        const auto beat = [&] {
+            EXPECT_EQ(scene.server->line(), "NOOP");
+            scene.server->say("250 OK");
+        };
+        beat();
+        beat();
+        if (is_held) {
+            EXPECT_THAT(scene.ask("DATA"), HasSubstr("354 "));
+            scene.client.peer().send("Subject: a\r\n\r\n");
+            beat();
+            beat();
+            scene.client.peer().send("body\r\n.\r\n");
+            EXPECT_EQ(scene.server->line(), "DATA");
+        } else {
+            EXPECT_THAT(scene.relay("DATA", "354 Go on."), HasSubstr("354 "));
+        }
+    }
+}
+
 TEST(SmtpSession, a_bare_line_feed_is_refused_and_never_goes_on) {
     Scene scene;
     scene.greet();
