@@ -17,6 +17,8 @@ constexpr std::size_t piece_size = 256 * 1024;
 // Parts that are whole give their memory to the next ones: of few octets there may be many.
 constexpr std::size_t slice_size = 4 * 1024;
 constexpr std::size_t most_open_parts = 8;
+// Where nothing is inspected there is no verdict to say so.
+constexpr sessions::Denial long_head{.name = {}, .reason = "The message's header section is too long."};
 
 }  // namespace
 
@@ -114,6 +116,7 @@ Mail::Outcome<Mail::Denied> Mail::feed(mime::MailReader& reader, std::string_vie
 // As soon as its head is known, and before any part is.
 Mail::Denied Mail::plan_once() {
     if (!is_head_known_ || is_planned_) return std::nullopt;
+    if (!is_inspected_ && head_.size > settings_->limits.mail_header_bytes) return long_head;
     if (const Denied denied = plan_whole()) return denied;
     if (!waiting_.empty()) released.push_back(waiting_);
     return std::nullopt;
@@ -129,8 +132,7 @@ net::Task<Result<Mail::Denied>> Mail::take(std::span<const std::string_view> con
         else waiting_ += piece;
         if (is_inspected_ || !is_head_known_)
             if (const Denied denied = CO_TRY(co_await feed(*reader_, piece))) co_return denied;
-        if (!is_planned_ && waiting_.size() > settings_->limits.mail_header_bytes)
-            co_return sessions::Denial{.name = {}, .reason = "The message's header section is too long."};
+        if (!is_planned_ && waiting_.size() > settings_->limits.mail_header_bytes) co_return long_head;
     }
     if (!is_inspected_) co_return Denied{};
     if (const Denied denied = CO_TRY(co_await settle())) co_return denied;
