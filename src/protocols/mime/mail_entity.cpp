@@ -7,6 +7,7 @@
 
 #include "base/text.h"
 #include "protocols/mime/encoded_word.h"
+#include "protocols/mime/mail_head.h"
 #include "protocols/mime/mail_names.h"
 #include "protocols/mime/mail_parameters.h"
 #include "protocols/mime/parameters.h"
@@ -344,6 +345,7 @@ MailEntity EntityReader::read() {
 }  // namespace
 
 MailEntity read_entity(std::span<const HeaderField> fields, Place place, MailOutput& output) {
+    if (place == Place::message) judge_head(fields, output);
     return EntityReader(fields, place, output).read();
 }
 
