@@ -18,12 +18,13 @@ bool is_blank(std::string_view text) { return text.find_first_not_of(" \t\r") ==
 void MailLevels::open(MailLevel level) {
     if (level.kind == Kind::multipart) {
         // One that begins as an outer one does, without being it, is no doubt: a reader that compares beginnings alone has the same parts, unless it takes
-        // them for messages. Where the inner one is the shorter, the lines will show it.
+        // them for messages, or the line for the outer one's last. Where the inner one is the shorter, the lines will show it.
         const auto is_alike = [&](const MailLevel& other) {
             if (other.kind != Kind::multipart) return false;
-            const bool is_longer = level.boundary.text.starts_with(other.boundary.text);
-            return other.boundary.text == level.boundary.text || level.boundary.text == other.boundary.prefix ||
-                   (is_longer && (level.is_digest || other.is_digest));
+            const std::string& inner = level.boundary.text;
+            const std::string& outer = other.boundary.text;
+            if (inner == outer || inner == other.boundary.prefix) return true;
+            return inner.starts_with(outer) && (level.is_digest || other.is_digest || inner.compare(outer.size(), 2, "--") == 0);
         };
         if (std::ranges::any_of(levels_, is_alike)) output_.note(Ambiguity::bad_boundary, Reading::last_wins, Reading::sweep);
     }

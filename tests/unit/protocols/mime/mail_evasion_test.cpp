@@ -268,6 +268,7 @@ TEST(MailEvasion, boundaries_that_begin_alike) {
     EXPECT_TRUE(nested("abc-mixed", "abc", "alternative", "--").ambiguities.empty()) << "the inner one is closed";
     EXPECT_TRUE(nested("abc-mixed", "abc", "alternative", "").has(Ambiguity::bad_boundary));
     EXPECT_TRUE(nested("abc", "abc-digest", "digest", "--").has(Ambiguity::bad_boundary)) << "its parts are messages, or are not";
+    EXPECT_TRUE(nested("abc", "abc--", "alternative", "--").has(Ambiguity::bad_boundary)) << "the outer one's last";
     EXPECT_TRUE(nested("abc", "abc", "alternative", "--").has(Ambiguity::bad_boundary));
 }
 
