@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "protocols/mime/charset.h"
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
+#include <initializer_list>
 #include <optional>
 
 #include "base/text.h"
@@ -116,10 +118,6 @@ private:
 };
 
 std::string from_utf16(std::string_view in, bool is_little) {
-    if (in.starts_with("\xff\xfe") || in.starts_with("\xfe\xff")) {
-        is_little = in.front() == '\xff';
-        in.remove_prefix(2);
-    }
     std::string out;
     Utf16 units(out);
     for (; in.size() >= 2; in.remove_prefix(2)) {
@@ -128,6 +126,17 @@ std::string from_utf16(std::string_view in, bool is_little) {
         units.add(is_little ? a | static_cast<unsigned>(b << 8U) : b | static_cast<unsigned>(a << 8U));
     }
     units.end();
+    return out;
+}
+
+std::string from_utf32(std::string_view in, bool is_little) {
+    std::string out;
+    for (; in.size() >= 4; in.remove_prefix(4)) {
+        std::uint32_t point = 0;
+        for (std::size_t i = 0; i < 4; ++i) point = point << 8U | static_cast<unsigned char>(in[is_little ? 3 - i : i]);
+        if (point < 0x110000) append(out, point);
+        else out += replacement;
+    }
     return out;
 }
 
@@ -171,6 +180,89 @@ std::string from_utf7(std::string_view in) {
     return out;
 }
 
+// ISO 2022: without the sequences and controls that choose a set.
+std::string without_shifts(std::string_view in) {
+    std::string out;
+    for (std::size_t at = 0; at < in.size(); ++at) {
+        if (in[at] == '\x0e' || in[at] == '\x0f') continue;
+        if (in[at] != '\x1b') {
+            out += in[at];
+            continue;
+        }
+        while (at + 1 < in.size() && in[at + 1] >= 0x20 && in[at + 1] < 0x30) ++at;
+        if (at + 1 < in.size() && in[at + 1] >= 0x30 && in[at + 1] < 0x7f) ++at;
+    }
+    return out;
+}
+
+// HZ (RFC 1843): the same.
+std::string without_tildes(std::string_view in) {
+    std::string out;
+    for (std::size_t at = 0; at < in.size(); ++at) {
+        const char next = in[at] == '~' && at + 1 < in.size() ? in[at + 1] : '\0';
+        if (next == '~') out += '~';
+        else if (next != '{' && next != '}' && next != '\n') out += in[at];
+        if (next == '~' || next == '{' || next == '}' || next == '\n') ++at;
+    }
+    return out;
+}
+
+// Readers do not mind how a charset's name is punctuated.
+std::string bare_name(std::string_view charset) {
+    std::string out;
+    for (const char c : charset)
+        if (is_alpha(c) || is_digit(c)) out += to_lower(c);
+    if (out.starts_with("cs") && out.size() > 2) out.erase(0, 2);  // IANA's aliases
+    return out;
+}
+
+enum class Family : std::uint8_t { utf8, utf7, utf16, utf32, latin, iso_2022, hz, table, ascii, unknown };
+
+bool is_any(std::string_view name, std::initializer_list<std::string_view> names) { return std::ranges::find(names, name) != names.end(); }
+
+const CharsetTable* table_of(std::string_view name) {
+    for (const CharsetTable& table : charset_tables)
+        if (name == bare_name(table.name) || name == bare_name(table.other_name)) return &table;
+    return nullptr;
+}
+
+Family family_of(std::string_view name) {
+    if (name.empty()) return Family::ascii;
+    const auto begins = [&](std::string_view beginning) { return name.starts_with(beginning); };
+    if (begins("utf8") || is_any(name, {"unicode11utf8", "xutf8", "u8"})) return Family::utf8;
+    if (is_any(name, {"utf7", "unicode11utf7", "u7"})) return Family::utf7;
+    if (begins("utf16") || begins("ucs2") || begins("iso10646ucs2") || begins("unicode") || name == "u16") return Family::utf16;
+    if (begins("utf32") || begins("ucs4") || begins("iso10646ucs4") || name == "u32") return Family::utf32;
+    if (is_any(name, {"iso88591", "windows1252", "cp1252", "latin1", "l1"})) return Family::latin;
+    if (begins("iso2022")) return Family::iso_2022;
+    if (begins("hz")) return Family::hz;
+    if (table_of(name) != nullptr) return Family::table;
+    // Those that have ASCII where it is. Of IBM's only those of personal computers: all others are EBCDIC.
+    for (const std::string_view beginning :
+         {"ascii",      "usascii",    "ansix34",     "iso646us", "iso8859", "isolatin",  "latin",    "windows", "win1",        "cp125",
+          "koi8",       "gb",         "xgb",         "euc",      "xeuc",    "big5",      "shiftjis", "xsjis",   "sjis",        "mssjis",
+          "msshiftjis", "windows31j", "ksc56",       "korean",   "tis620",  "iso885911", "mac",      "xmac",    "viscii",      "tcvn",
+          "armscii",    "georgian",   "unknown8bit", "xunknown", "unknown", "default",   "ansi",     "8bit",    "xuserdefined"})
+        if (begins(beginning)) return Family::ascii;
+    for (const std::string_view page : {"437", "720", "737", "775", "850", "852", "855", "857", "858", "860", "861",
+                                        "862", "863", "864", "865", "866", "869", "874", "932", "936", "949", "950"})
+        if (is_any(name, {page}) || ((begins("cp") || begins("ms")) && name.substr(2) == page) || (begins("ibm") && name.substr(3) == page))
+            return Family::ascii;
+    return Family::unknown;
+}
+
+// The order of octets that the name says, or the text itself.
+bool is_little_endian(std::string_view octets, std::string_view name, bool is_turned) {
+    bool is_little = name.ends_with("le");
+    if (octets.starts_with("\xff\xfe") || octets.starts_with("\xfe\xff")) is_little = octets.front() == '\xff';
+    return is_little != is_turned;
+}
+
+std::string_view without_mark(std::string_view octets) {
+    const bool has_mark = octets.starts_with("\xff\xfe") || octets.starts_with("\xfe\xff");
+    return has_mark ? octets.substr(2) : octets;
+}
+
 }  // namespace
 
 bool is_utf8(std::string_view octets) {
@@ -182,17 +274,31 @@ bool is_utf8(std::string_view octets) {
     return true;
 }
 
-std::string to_utf8(std::string_view octets, std::string_view charset) {
-    const auto is = [&](std::string_view name) { return equals_ignoring_case(charset, name); };
-    if (is("utf-8") || is("utf8")) return repaired_utf8(octets);
-    for (const CharsetTable& table : charset_tables)
-        if (is(table.name) || is(table.other_name)) return from_table(octets, table.upper);
-    if (is("iso-8859-1") || is("windows-1252") || is("cp1252") || is("latin1")) return from_latin(octets);
-    if (is("utf-7") || is("unicode-1-1-utf-7")) return from_utf7(octets);
-    if (is("utf-16") || is("utf-16be")) return from_utf16(octets, false);
-    if (is("utf-16le")) return from_utf16(octets, true);
+std::string to_utf8(std::string_view octets, std::string_view charset, CharsetReading reading) {
+    const std::string name = bare_name(charset);
+    const bool is_turned = reading == CharsetReading::turned;
+    switch (reading == CharsetReading::unknown ? Family::unknown : family_of(name)) {
+        case Family::utf8: return repaired_utf8(octets);
+        case Family::utf7: return from_utf7(octets);
+        case Family::utf16: return from_utf16(without_mark(octets), is_little_endian(octets, name, is_turned));
+        case Family::utf32: return from_utf32(octets, is_little_endian(octets, name, is_turned));
+        case Family::latin: return from_latin(octets);
+        case Family::table: return from_table(octets, table_of(name)->upper);
+        case Family::iso_2022: return to_utf8(without_shifts(octets), charset, CharsetReading::unknown);
+        case Family::hz: return to_utf8(without_tildes(octets), charset, CharsetReading::unknown);
+        case Family::ascii:
+        case Family::unknown: break;
+    }
     if (is_utf8(octets)) return std::string(octets);
-    return charset.empty() || is("us-ascii") ? from_latin(octets) : ascii_alone(octets);
+    return name.empty() || name.ends_with("ascii") ? from_latin(octets) : ascii_alone(octets);
+}
+
+bool keeps_ascii(std::string_view charset) { return family_of(bare_name(charset)) != Family::unknown; }
+
+bool has_other_readings(std::string_view charset) {
+    const Family family = family_of(bare_name(charset));
+    return family == Family::utf16 || family == Family::utf32 || family == Family::utf7 || family == Family::iso_2022 ||
+           family == Family::hz;
 }
 
 void cut_utf8(std::string& text, std::size_t most) {

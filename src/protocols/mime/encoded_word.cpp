@@ -65,29 +65,34 @@ std::string octets_of(const Word& word) {
 // Octets of neighbouring words of one charset are converted together: writers cut characters in two.
 class Joined {
 public:
-    explicit Joined(std::string& out) : out_(out) {}
+    Joined(std::string& out, CharsetReading reading) : out_(out), reading_(reading) {}
     void add(const Word& word) {
         if (!octets_.empty() && !equals_ignoring_case(word.charset, charset_)) flush();
         charset_ = word.charset;
         octets_ += octets_of(word);
     }
     void flush() {
-        out_ += to_utf8(octets_, charset_);
+        out_ += to_utf8(octets_, charset_, reading_);
         octets_.clear();
     }
 
 private:
     std::string& out_;
+    CharsetReading reading_;
     std::string_view charset_;
     std::string octets_;
 };
 
-}  // namespace
+struct Decoded {
+    DecodedWords words;
+    bool has_other_readings = false;
+};
 
-DecodedWords decode_words(std::string_view text) {
-    DecodedWords out;
+Decoded decode(std::string_view text, CharsetReading reading) {
+    Decoded decoded;
+    DecodedWords& out = decoded.words;
     const std::size_t last_end = text.rfind("?=");  // behind it nothing is looked for: many beginnings without an end would be quadratic
-    Joined joined(out.text);
+    Joined joined(out.text, reading);
     std::size_t plain = 0;  // begins what is not given yet
     bool is_behind_word = false;
     for (std::size_t at = text.find("=?"); at != std::string_view::npos; at = text.find("=?", at)) {
@@ -104,6 +109,8 @@ DecodedWords decode_words(std::string_view text) {
         }
         out.has_words = true;
         out.is_broken |= word->coding == 'b' ? !is_clean_base64(word->text) : !is_clean_quoted(word->text);
+        out.is_broken |= !keeps_ascii(word->charset);
+        decoded.has_other_readings |= has_other_readings(word->charset);
         joined.add(*word);
         at += word->size;
         plain = at;
@@ -111,7 +118,17 @@ DecodedWords decode_words(std::string_view text) {
     }
     joined.flush();
     out.text += to_utf8(text.substr(plain), {});
-    return out;
+    return decoded;
+}
+
+}  // namespace
+
+DecodedWords decode_words(std::string_view text) {
+    Decoded usual = decode(text, CharsetReading::usual);
+    if (usual.has_other_readings)
+        for (const CharsetReading reading : {CharsetReading::turned, CharsetReading::unknown})
+            usual.words.others.push_back(decode(text, reading).words.text);
+    return std::move(usual.words);
 }
 
 }  // namespace sluice::mime

@@ -4,13 +4,15 @@
 
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace sluice::mime {
 
 struct DecodedWords {
     std::string text;  // UTF-8
     bool has_words = false;
-    bool is_broken = false;  // something begins like a word and is none, or its coding is wrong
+    std::vector<std::string> others;  // what it is in other readings of a charset
+    bool is_broken = false;  // something begins like a word and is none, or its coding is wrong, or its charset is none that keeps_ascii
 };
 
 // Linear in the octets.

@@ -19,8 +19,11 @@ std::string_view without_break(std::string_view line) {
     return line;
 }
 
-// Mail's own fields that decide what its content is.
-bool is_structural(std::string_view name) { return name.starts_with("content-") || name == "mime-version"; }
+// RFC 5322 2.2. Where a name has other octets the header section ends there for some, and what follows is content; others take the name without them, or
+// leave out the field.
+bool is_field_name(std::string_view name) {
+    return std::ranges::all_of(name, [](char c) { return c > ' ' && c < 0x7f; });  // none beyond ASCII: they are negative, or greater
+}
 
 void remove_nuls(std::string& text, MailOutput& output) {
     if (!text.contains('\0')) return;
@@ -46,6 +49,13 @@ void note_bare_crs(std::string_view text, MailOutput& output) {
         output.note(Ambiguity::bad_header, Reading::last_wins, Reading::sweep);
         return;
     }
+}
+
+// Small letters, without what is none of a name at its ends: some readers take it away.
+std::string name_of(std::string_view name) {
+    while (!name.empty() && !is_field_name(name.substr(0, 1))) name.remove_prefix(1);
+    while (!name.empty() && !is_field_name(name.substr(name.size() - 1))) name.remove_suffix(1);
+    return lower(name);
 }
 
 std::string_view trimmed(std::string_view value) {
@@ -114,7 +124,9 @@ HeaderSection::Event HeaderSection::line_over() {
     // Others take a line of blanks for the empty one.
     if (now.find_first_not_of(" \t") == std::string_view::npos) return Event::end;
     const bool is_first = line_ == 0;
-    const bool is_field = is_blank(now.front()) ? !is_first : now.contains(':') || (is_first && is_mbox_line(now));
+    const std::size_t colon = now.find(':');
+    const bool has_name = colon != std::string_view::npos && is_field_name(now.substr(0, colon));
+    const bool is_field = is_blank(now.front()) ? !is_first : has_name || (is_first && is_mbox_line(now));
     return is_field || reading != Reading::strict || is_full_ ? Event::line : Event::body;
 }
 
@@ -156,10 +168,9 @@ std::vector<HeaderField> header_fields(std::string& text, MailOutput& output) {
             if (begin != 0 || !is_mbox_line(line)) output.note(Ambiguity::bad_header, Reading::strict);
             continue;
         }
-        HeaderField field{lower(trim(line.substr(0, colon))), line.substr(colon + 1)};
-        field.is_odd = colon == 0 || field.name.size() < colon || field.name.find_first_of(" \t") != std::string::npos;
-        const bool matters = is_structural(field.name) || field.name.find_first_of(" \t") != std::string::npos || colon == 0;
-        if (field.is_odd && matters) output.note(Ambiguity::bad_header, Reading::strict);
+        HeaderField field{name_of(line.substr(0, colon)), line.substr(colon + 1)};
+        field.is_odd = colon == 0 || !is_field_name(line.substr(0, colon));
+        if (field.is_odd) output.note(Ambiguity::bad_header, Reading::strict, Reading::sweep);
         out.push_back(std::move(field));
     }
     for (HeaderField& field : out) field.value = trimmed(field.value);

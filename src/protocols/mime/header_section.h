@@ -53,9 +53,9 @@ private:
 };
 
 struct HeaderField {
-    std::string name;  // small letters, without blanks around it
+    std::string name;  // small letters, without blanks and what else is none of a name around it
     std::string_view value;  // with its line breaks, trimmed
-    bool is_odd = false;  // blanks in its name, or behind it
+    bool is_odd = false;  // it has no name, or one with other octets than RFC 5322 has
 };
 
 // The fields of a whole section, in their order. NULs are out of `text`, which the values are views of. What readers disagree about is noted.

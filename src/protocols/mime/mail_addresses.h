@@ -9,7 +9,9 @@
 
 namespace sluice::mime {
 
-// Appends them to `into`, in small letters, each once, as long as there are fewer than `most`. Linear in the octets for a given `most`.
-void add_addresses(std::string_view text, std::size_t most, std::vector<std::string>& into);
+// Appends them to `into`, in small letters, each once, as long as there are fewer than `most`; false: there are more. Where readers differ, what each of them
+// takes: all that is in angles and an address before them, what stands behind a quote or a comment without an end, an encoded word. Linear in the octets for
+// a given `most`.
+bool add_addresses(std::string_view text, std::size_t most, std::vector<std::string>& into);
 
 }  // namespace sluice::mime

@@ -2,12 +2,15 @@
 #include "protocols/mime/mail_entity.h"
 
 #include <algorithm>
+#include <array>
 #include <optional>
 
 #include "base/text.h"
 #include "protocols/mime/encoded_word.h"
+#include "protocols/mime/mail_head.h"
 #include "protocols/mime/mail_names.h"
 #include "protocols/mime/mail_parameters.h"
+#include "protocols/mime/parameters.h"
 
 namespace sluice::mime {
 namespace {
@@ -28,10 +31,14 @@ private:
     std::vector<std::string_view> values(std::string_view name);
     std::string_view chosen(const std::vector<std::string_view>& values) const;
     void read_type();
-    void read_boundary(const MailField& field);
+    void read_boundary(std::string_view value);
+    std::optional<std::string> hidden_boundary(std::string_view value, const std::vector<std::string>& known);
+    std::string other_boundary(const ParameterReadings& said, const MailParameter& first);
     void judge_boundary(std::string_view boundary);
+    void take_boundary(std::string boundary);
     void read_codings();
     void read_disposition();
+    void read_names(std::string_view value, std::span<const std::string_view> parameters, MailNames& names);
     void judge_version();
     bool is_text() const { return entity_.type.starts_with("text/"); }
 
@@ -81,8 +88,10 @@ void EntityReader::read_type() {
         }
     }
     type_field_ = parse_mail_field(value, output_.limits());
-    if (type_field_.is_odd && !value.empty()) {
-        const std::size_t container = container_within(value);
+    if (type_field_.parameters.size() == output_.limits().mail_parameters) output_.note(Ambiguity::bad_content_type);
+    const std::size_t container = container_within(value);
+    const bool is_odd = type_field_.is_odd || (type_field_.has_stray_word && container != std::string_view::npos);
+    if (is_odd && !value.empty()) {
         if (container != std::string_view::npos) {
             output_.note(Ambiguity::bad_content_type, Reading::last_wins, Reading::strict);
             if (container > 0 && reading_ == Reading::last_wins) type_field_ = parse_mail_field(value.substr(container), output_.limits());
@@ -102,13 +111,37 @@ void EntityReader::read_type() {
     if (now.starts_with("multipart/")) entity_.kind = MailEntity::Kind::multipart;
     if (now == "message/rfc822" || now == "message/global" || now == "message/news") entity_.kind = MailEntity::Kind::message;
     if (now == "message/partial" || now == "message/external-body") output_.note(Ambiguity::partial_message);
-    read_boundary(type_field_);
+    read_boundary(value);
 }
 
-void EntityReader::read_boundary(const MailField& field) {
-    ParameterReadings said = field.find("boundary");
+// How often something in `value` looks like a boundary's parameter.
+std::size_t boundaries_within(std::string_view value) {
+    static constexpr std::string_view name = "boundary";
+    const std::string small = lower(value);
+    std::size_t count = 0;
+    for (std::size_t at = small.find(name); at != std::string::npos; at = small.find(name, at)) {
+        at += name.size();
+        const std::size_t behind = small.find_first_not_of(" \t\r\n*0123456789\"'", at);
+        if (behind != std::string::npos && small[behind] == '=') ++count;
+    }
+    return count;
+}
+
+// One in a comment, or behind a quote that a backslash makes plain: there for readers that know neither.
+std::optional<std::string> EntityReader::hidden_boundary(std::string_view value, const std::vector<std::string>& known) {
+    const auto parsed = std::ranges::count(type_field_.parameters, "boundary", &MailParameter::name);
+    if (!type_field_.has_comment && boundaries_within(value) <= static_cast<std::size_t>(parsed)) return std::nullopt;
+    output_.note(Ambiguity::bad_boundary, Reading::last_wins, Reading::sweep);
+    if (reading_ != Reading::last_wins) return std::nullopt;
+    for (std::string& one : parse_mail_field(value, output_.limits(), FieldGrammar::bare).find("boundary").values)
+        if (std::ranges::find(known, one) == known.end()) return std::move(one);
+    return std::nullopt;
+}
+
+void EntityReader::read_boundary(std::string_view value) {
+    ParameterReadings said = type_field_.find("boundary");
     if (entity_.kind != MailEntity::Kind::multipart) {
-        if (!said.values.empty()) entity_.other_boundary = said.values.front();
+        if (!said.values.empty()) entity_.other_boundary.text = said.values.front();
         return;
     }
     if (said.values.size() > 1) {
@@ -119,27 +152,38 @@ void EntityReader::read_boundary(const MailField& field) {
         output_.note(Ambiguity::bad_boundary, Reading::strict, Reading::sweep);
         if (reading_ == Reading::strict) said.values.clear();
     }
+    if (std::optional<std::string> hidden = hidden_boundary(value, said.values)) return take_boundary(std::move(*hidden));
     if (said.values.empty() || said.values.front().empty()) {
         // Some take the first line that looks like one.
         output_.note(Ambiguity::bad_boundary, Reading::last_wins, Reading::sweep);
         return;
     }
+    const MailParameter& first = *std::ranges::find(type_field_.parameters, "boundary", &MailParameter::name);
+    if (first.is_odd || !first.raw.empty() || first.is_folded) output_.note(Ambiguity::bad_boundary, Reading::last_wins, Reading::sweep);
     const bool takes_other = reading_ == Reading::last_wins;
-    std::string boundary = takes_other ? said.values.back() : said.values.front();
-    const MailParameter& parameter = *std::ranges::find(field.parameters, "boundary", &MailParameter::name);
-    if (parameter.is_odd || !parameter.raw.empty() || parameter.is_folded) {
-        output_.note(Ambiguity::bad_boundary, Reading::last_wins, Reading::sweep);
-        if (takes_other && said.values.size() == 1 && !parameter.raw.empty()) boundary = parameter.raw;
-        if (takes_other && parameter.is_folded) std::erase_if(boundary, [](char c) { return c == ' ' || c == '\t'; });
-    }
+    std::string boundary = takes_other ? other_boundary(said, first) : said.values.front();
     judge_boundary(boundary);
     if (takes_other) {
         if (const DecodedWords words = decode_words(boundary); words.has_words) boundary = words.text;
         boundary = trim(boundary);
         if (boundary.size() > longest_boundary) boundary.resize(longest_boundary);
     }
+    take_boundary(std::move(boundary));
+    if (first.is_quoted || first.is_extended || first.section >= 0) return;
+    const std::string& text = entity_.boundary.text;
+    entity_.boundary.prefix.assign(text.begin(), std::ranges::find_if_not(text, is_token_octet));
+    if (entity_.boundary.prefix == text) entity_.boundary.prefix.clear();
+}
+
+std::string EntityReader::other_boundary(const ParameterReadings& said, const MailParameter& first) {
+    std::string out = said.values.size() == 1 && !first.raw.empty() ? first.raw : said.values.back();
+    if (first.is_folded) std::erase_if(out, [](char c) { return c == ' ' || c == '\t'; });
+    return out;
+}
+
+void EntityReader::take_boundary(std::string boundary) {
     boundary.resize(std::min(boundary.size(), output_.limits().mail_text / 2));
-    entity_.boundary = boundary.substr(0, boundary.find_last_not_of(" \t") + 1);
+    entity_.boundary.text = boundary.substr(0, boundary.find_last_not_of(" \t") + 1);
 }
 
 void EntityReader::judge_boundary(std::string_view boundary) {
@@ -153,13 +197,20 @@ void EntityReader::judge_boundary(std::string_view boundary) {
 }
 
 std::optional<Coding> coding_named(std::string_view name) {
-    for (const std::string_view one : {"7bit", "8bit", "binary", ""})
+    for (const std::string_view one : {"7bit", "8bit", "binary", "", "7-bit", "8-bit", "7bits", "8bits"})
         if (name == one) return Coding::identity;
     if (name == "base64") return Coding::base64;
     if (name == "quoted-printable") return Coding::quoted_printable;
     for (const std::string_view one : {"x-uuencode", "x-uue", "uuencode", "x-uu"})
         if (name == one) return Coding::uuencode;
     return std::nullopt;
+}
+
+// A value with a comment that names no coding: for readers that know no comments it is a coding that nobody knows, and not undone either.
+bool is_commented_alone(const MailField& field, std::string_view value) {
+    if (field.is_odd || field.has_comment || field.has_stray_word || !field.parameters.empty() || value.contains(';')) return false;
+    const std::string small = lower(value);
+    return !small.contains("64") && !small.contains("quoted") && !small.contains("uu") && !small.contains("=?");
 }
 
 void EntityReader::read_codings() {
@@ -169,8 +220,8 @@ void EntityReader::read_codings() {
     bool is_odd = said.size() > 1 && std::ranges::any_of(said, [&](std::string_view one) { return one != said.front(); });
     const auto take = [&](std::string_view value) {
         const MailField field = parse_mail_field(value, output_.limits());
-        const bool is_plain = equals_ignoring_case(field.value, value);
         const auto coding = coding_named(field.value);
+        const bool is_plain = equals_ignoring_case(field.value, value) || (coding == Coding::identity && is_commented_alone(field, value));
         if (!is_plain || !coding) {
             output_.note(Ambiguity::bad_transfer_encoding, Reading::strict);
             is_odd = true;
@@ -202,36 +253,74 @@ std::string unquoted(std::string_view raw) {
     return out;
 }
 
+std::string without_comments(std::string_view text) {
+    std::string out;
+    std::size_t depth = 0;
+    for (const char c : text) {
+        if (c == '(') ++depth;
+        else if (c == ')' && depth > 0) --depth;
+        else if (depth == 0) out += c;
+    }
+    return out;
+}
+
+// What other readers make of a parameter's value.
+void add_other_names(const MailParameter& one, MailNames& names) {
+    if (!one.raw.empty()) {
+        names.add(unquoted(one.raw));
+        if (one.raw.contains('(')) names.add(without_comments(unquoted(one.raw)));
+    }
+    if (!one.joined.empty()) names.add(one.joined);
+    if (one.is_quoted || one.is_extended || one.section >= 0) return;
+    // Without quotes it ends at a blank for some, and at what is none of a token for others.
+    const std::string_view value = one.value;
+    if (const std::size_t blank = value.find_first_of(" \t"); blank != std::string_view::npos) names.add(value.substr(0, blank));
+    const auto end = std::ranges::find_if(value, [](char c) { return static_cast<unsigned char>(c) < 0x80 && !is_token_octet(c); });
+    if (end != value.end()) names.add(std::string_view(value.begin(), end));
+}
+
+void add_names(const MailField& field, std::string_view parameter, MailNames& names, MailOutput& output) {
+    const ParameterReadings found = field.find(parameter);
+    bool is_good = !found.is_broken;
+    // RFC 2231's is preferred.
+    for (std::size_t i = found.plain; i < found.values.size(); ++i) is_good &= names.add(found.values[i]);
+    // Of a path with backslashes nobody's last segment loses them, whatever the grammar says of "\t".
+    for (const MailParameter& one : field.parameters)
+        if (one.name == parameter && one.raw.contains('\\')) is_good &= names.add(unquoted(one.raw));
+    for (std::size_t i = 0; i < found.plain; ++i) is_good &= names.add(found.values[i]);
+    for (const MailParameter& one : field.parameters)
+        if (one.name == parameter) add_other_names(one, names);
+    if (!is_good) output.note(Ambiguity::bad_encoded_word);
+    if (found.is_duplicate) output.note(Ambiguity::duplicate_parameter);
+}
+
+// The names in a field: in its parameters, and in those that are there for readers that know neither comments nor backslashes, or that undo encoded
+// words before anything else.
+void EntityReader::read_names(std::string_view value, std::span<const std::string_view> parameters, MailNames& names) {
+    const auto add = [&](const MailField& field) {
+        for (const std::string_view parameter : parameters) add_names(field, parameter, names, output_);
+    };
+    const Limits& limits = output_.limits();
+    const MailField field = parse_mail_field(value, limits);
+    add(field);
+    if (field.has_comment || value.contains('\\')) add(parse_mail_field(value, limits, FieldGrammar::bare));
+    if (!value.contains("=?")) return;
+    if (const DecodedWords words = decode_words(unfolded(value)); words.has_words) add(parse_mail_field(words.text, limits));
+}
+
 void EntityReader::read_disposition() {
     MailNames names(output_.limits().header_parameters, output_.limits().mail_text);
-    const auto add = [&](const MailField& field, std::string_view parameter) {
-        const ParameterReadings found = field.find(parameter);
-        bool is_good = !found.is_broken;
-        // RFC 2231's is preferred.
-        for (std::size_t i = found.plain; i < found.values.size(); ++i) is_good &= names.add(found.values[i]);
-        // Of a path with backslashes nobody's last segment loses them, whatever the grammar says of "\t".
-        for (const MailParameter& one : field.parameters)
-            if (one.name == parameter && one.raw.contains('\\')) is_good &= names.add(unquoted(one.raw));
-        for (std::size_t i = 0; i < found.plain; ++i) is_good &= names.add(found.values[i]);
-        for (const MailParameter& one : field.parameters)
-            if (one.name == parameter && !one.raw.empty()) names.add(unquoted(one.raw));
-        if (!is_good) output_.note(Ambiguity::bad_encoded_word);
-        if (found.is_duplicate) output_.note(Ambiguity::duplicate_parameter);
-    };
-    const auto dispositions = values("content-disposition");
     bool is_inline = false;
-    for (const std::string_view value : dispositions) {
+    for (const std::string_view value : values("content-disposition")) {
+        read_names(value, std::array<std::string_view, 2>{"filename", "name"}, names);
         const MailField field = parse_mail_field(value, output_.limits());
-        add(field, "filename");
-        add(field, "name");
+        if (field.is_odd && !value.empty()) output_.note(Ambiguity::bad_header);
         entity_.is_attachment |= field.value == "attachment";
         is_inline |= field.value == "inline";
     }
-    for (const std::string_view value : values("content-type")) {
-        const MailField field = parse_mail_field(value, output_.limits());
-        add(field, "name");
-        add(field, "filename");
-    }
+    for (const std::string_view value : values("content-type"))
+        read_names(value, std::array<std::string_view, 2>{"name", "filename"}, names);
+    if (names.is_cut()) output_.note(Ambiguity::too_many);
     entity_.names = names.names();
     const bool is_shown = is_text() || entity_.kind == MailEntity::Kind::multipart || (is_inline && place_ != Place::message);
     if (!entity_.names.empty() || !is_shown) entity_.is_attachment = true;
@@ -256,6 +345,7 @@ MailEntity EntityReader::read() {
 }  // namespace
 
 MailEntity read_entity(std::span<const HeaderField> fields, Place place, MailOutput& output) {
+    if (place == Place::message) judge_head(fields, output);
     return EntityReader(fields, place, output).read();
 }
 

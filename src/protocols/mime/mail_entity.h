@@ -15,13 +15,20 @@ namespace sluice::mime {
 
 enum class Coding : std::uint8_t { identity, base64, quoted_printable, uuencode };
 
+struct Boundary {
+    std::string text;  // without blanks at its end; empty: none is said
+    std::string prefix;  // where it stands without quotes and needs them: what those take who end it there
+
+    bool empty() const { return text.empty(); }
+};
+
 struct MailEntity {
     enum class Kind : std::uint8_t { leaf, multipart, message };
 
     Kind kind = Kind::leaf;
     std::string type = "text/plain";  // small letters
-    std::string boundary;  // without blanks at its end; empty: none is said
-    std::string other_boundary;  // one that is said where it counts for few: if it is met, readers differ
+    Boundary boundary;
+    Boundary other_boundary;  // one that is said where it counts for few: if it is met, readers differ
     std::vector<Coding> codings{Coding::identity};  // the first is what this reading takes
     std::vector<std::string> names;
     bool is_attachment = false;

@@ -25,7 +25,30 @@ std::string message_id(std::string_view value, std::size_t most) {
     return to_utf8(out, {});
 }
 
+bool has_two(std::span<const HeaderField> fields, std::string_view name) {
+    const HeaderField* first = nullptr;
+    for (const HeaderField& field : fields) {
+        if (field.name != name) continue;
+        if (first != nullptr && first->value != field.value) return true;
+        first = &field;
+    }
+    return false;
+}
+
 }  // namespace
+
+void judge_head(std::span<const HeaderField> fields, MailOutput& output) {
+    // Once each (RFC 5322 3.6): of two some show the first, others the last.
+    for (const std::string_view name : {"from", "subject"})
+        if (has_two(fields, name)) output.note(Ambiguity::duplicate_header);
+    std::vector<std::string> from;
+    std::vector<std::string> to;
+    for (const HeaderField& field : fields) {
+        const bool is_from = field.name == "from";
+        if (!is_from && field.name != "to" && field.name != "cc") continue;
+        if (!add_addresses(field.value, output.limits().mail_addresses, is_from ? from : to)) output.note(Ambiguity::too_many);
+    }
+}
 
 MailHead mail_head(std::span<const HeaderField> fields, const Limits& limits) {
     MailHead out;

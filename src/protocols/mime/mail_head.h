@@ -12,4 +12,7 @@ namespace sluice::mime {
 
 MailHead mail_head(std::span<const HeaderField> fields, const Limits& limits);  // but for its size
 
+// Notes what of it readers may disagree about.
+void judge_head(std::span<const HeaderField> fields, MailOutput& output);
+
 }  // namespace sluice::mime

@@ -2,6 +2,7 @@
 // The multiparts and messages that are open, one within another, and which of them a line ends or continues.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -22,10 +23,11 @@ struct MailLevel {
         claimed,  // no multipart, though it names a boundary
     };
     Kind kind = Kind::multipart;
-    std::string boundary{};
+    Boundary boundary{};
     bool is_digest = false;
     bool has_parts = false;
     bool is_closed = false;
+    bool is_cut = false;  // its boundary is what a reader took that cuts it, and compares it as a whole
 };
 
 struct BoundaryMatch {
@@ -49,14 +51,19 @@ public:
     void close();
 
 private:
+    bool may_match(std::string_view rest) const;
+    void count_first_octets(const MailLevel& level, int change);
+    bool is_in_doubt(std::string_view rest, std::size_t found) const;
     std::optional<BoundaryMatch> exact_match(std::string_view rest);
     std::optional<BoundaryMatch> other_match(std::string_view rest);
+    std::optional<BoundaryMatch> prefix_match(std::string_view rest);
     std::optional<BoundaryMatch> guess(std::string_view rest);
     void pop();
 
     MailOutput& output_;
     std::vector<MailLevel> levels_;
     std::size_t boundaries_ = 0;  // levels that a line may belong to
+    std::array<int, 256> first_octets_{};  // how many boundaries begin so: most lines are none, and there may be many levels
 };
 
 }  // namespace sluice::mime

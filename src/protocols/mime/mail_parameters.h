@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -17,9 +18,11 @@ struct MailParameter {
     std::string value;  // unquoted, not decoded
     int section = -1;  // of name*0, name*1…; -1: not continued
     bool is_extended = false;  // name*=
+    bool is_quoted = false;
     bool is_odd = false;  // blanks, an open quote, octets behind a quote: readers cut it in several ways
     bool is_folded = false;  // over a line's end: readers put a blank there, or nothing
-    std::string raw;  // where it is odd or has a backslash: as it stands, up to the semicolon
+    std::string joined;  // where it is folded: with nothing there
+    std::string raw;  // where it is odd, or has a backslash or a comment behind: as it stands, up to the semicolon
 };
 
 // What one parameter of a field may be.
@@ -33,13 +36,21 @@ struct ParameterReadings {
 
 struct MailField {
     std::string value;  // small letters, without comments: "text/plain", "base64", "attachment"
-    bool is_odd = false;  // the value is not a token, or not type/subtype; or what stands between the parameters is none
+    bool is_odd =
+        false;  // the value is not a token, or not type/subtype; or what stands between the parameters is none; or there are too many
+    bool has_stray_word = false;  // among the parameters, without a value
+    bool has_comment = false;  // one without an end, or with what separates parameters: who knows no comments finds parameters there
     std::vector<MailParameter> parameters;  // at most Limits::mail_parameters
 
     ParameterReadings find(std::string_view name) const;
 };
 
+enum class FieldGrammar : std::uint8_t {
+    full,
+    bare,  // of readers that know no comments, and no backslash in a quoted string: both are text
+};
+
 // `text`: unfolded, but for the line breaks, which stand in it still.
-MailField parse_mail_field(std::string_view text, const Limits& limits);
+MailField parse_mail_field(std::string_view text, const Limits& limits, FieldGrammar grammar = FieldGrammar::full);
 
 }  // namespace sluice::mime

@@ -11,16 +11,19 @@ namespace sluice::mime {
 namespace {
 
 constexpr std::size_t judged_by = 64;  // octets of a line
+constexpr std::size_t octets_for_each_skipped = 8;  // blanks and colons in a line of base64: not more than one to so many octets
 
 Part as_text() { return {.content_type = "text/plain", .names = {}, .is_attachment = false, .is_alternative = true}; }
 
 bool is_base64_octet(char c) { return is_alpha(c) || is_digit(c) || c == '+' || c == '/' || c == '='; }
 
-// Decoders skip what is no base64, so that some of it may be among it. Prose has blanks, a field a colon, a boundary its dashes.
+// Decoders skip what is no base64, so that some of it may be among it: but prose has more blanks, and what a boundary or a field begins with is none.
 bool looks_like_base64(std::string_view line) {
     line = trim(line);
-    if (line.starts_with("--") || line.find_first_of(" \t:") != std::string_view::npos) return false;
-    return static_cast<std::size_t>(std::ranges::count_if(line, is_base64_octet)) * 4 >= line.size() * 3;
+    if (line.starts_with("--") || equals_ignoring_case(line.substr(0, 8), "content-")) return false;
+    const auto skipped = static_cast<std::size_t>(std::ranges::count_if(line, [](char c) { return c == ' ' || c == '\t' || c == ':'; }));
+    if (skipped > std::max<std::size_t>(1, line.size() / octets_for_each_skipped)) return false;
+    return static_cast<std::size_t>(std::ranges::count_if(line, is_base64_octet)) * 4 >= (line.size() - skipped) * 3;
 }
 
 }  // namespace

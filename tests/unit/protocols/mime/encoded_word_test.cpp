@@ -64,9 +64,32 @@ TEST(Charset, to_utf8) {
                       "shift_jis"),
               "\xef\xbf\xbd"
               "a.exe");
+    EXPECT_EQ(to_utf8("a\x1b(Jb\x1b$)C\x0e\x0f"
+                      "c\x1b(B\x1b",
+                      "ISO_2022-JP"),
+              "abc");
+    EXPECT_EQ(to_utf8("a~{~}b~~~", "hz-gb-2312"), "ab~~");
+    EXPECT_EQ(to_utf8("+AC4-exe", "csUTF7"), ".exe");
+    EXPECT_EQ(to_utf8(std::string_view("\0\0\0a\0\x11\0\0", 8), "utf-32"), "a\xef\xbf\xbd");
+    EXPECT_EQ(to_utf8(std::string_view("a\0.\0", 4), "utf-16", CharsetReading::turned), "a.");
+    EXPECT_EQ(to_utf8(std::string_view("\xfe\xff\0a", 4), "utf-16le"), "a");
+    EXPECT_EQ(to_utf8("a.exe", "utf-16", CharsetReading::unknown), "a.exe");
     std::string text = "a\xe2\x82\xac";
     cut_utf8(text, 3);
     EXPECT_EQ(text, "a");
+}
+
+TEST(Charset, that_may_hide_ascii) {
+    for (const char* known :
+         {"", "utf-8", "us-ascii", "ISO_8859-15:1999", "windows-1251", "cp850", "IBM437", "GB18030", "x-gbk", "big5", "euc-kr", "Shift_JIS",
+          "ks_c_5601-1987", "iso-2022-jp", "hz-gb-2312", "UTF-16", "unknown-8bit", "x-unknown", "csISOLatin1"})
+        EXPECT_TRUE(keeps_ascii(known)) << known;
+    for (const char* other : {"cp037", "IBM037", "ibm-1047", "cp500", "cp1140", "ebcdic-cp-us", "x-secret"})
+        EXPECT_FALSE(keeps_ascii(other)) << other;
+    EXPECT_TRUE(decode_words("=?cp037?b?goGE?=").is_broken);
+    EXPECT_EQ(decode_words("=?iso-2022-jp?q?for=1B(Jbidden=1B(B?=").text, "forbidden");
+    EXPECT_EQ(decode_words("=?utf-16?b?YQAuAA==?= =?utf-8?q?b?=").others.at(0), "a.b");
+    EXPECT_TRUE(decode_words("=?utf-8?q?b?=").others.empty());
 }
 
 }  // namespace

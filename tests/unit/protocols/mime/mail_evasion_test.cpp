@@ -4,6 +4,7 @@
 
 #include "unit/support/mail.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 namespace sluice::mime {
@@ -84,6 +85,12 @@ std::string part(std::string_view fields, std::string_view body, std::string_vie
 const std::string octets = "Content-Type: application/octet-stream\r\n";
 const std::string in_base64 = octets + "Content-Transfer-Encoding: base64\r\n";
 
+// A multipart with `boundary`, and within its only text one with `other`, which has the file.
+std::string hidden(std::string_view type_parameters, std::string_view other, std::string_view boundary, std::string_view file) {
+    const std::string inner = part(in_base64, file, other) + "--" + std::string(other) + "--";
+    return mixed(type_parameters, part("Content-Type: text/plain\r\n", inner, boundary) + "--" + std::string(boundary) + "--");
+}
+
 std::vector<Evasion> headers() {
     const std::string file = base64(eicar());
     const std::string one = part(in_base64, file);
@@ -127,6 +134,19 @@ std::vector<Evasion> headers() {
         {"folded within", with_coding("bas\r\n e64")},
         {"NUL within", with_coding("bas" + std::string(1, '\0') + "e64")},
         {"unknown", with_coding("x-secret")},
+        {"boundary in a comment", hidden("; charset=(; boundary=c; x=); boundary=b", "c", "b", file)},
+        {"boundary in a comment of its own", hidden("; (; boundary=c; x=); boundary=b", "c", "b", file)},
+        {"boundary behind a comment without an end", mixed("; (; boundary=b", one + "--b--")},
+        {"boundary behind an escaped quote", hidden(R"(; x="a\"; boundary=c; y="; boundary=b)", "c", "b", file)},
+        {"boundary with a blank before the star", hidden("; boundary *=utf-8''c; boundary=b", "c", "b", file)},
+        {"boundary behind a form feed", hidden(";\fboundary=c; boundary=b", "c", "b", file)},
+        {"boundary cut at =", hidden("; boundary=cc=b", "cc", "cc=b", file)},
+        {"boundary cut at ?", hidden("; boundary=cc?b", "cc", "cc?b", file)},
+        {"boundary cut at :", hidden("; boundary=cc:b", "cc", "cc:b", file)},
+        {"boundary cut at /", hidden("; boundary=cc/b", "cc", "cc/b", file)},
+        {"boundary cut at a blank", hidden("; boundary=cc b", "cc", "cc b", file)},
+        {"a name with an octet beyond ASCII", "MIME-Version: 1.0\r\n" + octets + "Content-Transfer-Encoding\xa0: base64\r\n\r\n" + file},
+        {"a name with a control", "MIME-Version: 1.0\r\n" + octets + "Content-Transfer-Encoding\v: base64\r\n\r\n" + file},
         {"two codings", with_coding("7bit\r\nContent-Transfer-Encoding: base64")},
         {"two codings, turned round", with_coding("base64\r\nContent-Transfer-Encoding: 7bit")},
     };
@@ -189,6 +209,79 @@ TEST(MailEvasion, comes_out_in_some_reading) {
             EXPECT_TRUE(is_found(one.message)) << one.what;
             EXPECT_EQ(!read_mail(one.message).ambiguities.empty(), one.is_ambiguous) << one.what;
         }
+}
+
+// Nothing that the usual reading could have: its decoder would, but for the structure.
+TEST(MailEvasion, a_hidden_boundary_has_a_reading_of_its_own) {
+    const std::string file = base64(eicar(), 4);
+    for (const std::string& message : {hidden("; charset=(; boundary=c; x=); boundary=b", "c", "b", file),
+                                       hidden(R"(; x="a\"; boundary=c; y="; boundary=b)", "c", "b", file),
+                                       hidden("; boundary=c=b", "c", "c=b", file), hidden("; boundary=c b", "c", "c b", file)}) {
+        EXPECT_TRUE(has_eicar(read_mail(message, Reading::last_wins))) << message;
+        EXPECT_FALSE(has_eicar(read_mail(message)));
+    }
+    // The longer one is none for whoever cuts it: it may stand within the file.
+    const std::string cut = hidden("; boundary=!?!", "!", "!?!", file.substr(0, 60) + "--!?!\r\n" + file.substr(60));
+    EXPECT_TRUE(read_mail(cut).has(Ambiguity::bad_boundary));
+    EXPECT_TRUE(is_found(cut));
+}
+
+TEST(MailEvasion, a_boundary_that_needs_quotes_is_no_doubt_by_itself) {
+    for (const char* boundary : {"=_Part", "a=b", "a:b/c", "a?b", "----=_1"}) {
+        const test::ReadMail got =
+            read_mail(mixed("; boundary=" + std::string(boundary), part("", "x", boundary) + "--" + boundary + "--"));
+        EXPECT_TRUE(got.ambiguities.empty()) << boundary;
+        ASSERT_EQ(got.parts.size(), 1U);
+    }
+}
+
+TEST(MailEvasion, a_head_that_ends_early) {
+    for (const char* line : {"X-\xc3\xa4: y", "X\x7f: y", "X : y", "X y: z"}) {
+        const std::string message = "MIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=\"A:A\"\r\n" + std::string(line) +
+                                    "\r\n--A:A\r\nContent-Disposition: attachment; filename=bad.exe\r\n\r\nhi\r\n--A:A--\r\n";
+        const test::ReadMail usual = read_mail(message);
+        EXPECT_TRUE(usual.has(Ambiguity::bad_header)) << line;
+        EXPECT_THAT(usual.other_readings, testing::Contains(Reading::strict));
+        const test::ReadMail strict = read_mail(message, Reading::strict);
+        ASSERT_FALSE(strict.parts.empty());
+        EXPECT_THAT(strict.parts[0].part.names, testing::ElementsAre("bad.exe")) << line;
+    }
+}
+
+// Whatever keeps a structure from being found: decoders skip what is no base64.
+TEST(MailEvasion, base64_with_junk_is_swept) {
+    const std::string plain = base64(eicar(), 8);
+    for (const char* junk : {" ", ":", "\t"}) {
+        std::string file = plain;
+        for (std::size_t at = 4; at < file.size(); at += 11) file.insert(at, junk);
+        EXPECT_TRUE(has_eicar(read_mail(mixed("; boundary=b", "--c\r\n" + in_base64 + "\r\n" + file + "--c--\r\n"), Reading::sweep)));
+    }
+}
+
+TEST(MailEvasion, boundaries_that_begin_alike) {
+    const auto nested = [](std::string_view outer, std::string_view inner, std::string_view type, std::string_view end) {
+        const std::string within = part("", "x", inner) + "--" + std::string(inner) + std::string(end);
+        const std::string fields = "Content-Type: multipart/" + std::string(type) + "; boundary=" + std::string(inner) + "\r\n";
+        return read_mail(mixed("; boundary=" + std::string(outer), part(fields, within, outer) + "--" + std::string(outer) + "--"));
+    };
+    EXPECT_TRUE(nested("abc", "abc-alt", "alternative", "--").ambiguities.empty());
+    EXPECT_TRUE(nested("abc-mixed", "abc", "alternative", "--").ambiguities.empty()) << "the inner one is closed";
+    EXPECT_TRUE(nested("abc-mixed", "abc", "alternative", "").has(Ambiguity::bad_boundary));
+    EXPECT_TRUE(nested("abc", "abc-digest", "digest", "--").has(Ambiguity::bad_boundary)) << "its parts are messages, or are not";
+    EXPECT_TRUE(nested("abc", "abc--", "alternative", "--").has(Ambiguity::bad_boundary)) << "the outer one's last";
+    EXPECT_TRUE(nested("abc", "abc", "alternative", "--").has(Ambiguity::bad_boundary));
+}
+
+TEST(MailEvasion, what_is_malformed_and_makes_no_difference) {
+    const std::string version = "MIME-Version: 1.0\r\n";
+    for (const char* fields :
+         {"Content-Transfer-Encoding: 7-bit\r\n", "Content-Transfer-Encoding: 8bits\r\n", "Content-Transfer-Encoding: 7bit (comment)\r\n",
+          "Content-Type: application/pdf; foo; name=x.pdf\r\n", "Content-Disposition: attachment; foo; filename=x.pdf\r\n"})
+        EXPECT_TRUE(read_mail(version + fields + "\r\nx").ambiguities.empty()) << fields;
+    for (const char* fields : {"Content-Transfer-Encoding: 7bit (base64)\r\n", "Content-Transfer-Encoding: 7bit; base64\r\n",
+                               "Content-Transfer-Encoding: 7bit base64\r\n", "Content-Transfer-Encoding: base64 (x)\r\n",
+                               "Content-Type: multipart/mixed; foo; boundary=b\r\n"})
+        EXPECT_FALSE(read_mail(version + fields + "\r\nx").ambiguities.empty()) << fields;
 }
 
 TEST(MailEvasion, an_ordinary_message_is_not_ambiguous) {

@@ -62,6 +62,32 @@ TEST(MailParameters, of_rfc_2231) {
     EXPECT_FALSE(readings("a/b; n*0*=utf-8''a; n*1=b").is_broken);
 }
 
+TEST(MailParameters, of_readers_without_comments_and_escapes) {
+    const auto bare = [](std::string_view text) { return parse_mail_field(text, Limits(), FieldGrammar::bare).find("n").values; };
+    EXPECT_THAT(bare("a/b; m=(; n=x; l=)"), ElementsAre("x"));
+    EXPECT_THAT(bare("a/b (; n=x"), ElementsAre("x"));
+    EXPECT_THAT(bare("a/b; ( n=x"), ElementsAre("x"));
+    EXPECT_THAT(bare("a/b; (c) n=x (d)"), ElementsAre("x (d)"));
+    EXPECT_THAT(bare(R"(a/b; m="\"; n=x; l=")"), ElementsAre("x"));
+    const auto has_comment = [](std::string_view text) { return parse_mail_field(text, Limits()).has_comment; };
+    for (const char* text : {"a/b; m=(; n=x)", "a/b (m=n)", "a/b (open", "a/b; m=x (open \\"})
+        EXPECT_EQ(has_comment(text), !std::string_view(text).contains("m=x")) << text;
+    EXPECT_FALSE(has_comment("a/b (c (d)); n=x (e)"));
+}
+
+TEST(MailParameters, with_what_does_not_belong_there) {
+    EXPECT_THAT(values("a/b; n *=utf-8''x"), ElementsAre("x"));
+    EXPECT_THAT(values("a/b; n * 0 * =utf-8''x; n\t*1=y"), ElementsAre("xy"));
+    EXPECT_THAT(values("a/b;\vn\f=\vx\f"), ElementsAre("x"));
+    EXPECT_THAT(values("a/b; \"n\"=x"), ElementsAre("x"));
+    EXPECT_TRUE(parse_mail_field("a/b;\vn=x", Limits()).is_odd);
+    EXPECT_TRUE(parse_mail_field("a/b; \"n\"=x", Limits()).is_odd);
+    const MailField stray = parse_mail_field("a/b; foo; n=x", Limits());
+    EXPECT_TRUE(stray.has_stray_word && !stray.is_odd);
+    EXPECT_TRUE(parse_mail_field("a/b; \"foo\"; n=x", Limits()).is_odd);
+    EXPECT_EQ(parse_mail_field("a/b; n=\"x.\r\n \ty z\"", Limits()).parameters.at(0).joined, "x.y z");
+}
+
 TEST(MailParameters, are_bounded) {
     Limits limits;
     limits.mail_parameters = 3;
