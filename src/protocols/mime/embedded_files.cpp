@@ -19,7 +19,8 @@ EmbeddedFiles::~EmbeddedFiles() = default;
 
 // Every line of a file; of text those that may begin one.
 bool EmbeddedFiles::is_of_interest(char first) const {
-    return kind_ != Kind::none || first == 'b' || first == 'B' || first == '=' || first == '(' || first == ' ' || first == '\t';
+    constexpr std::string_view firsts = "bB=(- \t";
+    return kind_ != Kind::none || firsts.contains(first);
 }
 
 void EmbeddedFiles::feed(std::string_view text) {
@@ -60,6 +61,7 @@ void EmbeddedFiles::finish() {
 
 void EmbeddedFiles::line(std::string_view line, bool is_first_piece) {
     while (line.ends_with('\r')) line.remove_suffix(1);
+    if (is_first_piece && line.starts_with(pgp_message) && trim(line) == pgp_message) has_pgp_message_ = true;
     if (is_first_piece && kind_ != Kind::yenc) {
         const std::string_view word = trim(line).substr(0, 5);
         if ((equals_ignoring_case(word, "begin") || line.starts_with("=ybegin ") || word.starts_with('(')) && begins_file(line)) return;

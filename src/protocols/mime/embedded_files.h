@@ -20,6 +20,8 @@ class PartContent;
 
 class EmbeddedFiles {
 public:
+    static constexpr std::string_view pgp_message = "-----BEGIN PGP MESSAGE-----";
+
     // `depth`: parts that the text was found in. `is_alternative`: the text is. `output` outlives it.
     EmbeddedFiles(std::size_t depth, bool is_alternative, MailOutput& output);
     ~EmbeddedFiles();
@@ -30,6 +32,8 @@ public:
     void expect_binhex();
     void feed(std::string_view text);
     void finish();
+
+    bool has_pgp_message() const { return has_pgp_message_; }  // a line that begins one
 
 private:
     using Kind = EncodedFileBegin::Kind;
@@ -51,6 +55,7 @@ private:
     bool is_skipped_ = false;  // the rest of this line
     bool is_first_piece_ = true;  // of this line
 
+    bool has_pgp_message_ = false;
     Kind kind_ = Kind::none;  // of the file that is open
     std::string name_;
     bool has_lines_ = false;

@@ -17,10 +17,10 @@ void decode(Decoder& decoder, std::string_view in, PartContent& into) {
 
 }  // namespace
 
-LeafReading::LeafReading(Part part, LeafDecoder decoder, bool may_embed, MailOutput& output)
+LeafReading::LeafReading(Part part, LeafDecoder decoder, bool may_embed, MailOutput& output, std::size_t depth)
     : output_(output),
       decoder_(std::move(decoder)),
-      content_(std::move(part), 0, output, may_embed) {}
+      content_(std::move(part), depth, output, may_embed) {}
 
 void LeafReading::feed(std::string_view encoded) {
     if (auto* base64 = std::get_if<Base64Decoder>(&decoder_)) decode(*base64, encoded, content_);

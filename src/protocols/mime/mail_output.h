@@ -30,6 +30,10 @@ public:
     std::size_t expandable() const { return limits_.mail_expanded - expanded_; }
     void expand(std::size_t octets) { expanded_ += octets; }
 
+    // One more reads what stands within a part as mail. False: as many are open as may be, which is noted.
+    bool open_nested();
+    void close_nested() { --nested_; }
+
     void head(const MailHead& head) { sink_.on_head(head); }
     // Gives the part its id. False: it is beyond the bounds, and nothing of it may be told.
     bool begin(Part& part);
@@ -50,6 +54,7 @@ private:
     std::size_t parts_ = 0;
     std::size_t alternatives_ = 0;
     std::size_t expanded_ = 0;
+    std::size_t nested_ = 0;
 };
 
 }  // namespace sluice::mime

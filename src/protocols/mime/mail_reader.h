@@ -37,6 +37,7 @@ enum class Ambiguity : std::uint8_t {
     no_mime_version,  // MIME fields, and no MIME-Version
     partial_message,  // message/partial, message/external-body: the content is elsewhere
     bad_tnef,
+    bad_smime,  // what should be CMS cannot be parsed, or is of a kind that is not looked into
     too_deep,  // nested beyond Limits::mail_depth
     too_many,  // parts or header octets beyond Limits::mail_parts, mail_header_bytes
 };
@@ -68,6 +69,7 @@ struct Part {
     std::vector<std::string>
         names;  // all that receivers may call it, without folders; the first is what most take. Maybe only known at its end
     bool is_attachment = false;  // it has a name, or is said to be an attachment, or is neither text nor shown inline in a multipart
+    bool is_encrypted = false;  // only its receiver can read it. Maybe only known at its end
     bool is_alternative = false;  // the same content as another part's, read in another way: not an attachment of its own
 };
 

@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -21,10 +22,11 @@ class EncodedContainer;
 
 class MailStructure {
 public:
-    // A message, `depth` messages and multiparts deep in others; 0: the whole, whose head is told. `output` outlives it.
-    MailStructure(std::size_t depth, MailOutput& output);
+    // A message, or an entity of another place, `depth` messages and multiparts deep in others; 0: the whole, whose head is told. `is_alternative`:
+    // all that is in it. `output` outlives it.
+    MailStructure(std::size_t depth, MailOutput& output, Place place = Place::message, bool is_alternative = false);
     // The content of `entity`, which came encoded.
-    MailStructure(const MailEntity& entity, std::size_t depth, MailOutput& output);
+    MailStructure(const MailEntity& entity, std::size_t depth, MailOutput& output, bool is_alternative);
     ~MailStructure();
 
     void feed(std::string_view bytes);
@@ -49,6 +51,8 @@ private:
 
     void begin_header(Place place);
     void begin_content(const MailEntity& entity);
+    void begin_leaf(const MailEntity& entity);
+    bool is_encrypted() const;
     void end_content();
     void boundary(BoundaryMatch match);
 
@@ -58,6 +62,9 @@ private:
     Place place_ = Place::message;
     HeaderSection header_;
     bool is_head_told_;
+    bool is_alternative_;
+    bool has_body_ = false;  // something came behind the first head
+    std::optional<std::size_t> encrypted_level_;  // the outermost multipart/encrypted
     MailLevels levels_;
     BoundaryScanner scanner_;
     std::unique_ptr<MailLeaf> leaf_;
