@@ -33,6 +33,7 @@ public:
     void feed(std::string_view text);
     void finish();
 
+    bool has_files() const { return has_files_; }
     bool has_pgp_message() const { return has_pgp_message_; }  // a line that begins one
 
 private:
@@ -55,10 +56,12 @@ private:
     bool is_skipped_ = false;  // the rest of this line
     bool is_first_piece_ = true;  // of this line
 
+    bool has_files_ = false;
     bool has_pgp_message_ = false;
     Kind kind_ = Kind::none;  // of the file that is open
     std::string name_;
     bool has_lines_ = false;
+    std::size_t other_lines_ = 0;  // which are none of it, before its first
     bool is_escaped_ = false;  // yEnc
     Base64Decoder base64_;
     std::unique_ptr<PartContent> file_;

@@ -29,6 +29,7 @@ private:
 
     MailOutput& output_;
     LeafDecoder decoder_;
+    bool is_uuencoded_;  // it is said to be
     PartContent content_;
 };
 

@@ -2,6 +2,7 @@
 // What the stages of one MailReader share: its sink, its bounds, and what it noted on its way.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <string_view>
 #include <vector>
@@ -27,7 +28,7 @@ public:
     void note(Ambiguity ambiguity, Reading wanted, Reading wanted_too);
 
     // Octets that codings which shorten may still become.
-    std::size_t expandable() const { return limits_.mail_expanded - expanded_; }
+    std::size_t expandable() const { return limits_.mail_expanded - std::min(limits_.mail_expanded, expanded_); }
     void expand(std::size_t octets) { expanded_ += octets; }
 
     // One more reads what stands within a part as mail. False: as many are open as may be, which is noted.

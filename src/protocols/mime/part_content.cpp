@@ -90,6 +90,8 @@ PartContent::PartContent(Part part, std::size_t depth, MailOutput& output, bool 
 
 PartContent::~PartContent() = default;
 
+bool PartContent::has_files() const { return files_ && files_->has_files(); }
+
 void PartContent::expect_entity() {
     is_entity_ = true;
     guess_.emplace(true);

@@ -36,6 +36,7 @@ public:
     void finish();
 
     const Part& part() const { return part_; }
+    bool has_files() const;  // within a text, so far
 
 private:
     void look_at_beginning(std::string_view decoded);
