@@ -62,7 +62,7 @@ struct MailHead {
     std::size_t size = 0;  // octets up to and with the empty line
 };
 
-// A leaf, or one reading of it.
+// A leaf, or one reading of it; or a message within the message that has a name, besides what is in it.
 struct Part {
     std::size_t id = 0;  // counts from 0 over a reader's life
     std::string content_type;  // "application/pdf", small letters; "text/plain" where nothing is said

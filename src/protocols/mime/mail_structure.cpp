@@ -12,27 +12,44 @@
 
 namespace sluice::mime {
 
-// A container's content, decoded and read as what it says it is.
-class EncodedContainer {
+// A container's content, decoded and read as what it says it is. A message with a name is a file for whoever gets it: that is a part too.
+class MailContainer {
 public:
-    EncodedContainer(const MailEntity& entity, std::size_t depth, MailOutput& output, bool is_alternative)
+    MailContainer(const MailEntity& entity, std::size_t depth, MailOutput& output, bool is_alternative)
         : output_(output),
-          is_base64_(entity.codings.front() == Coding::base64),
+          coding_(entity.codings.front()),
+          file_{.content_type = entity.type, .names = entity.names, .is_attachment = true, .is_alternative = is_alternative},
+          is_file_told_(is_named_message(entity) && output.begin(file_)),
           structure_(entity, depth, output, is_alternative) {}
 
+    static bool is_named_message(const MailEntity& entity) { return entity.kind == MailEntity::Kind::message && !entity.names.empty(); }
+
     void feed(std::string_view encoded) {
-        while (!encoded.empty()) structure_.feed(is_base64_ ? base64_.decode(encoded, buffer_) : quoted_.decode(encoded, buffer_));
+        if (coding_ == Coding::base64)
+            while (!encoded.empty()) decoded(base64_.decode(encoded, buffer_));
+        else if (coding_ == Coding::quoted_printable)
+            while (!encoded.empty()) decoded(quoted_.decode(encoded, buffer_));
+        else decoded(encoded);
     }
     void finish() {
-        structure_.feed(is_base64_ ? base64_.finish(buffer_) : quoted_.finish(buffer_));
+        if (coding_ == Coding::base64) decoded(base64_.finish(buffer_));
+        if (coding_ == Coding::quoted_printable) decoded(quoted_.finish(buffer_));
+        if (is_file_told_) output_.end(file_);
         if (base64_.is_odd()) output_.note(Ambiguity::bad_base64, Reading::sweep);
         if (quoted_.is_odd()) output_.note(Ambiguity::bad_quoted_printable, Reading::sweep);
         structure_.finish();
     }
 
 private:
+    void decoded(std::string_view octets) {
+        if (is_file_told_) output_.data(file_, octets);
+        structure_.feed(octets);
+    }
+
     MailOutput& output_;
-    bool is_base64_;
+    Coding coding_;
+    Part file_;
+    bool is_file_told_;
     Base64Decoder base64_;
     QuotedPrintableDecoder quoted_;
     std::array<char, 4 * 1024> buffer_;  // of its own: each of many levels would have one on the stack
@@ -68,6 +85,7 @@ MailStructure::MailStructure(const MailEntity& entity, std::size_t depth, MailOu
     : MailStructure(depth, output, Place::message, is_alternative) {
     MailEntity content = entity;
     content.codings = {Coding::identity};
+    if (MailContainer::is_named_message(content)) content.names.clear();  // which has been told
     begin_content(content);
 }
 
@@ -136,9 +154,9 @@ void MailStructure::begin_content(const MailEntity& entity) {
         if (!entity.other_boundary.empty() && !is_too_deep)
             levels_.open({.kind = MailLevel::Kind::claimed, .boundary = entity.other_boundary});
         begin_leaf(entity);
-    } else if (entity.codings.front() != Coding::identity) {
-        container_ = std::make_unique<EncodedContainer>(entity, depth_ + levels_.size() + 1, output_, is_alternative_);
-        where_ = Where::encoded;
+    } else if (entity.codings.front() != Coding::identity || MailContainer::is_named_message(entity)) {
+        container_ = std::make_unique<MailContainer>(entity, depth_ + levels_.size() + 1, output_, is_alternative_);
+        where_ = Where::container;
     } else if (entity.kind == MailEntity::Kind::message) {
         levels_.open({.kind = MailLevel::Kind::message});
         begin_header(Place::message);
@@ -199,7 +217,7 @@ void MailStructure::boundary(BoundaryMatch match) {
 
 void MailStructure::give(std::string_view data) {
     if (where_ == Where::leaf) leaf_->feed(data);
-    else if (where_ == Where::encoded) container_->feed(data);
+    else if (where_ == Where::container) container_->feed(data);
     else look_between(data);
 }
 

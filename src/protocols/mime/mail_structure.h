@@ -18,14 +18,14 @@
 
 namespace sluice::mime {
 
-class EncodedContainer;
+class MailContainer;
 
 class MailStructure {
 public:
     // A message, or an entity of another place, `depth` messages and multiparts deep in others; 0: the whole, whose head is told. `is_alternative`:
     // all that is in it. `output` outlives it.
     MailStructure(std::size_t depth, MailOutput& output, Place place = Place::message, bool is_alternative = false);
-    // The content of `entity`, which came encoded.
+    // The content of `entity`, a container whose transfer coding is undone.
     MailStructure(const MailEntity& entity, std::size_t depth, MailOutput& output, bool is_alternative);
     ~MailStructure();
 
@@ -37,7 +37,7 @@ private:
         header,
         leaf,
         between,  // before a multipart's first part, or behind its last
-        encoded,  // a container that comes in a transfer coding
+        container,  // read by a reader of its own
     };
 
     void header(std::string_view& in);
@@ -68,7 +68,7 @@ private:
     MailLevels levels_;
     BoundaryScanner scanner_;
     std::unique_ptr<MailLeaf> leaf_;
-    std::unique_ptr<EncodedContainer> container_;
+    std::unique_ptr<MailContainer> container_;
     std::string between_;  // the beginning of the current line between parts
 };
 
