@@ -30,8 +30,9 @@ void MailOutput::want(Reading reading) {
     if (reading_ == Reading::usual) insert_sorted(wanted_, reading);
 }
 
+// Each of them has every octet of the innermost once more, and for each reading of a leaf again.
 bool MailOutput::open_nested() {
-    if (nested_ == limits_.mail_depth) {
+    if (nested_ == limits_.mail_depth / 4) {
         note(Ambiguity::too_deep);
         return false;
     }
