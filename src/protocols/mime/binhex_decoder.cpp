@@ -28,18 +28,19 @@ std::uint32_t number(std::string_view in) {
 
 }  // namespace
 
-void BinHexDecoder::feed(std::string_view text, std::string& data_fork, std::string& resource_fork) {
+void BinHexDecoder::feed(std::string_view text, std::size_t most, std::string& data_fork, std::string& resource_fork) {
+    most_ = most;
     data_ = &data_fork;
     resource_ = &resource_fork;
     for (const char c : text) {
         if (is_over()) return;
-        if (c == ' ' || c == '\t' || c == '\r' || c == '\n') continue;
         if (c == ':') {
             state_ = state_ == State::colon ? State::head : State::over;
             continue;
         }
         const int value = values[static_cast<unsigned char>(c)];
-        if (state_ == State::colon || value < 0) {
+        if (value < 0) continue;
+        if (state_ == State::colon) {
             state_ = State::broken;
             return;
         }

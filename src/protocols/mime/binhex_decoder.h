@@ -12,11 +12,9 @@ namespace sluice::mime {
 
 class BinHexDecoder {
 public:
-    // `most`: octets that it may become.
-    explicit BinHexDecoder(std::size_t most) : most_(most) {}
-
-    // A piece of what stands from its first colon on, blanks and line ends too. Appends what became of it; none of it behind the second colon.
-    void feed(std::string_view text, std::string& data_fork, std::string& resource_fork);
+    // A piece of what stands from its first colon on, blanks and line ends too. Appends what became of it, at most `most` octets; nothing of what is
+    // behind the second colon. What is no digit is left out.
+    void feed(std::string_view text, std::size_t most, std::string& data_fork, std::string& resource_fork);
 
     const std::string& name() const { return name_; }  // as it stands there; empty until a fork has an octet
     bool is_over() const { return state_ == State::over || is_broken(); }
@@ -31,7 +29,7 @@ private:
     void read_head();
     void fork_over();
 
-    std::size_t most_;
+    std::size_t most_ = 0;  // of the call that is under way
     State state_ = State::colon;
     unsigned bits_ = 0;
     unsigned bit_count_ = 0;

@@ -9,6 +9,11 @@
 #include "protocols/mime/part_content.h"
 
 namespace sluice::mime {
+namespace {
+
+constexpr std::size_t most_other_lines = 8;  // behind one that begins a file, and before its own
+
+}  // namespace
 
 EmbeddedFiles::EmbeddedFiles(std::size_t depth, bool is_alternative, MailOutput& output)
     : depth_(depth),
@@ -19,7 +24,8 @@ EmbeddedFiles::~EmbeddedFiles() = default;
 
 // Every line of a file; of text those that may begin one.
 bool EmbeddedFiles::is_of_interest(char first) const {
-    return kind_ != Kind::none || first == 'b' || first == 'B' || first == '=' || first == '(' || first == ' ' || first == '\t';
+    constexpr std::string_view firsts = "bB=(- \t";
+    return kind_ != Kind::none || firsts.contains(first);
 }
 
 void EmbeddedFiles::feed(std::string_view text) {
@@ -60,6 +66,7 @@ void EmbeddedFiles::finish() {
 
 void EmbeddedFiles::line(std::string_view line, bool is_first_piece) {
     while (line.ends_with('\r')) line.remove_suffix(1);
+    if (is_first_piece && line.starts_with(pgp_message) && trim(line) == pgp_message) has_pgp_message_ = true;
     if (is_first_piece && kind_ != Kind::yenc) {
         const std::string_view word = trim(line).substr(0, 5);
         if ((equals_ignoring_case(word, "begin") || line.starts_with("=ybegin ") || word.starts_with('(')) && begins_file(line)) return;
@@ -87,7 +94,7 @@ bool EmbeddedFiles::begins_file(std::string_view line) {
 
 void EmbeddedFiles::expect_binhex() {
     kind_ = Kind::binhex;
-    binhex_.emplace(output_.expandable());
+    binhex_.emplace();
 }
 
 void EmbeddedFiles::file_line(std::string_view line) {
@@ -96,8 +103,12 @@ void EmbeddedFiles::file_line(std::string_view line) {
     if (!has_lines_) {
         const bool is_uu = is_uu_line(line);
         const bool is_xx = kind_ == Kind::uuencode && is_xx_line(line);
-        if (kind_ == Kind::uuencode && !is_uu && !is_xx) return end_file();  // prose that begins with "begin"
-        has_lines_ = true;
+        // Some readers go on to the first line that is one. Without any it is prose that begins with "begin".
+        if (kind_ == Kind::uuencode && !is_uu && !is_xx) {
+            if (++other_lines_ > most_other_lines) end_file();
+            return;
+        }
+        has_lines_ = has_files_ = true;
         output_.note(Ambiguity::uuencoded);
         if (is_uu || kind_ != Kind::uuencode) open(file_, false);
         if (is_xx) open(as_xx_, is_uu);
@@ -121,10 +132,10 @@ void EmbeddedFiles::file_line(std::string_view line) {
 void EmbeddedFiles::binhex_line(std::string_view line) {
     if (!has_lines_ && !trim(line).starts_with(':')) return;
     if (!has_lines_) output_.note(Ambiguity::uuencoded);
-    has_lines_ = true;
+    has_lines_ = has_files_ = true;
     decoded_.clear();
     of_resource_fork_.clear();
-    binhex_->feed(line, decoded_, of_resource_fork_);
+    binhex_->feed(line, output_.expandable(), decoded_, of_resource_fork_);
     output_.expand(decoded_.size() + of_resource_fork_.size());
     name_ = binhex_->name();
     if (!decoded_.empty() && !file_) open(file_, false);
@@ -159,6 +170,7 @@ void EmbeddedFiles::end_file() {
     binhex_.reset();
     kind_ = Kind::none;
     has_lines_ = false;
+    other_lines_ = 0;
     is_escaped_ = false;
 }
 

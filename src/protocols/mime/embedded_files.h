@@ -20,6 +20,8 @@ class PartContent;
 
 class EmbeddedFiles {
 public:
+    static constexpr std::string_view pgp_message = "-----BEGIN PGP MESSAGE-----";
+
     // `depth`: parts that the text was found in. `is_alternative`: the text is. `output` outlives it.
     EmbeddedFiles(std::size_t depth, bool is_alternative, MailOutput& output);
     ~EmbeddedFiles();
@@ -30,6 +32,9 @@ public:
     void expect_binhex();
     void feed(std::string_view text);
     void finish();
+
+    bool has_files() const { return has_files_; }
+    bool has_pgp_message() const { return has_pgp_message_; }  // a line that begins one
 
 private:
     using Kind = EncodedFileBegin::Kind;
@@ -51,9 +56,12 @@ private:
     bool is_skipped_ = false;  // the rest of this line
     bool is_first_piece_ = true;  // of this line
 
+    bool has_files_ = false;
+    bool has_pgp_message_ = false;
     Kind kind_ = Kind::none;  // of the file that is open
     std::string name_;
     bool has_lines_ = false;
+    std::size_t other_lines_ = 0;  // which are none of it, before its first
     bool is_escaped_ = false;  // yEnc
     Base64Decoder base64_;
     std::unique_ptr<PartContent> file_;

@@ -17,10 +17,11 @@ void decode(Decoder& decoder, std::string_view in, PartContent& into) {
 
 }  // namespace
 
-LeafReading::LeafReading(Part part, LeafDecoder decoder, bool may_embed, MailOutput& output)
+LeafReading::LeafReading(Part part, LeafDecoder decoder, bool may_embed, MailOutput& output, std::size_t depth)
     : output_(output),
       decoder_(std::move(decoder)),
-      content_(std::move(part), 0, output, may_embed) {}
+      is_uuencoded_(may_embed && std::holds_alternative<std::monostate>(decoder_)),
+      content_(std::move(part), depth, output, may_embed) {}
 
 void LeafReading::feed(std::string_view encoded) {
     if (auto* base64 = std::get_if<Base64Decoder>(&decoder_)) decode(*base64, encoded, content_);
@@ -34,6 +35,8 @@ void LeafReading::finish() {
     else if (auto* quoted = std::get_if<QuotedPrintableDecoder>(&decoder_)) content_.feed(quoted->finish(buffer));
     judge();
     content_.finish();
+    // Lines without their beginning may be decoded all the same.
+    if (is_uuencoded_ && !content_.has_files()) output_.note(Ambiguity::bad_transfer_encoding, Reading::sweep);
 }
 
 // An alternative is one because something was odd already.

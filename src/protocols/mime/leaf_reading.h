@@ -2,6 +2,7 @@
 // One way of decoding a leaf.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <string_view>
 #include <variant>
@@ -17,8 +18,8 @@ using LeafDecoder = std::variant<std::monostate, Base64Decoder, QuotedPrintableD
 
 class LeafReading {
 public:
-    // `output` outlives it.
-    LeafReading(Part part, LeafDecoder decoder, bool may_embed, MailOutput& output);
+    // `depth`: messages and multiparts that it is in. `output` outlives it.
+    LeafReading(Part part, LeafDecoder decoder, bool may_embed, MailOutput& output, std::size_t depth = 0);
 
     void feed(std::string_view encoded);
     void finish();
@@ -28,6 +29,7 @@ private:
 
     MailOutput& output_;
     LeafDecoder decoder_;
+    bool is_uuencoded_;  // it is said to be
     PartContent content_;
 };
 

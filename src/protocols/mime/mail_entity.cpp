@@ -76,7 +76,9 @@ std::size_t container_within(std::string_view value) {
 
 void EntityReader::read_type() {
     const auto said = values("content-type");
-    if (place_ == Place::digest && said.empty()) entity_.type = "message/rfc822";
+    // A type that cannot be parsed says as little as none does; others see a text there.
+    const bool is_message_unless_said = place_ == Place::digest && (said.empty() || reading_ != Reading::strict);
+    if (is_message_unless_said) entity_.type = "message/rfc822";
     std::string_view value = chosen(said);
     std::string decoded;
     if (value.contains("=?") && container_within(value) != 0) {
@@ -94,22 +96,28 @@ void EntityReader::read_type() {
     if (is_odd && !value.empty()) {
         if (container != std::string_view::npos) {
             output_.note(Ambiguity::bad_content_type, Reading::last_wins, Reading::strict);
+            output_.note(Ambiguity::bad_content_type, Reading::sweep);
             if (container > 0 && reading_ == Reading::last_wins) type_field_ = parse_mail_field(value.substr(container), output_.limits());
             if (reading_ == Reading::strict) type_field_ = {};
         } else if (!type_field_.value.starts_with("text") || type_field_.value.contains("/") != (type_field_.value.size() > 4)) {
-            output_.note(Ambiguity::bad_content_type);
+            output_.note(Ambiguity::bad_content_type, Reading::last_wins, Reading::sweep);
         }
     }
     std::string& type = type_field_.value;
-    if (type == "multipart" || type == "message") {
+    // For some a main type is enough, whatever is behind it.
+    const std::string_view main_type = std::string_view(type).substr(0, type.size() - (type.ends_with('/') ? 1 : 0));
+    if (main_type == "multipart" || main_type == "message") {
         output_.note(Ambiguity::bad_content_type, Reading::last_wins);
-        if (reading_ == Reading::last_wins) type += type == "multipart" ? "/mixed" : "/rfc822";
+        if (reading_ == Reading::last_wins) type = main_type == "multipart" ? "multipart/mixed" : "message/rfc822";
     }
-    if (type.find('/') != std::string::npos && type.front() != '/' && type.back() != '/') entity_.type = type;
+    const bool is_type = type.find('/') != std::string::npos && type.front() != '/' && type.back() != '/';
+    if (is_type) entity_.type = type;
+    else if (place_ == Place::digest && !said.empty()) output_.note(Ambiguity::bad_content_type, Reading::strict, Reading::sweep);
     if (entity_.type.size() > output_.limits().mail_text) entity_.type.resize(output_.limits().mail_text);
     const std::string_view now = entity_.type;
     if (now.starts_with("multipart/")) entity_.kind = MailEntity::Kind::multipart;
-    if (now == "message/rfc822" || now == "message/global" || now == "message/news") entity_.kind = MailEntity::Kind::message;
+    for (const std::string_view one : {"message/rfc822", "message/rfc2822", "message/global", "message/news"})
+        if (now == one) entity_.kind = MailEntity::Kind::message;
     if (now == "message/partial" || now == "message/external-body") output_.note(Ambiguity::partial_message);
     read_boundary(value);
 }

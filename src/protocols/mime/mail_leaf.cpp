@@ -30,14 +30,16 @@ std::vector<LeafDecoder> ways_of(Coding coding, bool all) {
 
 }  // namespace
 
-MailLeaf::MailLeaf(const MailEntity& entity, MailOutput& output) : pieces_(output.limits().mail_text) {
+MailLeaf::MailLeaf(const MailEntity& entity, Within within, MailOutput& output) : pieces_(output.limits().mail_text) {
     for (const Coding coding : entity.codings)
         for (LeafDecoder& decoder : ways_of(coding, output.reading() == Reading::strict)) {
             Part part{.content_type = entity.type,
                       .names = entity.names,
                       .is_attachment = entity.is_attachment,
-                      .is_alternative = !readings_.empty()};
-            readings_.push_back(std::make_unique<LeafReading>(std::move(part), std::move(decoder), coding == Coding::uuencode, output));
+                      .is_encrypted = within.is_encrypted,
+                      .is_alternative = within.is_alternative || !readings_.empty()};
+            readings_.push_back(
+                std::make_unique<LeafReading>(std::move(part), std::move(decoder), coding == Coding::uuencode, output, within.depth));
         }
 }
 

@@ -2,6 +2,7 @@
 // The content of a leaf: decoded in each of the ways in which readers decode it, and told.
 #pragma once
 
+#include <cstddef>
 #include <memory>
 #include <string_view>
 #include <vector>
@@ -16,8 +17,13 @@ class LeafReading;
 
 class MailLeaf {
 public:
-    // `output` outlives it.
-    MailLeaf(const MailEntity& entity, MailOutput& output);
+    // Where it stands: `depth` messages and multiparts deep, in what is an alternative reading or encrypted as a whole. `output` outlives it.
+    struct Within {
+        std::size_t depth;
+        bool is_alternative;
+        bool is_encrypted;
+    };
+    MailLeaf(const MailEntity& entity, Within within, MailOutput& output);
     ~MailLeaf();
     MailLeaf(const MailLeaf&) = delete;
     MailLeaf& operator=(const MailLeaf&) = delete;

@@ -30,6 +30,16 @@ void MailOutput::want(Reading reading) {
     if (reading_ == Reading::usual) insert_sorted(wanted_, reading);
 }
 
+// Each of them has every octet of the innermost once more, and for each reading of a leaf again.
+bool MailOutput::open_nested() {
+    if (nested_ == limits_.mail_depth / 4) {
+        note(Ambiguity::too_deep);
+        return false;
+    }
+    ++nested_;
+    return true;
+}
+
 bool MailOutput::begin(Part& part) {
     std::size_t& count = part.is_alternative ? alternatives_ : parts_;
     if (count == (part.is_alternative ? limits_.mail_ambiguous_parts : limits_.mail_parts)) {

@@ -2,6 +2,7 @@
 // What the stages of one MailReader share: its sink, its bounds, and what it noted on its way.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <string_view>
 #include <vector>
@@ -27,8 +28,12 @@ public:
     void note(Ambiguity ambiguity, Reading wanted, Reading wanted_too);
 
     // Octets that codings which shorten may still become.
-    std::size_t expandable() const { return limits_.mail_expanded - expanded_; }
+    std::size_t expandable() const { return limits_.mail_expanded - std::min(limits_.mail_expanded, expanded_); }
     void expand(std::size_t octets) { expanded_ += octets; }
+
+    // One more reads what stands within a part as mail. False: as many are open as may be, which is noted.
+    bool open_nested();
+    void close_nested() { --nested_; }
 
     void head(const MailHead& head) { sink_.on_head(head); }
     // Gives the part its id. False: it is beyond the bounds, and nothing of it may be told.
@@ -50,6 +55,7 @@ private:
     std::size_t parts_ = 0;
     std::size_t alternatives_ = 0;
     std::size_t expanded_ = 0;
+    std::size_t nested_ = 0;
 };
 
 }  // namespace sluice::mime

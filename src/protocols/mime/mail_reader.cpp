@@ -32,6 +32,7 @@ constexpr std::array names{
     Named{Ambiguity::no_mime_version, "no-mime-version"},
     Named{Ambiguity::partial_message, "partial-message"},
     Named{Ambiguity::bad_tnef, "bad-tnef"},
+    Named{Ambiguity::bad_smime, "bad-smime"},
     Named{Ambiguity::too_deep, "too-deep"},
     Named{Ambiguity::too_many, "too-many"},
 };

@@ -37,6 +37,7 @@ enum class Ambiguity : std::uint8_t {
     no_mime_version,  // MIME fields, and no MIME-Version
     partial_message,  // message/partial, message/external-body: the content is elsewhere
     bad_tnef,
+    bad_smime,  // what should be CMS cannot be parsed, or is of a kind that is not looked into
     too_deep,  // nested beyond Limits::mail_depth
     too_many,  // parts or header octets beyond Limits::mail_parts, mail_header_bytes
 };
@@ -61,13 +62,14 @@ struct MailHead {
     std::size_t size = 0;  // octets up to and with the empty line
 };
 
-// A leaf, or one reading of it.
+// A leaf, or one reading of it; or a message within the message that has a name, besides what is in it.
 struct Part {
     std::size_t id = 0;  // counts from 0 over a reader's life
     std::string content_type;  // "application/pdf", small letters; "text/plain" where nothing is said
     std::vector<std::string>
         names;  // all that receivers may call it, without folders; the first is what most take. Maybe only known at its end
     bool is_attachment = false;  // it has a name, or is said to be an attachment, or is neither text nor shown inline in a multipart
+    bool is_encrypted = false;  // only its receiver can read it. Maybe only known at its end
     bool is_alternative = false;  // the same content as another part's, read in another way: not an attachment of its own
 };
 

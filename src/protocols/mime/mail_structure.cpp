@@ -12,27 +12,44 @@
 
 namespace sluice::mime {
 
-// A container's content, decoded and read as what it says it is.
-class EncodedContainer {
+// A container's content, decoded and read as what it says it is. A message with a name is a file for whoever gets it: that is a part too.
+class MailContainer {
 public:
-    EncodedContainer(const MailEntity& entity, std::size_t depth, MailOutput& output)
+    MailContainer(const MailEntity& entity, std::size_t depth, MailOutput& output, bool is_alternative)
         : output_(output),
-          is_base64_(entity.codings.front() == Coding::base64),
-          structure_(entity, depth, output) {}
+          coding_(entity.codings.front()),
+          file_{.content_type = entity.type, .names = entity.names, .is_attachment = true, .is_alternative = is_alternative},
+          is_file_told_(is_named_message(entity) && output.begin(file_)),
+          structure_(entity, depth, output, is_alternative) {}
+
+    static bool is_named_message(const MailEntity& entity) { return entity.kind == MailEntity::Kind::message && !entity.names.empty(); }
 
     void feed(std::string_view encoded) {
-        while (!encoded.empty()) structure_.feed(is_base64_ ? base64_.decode(encoded, buffer_) : quoted_.decode(encoded, buffer_));
+        if (coding_ == Coding::base64)
+            while (!encoded.empty()) decoded(base64_.decode(encoded, buffer_));
+        else if (coding_ == Coding::quoted_printable)
+            while (!encoded.empty()) decoded(quoted_.decode(encoded, buffer_));
+        else decoded(encoded);
     }
     void finish() {
-        structure_.feed(is_base64_ ? base64_.finish(buffer_) : quoted_.finish(buffer_));
+        if (coding_ == Coding::base64) decoded(base64_.finish(buffer_));
+        if (coding_ == Coding::quoted_printable) decoded(quoted_.finish(buffer_));
+        if (is_file_told_) output_.end(file_);
         if (base64_.is_odd()) output_.note(Ambiguity::bad_base64, Reading::sweep);
         if (quoted_.is_odd()) output_.note(Ambiguity::bad_quoted_printable, Reading::sweep);
         structure_.finish();
     }
 
 private:
+    void decoded(std::string_view octets) {
+        if (is_file_told_) output_.data(file_, octets);
+        structure_.feed(octets);
+    }
+
     MailOutput& output_;
-    bool is_base64_;
+    Coding coding_;
+    Part file_;
+    bool is_file_told_;
     Base64Decoder base64_;
     QuotedPrintableDecoder quoted_;
     std::array<char, 4 * 1024> buffer_;  // of its own: each of many levels would have one on the stack
@@ -54,17 +71,21 @@ bool looks_like_part(std::string_view line) {
 
 }  // namespace
 
-MailStructure::MailStructure(std::size_t depth, MailOutput& output)
+MailStructure::MailStructure(std::size_t depth, MailOutput& output, Place place, bool is_alternative)
     : output_(output),
       depth_(depth),
+      place_(place),
       header_(output),
       is_head_told_(depth > 0),
+      is_alternative_(is_alternative),
       levels_(output),
       scanner_(output.limits().mail_text, output.reading() == Reading::last_wins) {}
 
-MailStructure::MailStructure(const MailEntity& entity, std::size_t depth, MailOutput& output) : MailStructure(depth, output) {
+MailStructure::MailStructure(const MailEntity& entity, std::size_t depth, MailOutput& output, bool is_alternative)
+    : MailStructure(depth, output, Place::message, is_alternative) {
     MailEntity content = entity;
     content.codings = {Coding::identity};
+    if (MailContainer::is_named_message(content)) content.names.clear();  // which has been told
     begin_content(content);
 }
 
@@ -132,18 +153,17 @@ void MailStructure::begin_content(const MailEntity& entity) {
     if (!is_container || is_too_deep) {
         if (!entity.other_boundary.empty() && !is_too_deep)
             levels_.open({.kind = MailLevel::Kind::claimed, .boundary = entity.other_boundary});
-        leaf_ = std::make_unique<MailLeaf>(entity, output_);
-        where_ = Where::leaf;
-    } else if (entity.codings.front() != Coding::identity) {
-        container_ = std::make_unique<EncodedContainer>(entity, depth_ + levels_.size() + 1, output_);
-        where_ = Where::encoded;
+        begin_leaf(entity);
+    } else if (entity.codings.front() != Coding::identity || MailContainer::is_named_message(entity)) {
+        container_ = std::make_unique<MailContainer>(entity, depth_ + levels_.size() + 1, output_, is_alternative_);
+        where_ = Where::container;
     } else if (entity.kind == MailEntity::Kind::message) {
         levels_.open({.kind = MailLevel::Kind::message});
         begin_header(Place::message);
     } else if (entity.boundary.empty() && output_.reading() != Reading::last_wins) {
-        leaf_ = std::make_unique<MailLeaf>(entity, output_);
-        where_ = Where::leaf;
+        begin_leaf(entity);
     } else {
+        if (entity.type == "multipart/encrypted" && !is_encrypted()) encrypted_level_ = levels_.size();
         levels_.open({.kind = entity.boundary.empty() ? MailLevel::Kind::unknown : MailLevel::Kind::multipart,
                       .boundary = entity.boundary,
                       .is_digest = entity.type == "multipart/digest"});
@@ -151,7 +171,17 @@ void MailStructure::begin_content(const MailEntity& entity) {
     }
 }
 
+void MailStructure::begin_leaf(const MailEntity& entity) {
+    const MailLeaf::Within within{depth_ + levels_.size(), is_alternative_, is_encrypted()};
+    leaf_ = std::make_unique<MailLeaf>(entity, within, output_);
+    where_ = Where::leaf;
+}
+
+// In a multipart/encrypted, one part says how, and another is the content.
+bool MailStructure::is_encrypted() const { return encrypted_level_ && levels_.size() > *encrypted_level_; }
+
 void MailStructure::body(std::string_view& in) {
+    has_body_ = true;
     if (!levels_.has_boundaries()) {
         give(in);
         in = {};
@@ -180,13 +210,14 @@ void MailStructure::boundary_or_content(const BoundaryScanner::Piece& piece) {
 void MailStructure::boundary(BoundaryMatch match) {
     end_content();
     const MailLevel& level = levels_.reach(match);
+    if (!is_encrypted()) encrypted_level_.reset();
     if (match.is_last) where_ = Where::between;
     else begin_header(level.is_digest ? Place::digest : Place::part);
 }
 
 void MailStructure::give(std::string_view data) {
     if (where_ == Where::leaf) leaf_->feed(data);
-    else if (where_ == Where::encoded) container_->feed(data);
+    else if (where_ == Where::container) container_->feed(data);
     else look_between(data);
 }
 
@@ -224,7 +255,8 @@ void MailStructure::finish() {
         boundary_or_content(piece);
     }
     end_content();
-    levels_.close();
+    // Where a head is all that there is, as in reports, no part could have come.
+    if (has_body_ || depth_ == 0) levels_.close();
 }
 
 }  // namespace sluice::mime

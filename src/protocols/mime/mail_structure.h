@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -17,14 +18,15 @@
 
 namespace sluice::mime {
 
-class EncodedContainer;
+class MailContainer;
 
 class MailStructure {
 public:
-    // A message, `depth` messages and multiparts deep in others; 0: the whole, whose head is told. `output` outlives it.
-    MailStructure(std::size_t depth, MailOutput& output);
-    // The content of `entity`, which came encoded.
-    MailStructure(const MailEntity& entity, std::size_t depth, MailOutput& output);
+    // A message, or an entity of another place, `depth` messages and multiparts deep in others; 0: the whole, whose head is told. `is_alternative`:
+    // all that is in it. `output` outlives it.
+    MailStructure(std::size_t depth, MailOutput& output, Place place = Place::message, bool is_alternative = false);
+    // The content of `entity`, a container whose transfer coding is undone.
+    MailStructure(const MailEntity& entity, std::size_t depth, MailOutput& output, bool is_alternative);
     ~MailStructure();
 
     void feed(std::string_view bytes);
@@ -35,7 +37,7 @@ private:
         header,
         leaf,
         between,  // before a multipart's first part, or behind its last
-        encoded,  // a container that comes in a transfer coding
+        container,  // read by a reader of its own
     };
 
     void header(std::string_view& in);
@@ -49,6 +51,8 @@ private:
 
     void begin_header(Place place);
     void begin_content(const MailEntity& entity);
+    void begin_leaf(const MailEntity& entity);
+    bool is_encrypted() const;
     void end_content();
     void boundary(BoundaryMatch match);
 
@@ -58,10 +62,13 @@ private:
     Place place_ = Place::message;
     HeaderSection header_;
     bool is_head_told_;
+    bool is_alternative_;
+    bool has_body_ = false;  // something came behind the first head
+    std::optional<std::size_t> encrypted_level_;  // the outermost multipart/encrypted
     MailLevels levels_;
     BoundaryScanner scanner_;
     std::unique_ptr<MailLeaf> leaf_;
-    std::unique_ptr<EncodedContainer> container_;
+    std::unique_ptr<MailContainer> container_;
     std::string between_;  // the beginning of the current line between parts
 };
 

@@ -6,7 +6,7 @@
 namespace sluice::mime {
 namespace {
 
-constexpr std::uint16_t many = 0x1000;  // the flag of a type of which there are several values
+constexpr std::uint16_t null = 0x01;  // a property without a value
 
 bool is_sized(std::uint16_t type) {
     return type == MapiProperties::string8 || type == MapiProperties::unicode || type == MapiProperties::object ||
@@ -111,6 +111,7 @@ void MapiProperties::step() {
 // Behind its tag and its name.
 void MapiProperties::value_follows() {
     const auto type = static_cast<std::uint16_t>(property_.type & ~many);
+    if (property_.type == null) return skip(0, State::tag);
     if (!is_sized(type) && fixed_size(type) == 0) state_ = State::broken;  // where the next one begins is not known
     else if (is_sized(type) || (property_.type & many) != 0) want(State::value_count, 4);
     else skip(fixed_size(type), State::tag);

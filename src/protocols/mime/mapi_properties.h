@@ -15,6 +15,7 @@ public:
     static constexpr std::uint16_t unicode = 0x1f;
     static constexpr std::uint16_t object = 0x0d;
     static constexpr std::uint16_t binary = 0x102;
+    static constexpr std::uint16_t many = 0x1000;  // the flag of a type of which there are several values
 
     struct Property {
         std::uint16_t id = 0;

@@ -2,7 +2,9 @@
 #include "protocols/mime/tnef_reader.h"
 
 #include <algorithm>
+#include <array>
 
+#include "base/text.h"
 #include "protocols/mime/charset.h"
 #include "protocols/mime/mail_names.h"
 #include "protocols/mime/part_content.h"
@@ -16,7 +18,13 @@ constexpr std::uint32_t attach_title = 0x00018010;
 constexpr std::uint32_t attach_data = 0x0006800f;
 constexpr std::uint32_t attach_properties = 0x00069005;
 constexpr std::uint16_t property_data = 0x3701;
+constexpr std::uint16_t property_display_name = 0x3001;
+constexpr std::uint16_t property_extension = 0x3703;
+constexpr std::uint16_t property_file_name = 0x3704;
 constexpr std::uint16_t property_long_file_name = 0x3707;
+
+// What has a name in it, the one that most prefer first.
+constexpr std::array<std::uint32_t, 4> names_from{property_long_file_name, attach_title, property_file_name, property_display_name};
 
 constexpr std::size_t class_size = 16;  // of an object's interface, before its content
 
@@ -80,17 +88,17 @@ void TnefReader::attribute() {
     id_ = number(std::string_view(gathered_).substr(1));
     const std::uint32_t size = number(std::string_view(gathered_).substr(5));
     if (id_ == attach_rendering) end_attachment();
-    if (id_ == attach_data) begin_content();
+    if (id_ == attach_data) begin_content(false);
     MapiProperties::Listener& listener = *this;
     if (id_ == attach_properties) properties_ = std::make_unique<MapiProperties>(listener);
-    if (id_ == attach_title) title_.clear();
+    if (id_ == attach_title) begin_name(attach_title, false);
     want(State::value, size);
     if (size == 0) value_over();
 }
 
 void TnefReader::value(std::string_view octets) {
-    if (id_ == attach_data) content_->feed(octets);
-    else if (id_ == attach_title) keep(title_, octets);
+    if (id_ == attach_data) contents_.back()->feed(octets);
+    else if (id_ == attach_title) keep_name(octets);
     else if (id_ == attach_properties) properties_->feed(octets);
 }
 
@@ -102,53 +110,78 @@ void TnefReader::value_over() {
 
 void TnefReader::on_value_begin(MapiProperties::Property property) {
     if (property.id == property_data) {
-        class_left_ = property.type == MapiProperties::object ? class_size : 0;
-        begin_content();
-    } else if (property.id == property_long_file_name) {
-        long_name_.clear();
-        is_long_name_unicode_ = property.type == MapiProperties::unicode;
+        const bool is_object = property.type == MapiProperties::object;
+        class_left_ = is_object ? class_size : 0;
+        begin_content(is_object);
+    } else if (property.id == property_extension || std::ranges::find(names_from, property.id) != names_from.end()) {
+        begin_name(property.id, (property.type & ~MapiProperties::many) == MapiProperties::unicode);
     }
 }
 
 void TnefReader::on_value(MapiProperties::Property property, std::string_view octets) {
-    if (property.id == property_long_file_name) keep(long_name_, octets);
+    if (property.id == property_extension || std::ranges::find(names_from, property.id) != names_from.end()) keep_name(octets);
     if (property.id != property_data) return;
     const std::size_t of_class = std::min(class_left_, octets.size());
     class_left_ -= of_class;
     octets.remove_prefix(of_class);
-    if (!octets.empty()) content_->feed(octets);
+    if (!octets.empty()) contents_.back()->feed(octets);
 }
 
-void TnefReader::keep(std::string& text, std::string_view octets) const {
+// Of more than are kept, the last is.
+void TnefReader::begin_name(std::uint32_t from, bool is_unicode) {
+    if (names_.size() == output_.limits().header_parameters) names_.pop_back();
+    names_.push_back({.from = from, .is_unicode = is_unicode, .text = {}});
+}
+
+void TnefReader::keep_name(std::string_view octets) {
+    std::string& text = names_.back().text;
     text += octets.substr(0, output_.limits().mail_text - std::min(output_.limits().mail_text, text.size()));
 }
 
-void TnefReader::begin_content() {
-    // One that has content twice is odd: the first goes without a name.
-    if (content_) {
-        content_->finish();
-        output_.note(Ambiguity::bad_tnef);
+std::vector<std::string> TnefReader::names() const {
+    MailNames names(output_.limits().header_parameters, output_.limits().mail_text);
+    const auto text_of = [](const Name& name) {
+        std::string text = to_utf8(name.text, name.is_unicode ? "utf-16le" : "");
+        while (text.ends_with('\0')) text.pop_back();
+        return text;
+    };
+    for (const std::uint32_t from : names_from)
+        for (const Name& name : names_)
+            if (name.from == from) names.add(text_of(name));
+    // An extension is told by itself too: the first name with it instead of its own.
+    std::string stem = names.names().empty() ? "attachment" : names.names().front();
+    stem.resize(std::min(stem.rfind('.'), stem.size()));
+    for (const Name& name : names_) {
+        if (name.from != property_extension) continue;
+        std::string extension = text_of(name);
+        if (extension.starts_with('.')) extension.erase(0, 1);
+        const auto has_it = [&](const std::string& one) { return file_extension(one) == lower(extension); };
+        if (!extension.empty() && std::ranges::none_of(names.names(), has_it)) names.add(stem + '.' + extension);
+    }
+    return names.names();
+}
+
+// Outlook gives an object twice: as what other programs are to show, and as itself. All else that has content twice is odd.
+void TnefReader::begin_content(bool is_object) {
+    if (!contents_.empty() && !(is_object && contents_.size() == 1)) output_.note(Ambiguity::bad_tnef);
+    if (contents_.size() == output_.limits().header_parameters) {
+        contents_.front()->finish();
+        contents_.erase(contents_.begin());
     }
     Part part{.content_type = "application/octet-stream", .names = {}, .is_attachment = true, .is_alternative = is_alternative_};
-    content_ = std::make_unique<PartContent>(std::move(part), depth_ + 1, output_);
+    contents_.push_back(std::make_unique<PartContent>(std::move(part), depth_ + 1, output_));
 }
 
 void TnefReader::end_attachment() {
-    MailNames names(output_.limits().header_parameters, output_.limits().mail_text);
-    const auto add = [&](const std::string& text, std::string_view charset) {
-        std::string name = to_utf8(text, charset);
-        while (name.ends_with('\0')) name.pop_back();
-        names.add(name);
-    };
-    add(long_name_, is_long_name_unicode_ ? "utf-16le" : "");
-    add(title_, {});
-    if (content_) {
-        content_->rename(names.names());
-        content_->finish();
+    if (!contents_.empty()) {
+        const std::vector<std::string> found = names();
+        for (const auto& content : contents_) {
+            content->rename(found);
+            content->finish();
+        }
     }
-    content_.reset();
-    title_.clear();
-    long_name_.clear();
+    contents_.clear();
+    names_.clear();
 }
 
 void TnefReader::finish() {

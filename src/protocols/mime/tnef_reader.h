@@ -7,6 +7,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "protocols/mime/mail_output.h"
 #include "protocols/mime/mapi_properties.h"
@@ -39,10 +40,12 @@ private:
     void value_over();
     void on_value_begin(MapiProperties::Property property) override;
     void on_value(MapiProperties::Property property, std::string_view octets) override;
-    void begin_content();
+    void begin_content(bool is_object);
     void end_attachment();
+    void begin_name(std::uint32_t from, bool is_unicode);
+    void keep_name(std::string_view octets);
+    std::vector<std::string> names() const;
     void broken();
-    void keep(std::string& text, std::string_view octets) const;
 
     std::size_t depth_;
     bool is_alternative_;
@@ -55,11 +58,14 @@ private:
     std::unique_ptr<MapiProperties> properties_;
 
     // Of the attachment.
-    std::unique_ptr<PartContent> content_;
+    struct Name {
+        std::uint32_t from;  // the attribute or property
+        bool is_unicode;
+        std::string text;
+    };
+    std::vector<std::unique_ptr<PartContent>> contents_;  // the last is what comes
     std::size_t class_left_ = 0;  // octets before an object's content
-    std::string title_;
-    std::string long_name_;
-    bool is_long_name_unicode_ = false;
+    std::vector<Name> names_;
 };
 
 }  // namespace sluice::mime

@@ -39,6 +39,23 @@ TEST(EmbeddedFiles, uuencode) {
     expect("begin-base64 644 a\nQUJD\nRA==\n====\nx", {"[a] ABCD"});
 }
 
+TEST(EmbeddedFiles, lines_before_the_first_of_a_file) {
+    expect("begin 644 a\nsome prose here that is none\nZZ\n\n#86)C\n`\nend\n", {"[a] abc"});
+    expect("begin 644 a\nprose\nbegin 644 b\nprose\n#86)C\nend\n", {"[b] abc"});
+    std::string prose;
+    for (int i = 0; i < 9; ++i) prose += "more words\n";
+    expect("begin 644 a\n" + prose + "#86)C\nend\n", {});
+    EXPECT_TRUE(test::read_mail("\r\nbegin 644 a\n" + prose).ambiguities.empty());
+}
+
+TEST(EmbeddedFiles, uuencode_that_is_said_and_not_there) {
+    const std::string head = "MIME-Version: 1.0\r\nContent-Transfer-Encoding: x-uuencode\r\n\r\n";
+    const test::ReadMail without = test::read_mail(head + "#86)C\r\n`\r\nend\r\n");
+    EXPECT_TRUE(without.has(Ambiguity::bad_transfer_encoding));
+    EXPECT_FALSE(without.other_readings.empty());
+    EXPECT_FALSE(test::read_mail(head + "begin 644 a\r\n#86)C\r\n`\r\nend\r\n").has(Ambiguity::bad_transfer_encoding));
+}
+
 TEST(EmbeddedFiles, its_like) {
     expect("begin 644 x.com\n3O4JgP4w+\nend\n", {"[x.com] hello"});
     expect("=ybegin line=128 size=4 name=a b.bin\r\n\x8b\x8c=\x7d\x8d\r\n=yend size=4\r\n", {"[a b.bin] ab\x13"
@@ -68,6 +85,14 @@ TEST(EmbeddedFiles, binhex_becomes_no_more_than_it_may) {
     const test::ReadMail two = test::read_mail("\r\n" + file + file, Reading::usual, limits);
     EXPECT_TRUE(two.has(Ambiguity::too_many)) << "all of a message together";
     EXPECT_EQ(two.parts[1].data.size(), 60'000U);
+    // Readings of one part that are open at once take from one bound.
+    const test::ReadMail at_once = test::read_mail(
+        "MIME-Version: 1.0\r\nContent-Transfer-Encoding: x\r\nContent-Type: text/plain\r\n\r\n" + file + file, Reading::usual, limits);
+    std::size_t size = 0;
+    for (const test::ReadPart& part : at_once.parts)
+        if (part.part.names == std::vector<std::string>{"a"}) size += part.data.size();
+    EXPECT_LE(size, 100'000U);
+    EXPECT_TRUE(at_once.has(Ambiguity::too_many));
 }
 
 TEST(EmbeddedFiles, prose_is_none) {

@@ -301,6 +301,22 @@ TEST(MailEvasion, an_ordinary_message_is_not_ambiguous) {
     EXPECT_EQ(got.parts.back().part.names.front(), "\xc3\xbc.com");
 }
 
+TEST(MailEvasion, types_that_some_take_for_a_message) {
+    const std::string inner = "MIME-Version: 1.0\r\n" + in_base64 + "\r\n" + base64(eicar());
+    for (const char* type : {"message/@rfc822", "message/ rfc822", "message/rfc2822", "message/x-foo", "message/"}) {
+        const std::string text = mixed(";boundary=b", part("Content-Type: " + std::string(type) + "\r\n", inner) + "--b--");
+        EXPECT_TRUE(is_found(text)) << type;
+        EXPECT_EQ(read_mail(text).ambiguities.empty(), std::string_view(type) == "message/rfc2822") << type;
+    }
+    for (const char* type : {"", "x", "messagerfc822", ";charset=x"}) {
+        const std::string text = "MIME-Version: 1.0\r\nContent-Type: multipart/digest;boundary=b\r\n\r\n" +
+                                 part("Content-Type: " + std::string(type) + "\r\n", inner) + "--b--";
+        EXPECT_TRUE(has_eicar(read_mail(text))) << type;
+        const std::vector<Reading> others = read_mail(text).other_readings;
+        EXPECT_NE(std::ranges::find(others, Reading::strict), others.end()) << type;
+    }
+}
+
 TEST(MailEvasion, content_that_is_elsewhere) {
     for (const char* type : {"message/partial; id=x; number=1; total=2", "message/external-body; access-type=anon-ftp"})
         EXPECT_TRUE(read_mail("MIME-Version: 1.0\r\nContent-Type: " + std::string(type) + "\r\n\r\nx").has(Ambiguity::partial_message));

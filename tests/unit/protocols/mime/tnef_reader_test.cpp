@@ -77,6 +77,51 @@ TEST(TnefReader, several_and_one_within_another) {
     EXPECT_EQ(nested.parts[2].data, "MZ content");
 }
 
+std::string with_properties(const std::vector<std::string>& properties, std::string_view title = "good.txt") {
+    std::string all = number(static_cast<std::uint32_t>(properties.size()));
+    for (const std::string& one : properties) all += one;
+    return begin + rendering + attribute_of(0x0006800f, "x") + attribute_of(0x00018010, std::string(title) + '\0') +
+           attribute_of(0x00069005, all);
+}
+
+std::vector<std::string> names_of(const std::string& tnef) {
+    const test::ReadMail got = test::read_mail(message(tnef));
+    EXPECT_EQ(got.parts.size(), 2U);
+    EXPECT_TRUE(got.ambiguities.empty());
+    return got.parts.back().part.names;
+}
+
+TEST(TnefReader, every_name) {
+    const auto text = [](std::uint32_t id, const std::string& value) { return property(0x1e, id, value + '\0'); };
+    EXPECT_THAT(names_of(with_properties({text(0x3001, "bad.exe")})), ElementsAre("good.txt", "bad.exe"));
+    EXPECT_THAT(names_of(with_properties({text(0x3704, "bad.exe"), text(0x3001, "c")})), ElementsAre("good.txt", "bad.exe", "c"));
+    EXPECT_THAT(names_of(with_properties({text(0x3703, ".exe")})), ElementsAre("good.txt", "good.exe"));
+    EXPECT_THAT(names_of(with_properties({text(0x3703, ".TXT")})), ElementsAre("good.txt"));
+    EXPECT_THAT(names_of(with_properties({text(0x3707, "bad.exe"), text(0x3707, "b.txt")})), ElementsAre("bad.exe", "b.txt", "good.txt"));
+    const std::string several =
+        number(0x101f, 2) + number(0x3707, 2) + number(2) + number(2) + padded(utf16("a")) + number(6) + padded(utf16("b.c"));
+    EXPECT_THAT(names_of(with_properties({several})), ElementsAre("a", "b.c", "good.txt"));
+    std::vector<std::string> many;
+    for (int i = 0; i < 100; ++i) many.push_back(text(0x3707, std::to_string(i)));
+    EXPECT_LE(names_of(with_properties(many)).size(), Limits().header_parameters);
+}
+
+TEST(TnefReader, a_property_without_a_value) {
+    const std::string null = number(1, 2) + number(0x3001, 2);
+    EXPECT_THAT(names_of(with_properties({null, property(0x1e, 0x3707, "bad.exe")})), ElementsAre("bad.exe", "good.txt"));
+}
+
+TEST(TnefReader, an_object_and_what_shows_it) {
+    const std::string object = property(0x0d, 0x3701, std::string(16, 'i') + "object");
+    const test::ReadMail got = test::read_mail(message(with_properties({object, property(0x1e, 0x3707, "a.doc")})));
+    ASSERT_EQ(got.parts.size(), 3U);
+    EXPECT_EQ(got.parts[1].data, "x");
+    EXPECT_EQ(got.parts[2].data, "object");
+    for (const std::size_t i : {1U, 2U}) EXPECT_THAT(got.parts[i].part.names, ElementsAre("a.doc", "good.txt"));
+    EXPECT_TRUE(got.ambiguities.empty());
+    EXPECT_TRUE(test::read_mail(message(with_properties({object, object}))).has(Ambiguity::bad_tnef));
+}
+
 TEST(TnefReader, too_deep) {
     std::string tnef = one_file();
     for (int i = 0; i < 40; ++i) tnef = begin + rendering + attribute_of(0x0006800f, tnef);
