@@ -94,6 +94,7 @@ void Mail::on_data(const mime::Part& part, std::string_view decoded) {
 void Mail::on_part_end(const mime::Part& part) {
     if (Open* open = find(part.id)) {
         open->part = part;  // its names may have come last
+        if (part.is_encrypted) open->inspected->inside = inspect::Outcome::unscannable(inspect::Reason::encrypted);
         open->inspected->payload->end(true);
         open->has_ended = true;
     }
