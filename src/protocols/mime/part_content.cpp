@@ -13,7 +13,7 @@
 
 namespace sluice::mime {
 
-using namespace std::string_view_literals;
+using std::string_view_literals::operator""sv;
 
 namespace {
 

@@ -22,7 +22,7 @@ constexpr std::uint64_t longest_value = std::uint64_t{1} << 32U;
 constexpr std::size_t longest_identifier = 32;
 constexpr std::size_t deepest = 32;  // elements in one another; honest senders have two
 
-using namespace std::string_view_literals;
+using std::string_view_literals::operator""sv;
 constexpr std::string_view pkcs7 = "\x2a\x86\x48\x86\xf7\x0d\x01\x07"sv;  // 1.2.840.113549.1.7
 constexpr std::string_view smime = "\x2a\x86\x48\x86\xf7\x0d\x01\x09\x10\x01"sv;  // 1.2.840.113549.1.9.16.1
 
