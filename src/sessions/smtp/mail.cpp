@@ -125,7 +125,11 @@ Mail::Denied Mail::plan_once() {
 
 net::Task<Result<Mail::Denied>> Mail::take(std::span<const std::string_view> content) {
     released.clear();
-    if (is_inspected_) whole_.payload->step();
+    if (is_inspected_) {
+        // What came out the last time has gone on by now, and its memory may be given back.
+        whole_.payload->step();
+        if (whole_.payload->has_work()) CO_TRY(co_await work_on(whole_));
+    }
     for (const std::string_view piece : content) {
         size_ += piece.size();
         if (is_inspected_) whole_.payload->push(piece, false, released);
@@ -137,8 +141,6 @@ net::Task<Result<Mail::Denied>> Mail::take(std::span<const std::string_view> con
     }
     if (!is_inspected_) co_return Denied{};
     if (const Denied denied = CO_TRY(co_await settle())) co_return denied;
-    // What came out has to go on before anything else is done, which may take its memory away.
-    if (released.empty() && whole_.payload->has_work()) CO_TRY(co_await work_on(whole_));
     if (whole_.payload->is_planned() && whole_.payload->has_news()) co_return follow_up(released);
     co_return Denied{};
 }
