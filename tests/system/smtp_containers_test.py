@@ -4,8 +4,9 @@ import struct
 import subprocess
 
 from harness import rule
-from payloads import EICAR, noise
+from payloads import EICAR, noise, zipped
 from smtp_case import SmtpTest, attached, encoded, lines, message, multipart, part, through_sluice
+from smtp_malware_test import uuencoded
 
 TEXT = part(b"See the attachment.", kind="text/plain", coding="7bit")
 PROGRAMS = rule("programs", 'file.extension == "exe"', "block")
@@ -67,6 +68,48 @@ class Opened(SmtpTest):
         inner = attached(EICAR, "bad.com")
         for content in (attached(inner, "letter.eml"), attached(inner, "letter.bin"), attached(attached(noise(1000), "bad.exe"), "letter.eml")):
             self.assertEqual(self.send(content).code, 550)
+
+    def test_mail_attached_under_other_types_and_behind_other_lines(self):
+        self.start()
+        inner = attached(EICAR, "bad.com")
+        for kind, content in (("message/delivery-status", inner), ("text/rfc822-headers", inner), ("application/octet-stream", b"no field at all\r\n" * 400 + inner),
+                              ("application/octet-stream", lines("", "Subject: x", "junk") + inner)):
+            with self.subTest(kind=kind):
+                self.assert_blocked(self.send(attached(content, "letter.eml", kind=kind)), "malware")
+
+    def test_a_file_in_a_text_that_begins_as_something_else(self):
+        """It is a text as well."""
+        self.start()
+        packed = zipped(("readme", noise(9000)), ("bad.com", EICAR))
+        for beginning in (b"\x30\x80\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x07\x02 \r\n", b"\x78\x9f\x3e\x22 \r\n"):
+            content = message(encoded(beginning + uuencoded(packed, "evil.zip"), "base64"), "MIME-Version: 1.0", "Content-Type: text/plain", "Content-Transfer-Encoding: base64")
+            self.assert_blocked(self.send(content), "malware")
+        self.assert_nothing_came()
+
+    def test_many_parts_before_it(self):
+        """What is told of the one that is refused is its own."""
+        self.start()
+        for count in (7, 8, 9, 30):
+            content = multipart(*[b"\r\nx%d\r\n" % number for number in range(count)], part(EICAR, "bad.com"))
+            reply = self.send(content)
+            event = self.assert_blocked(reply, "malware")
+            self.assertIn("EICAR", reply.text)
+            self.assertIn("EICAR", event["event.reason"])
+
+    def test_one_entry_for_one_file(self):
+        self.start()
+        self.assert_code(self.send(multipart(TEXT, lines('Content-Type: message/rfc822; name="hi.eml"', "Content-Transfer-Encoding: base64", "") + encoded(message(), "base64"))), 250)
+        self.assertEqual([one["file.name"] for one in self.mail_event(event__action="allowed")["email.attachments"]], ["hi.eml"])
+
+    def test_no_doubt_about_ordinary_mail(self):
+        """Bounces with the head alone, heads pasted into a text."""
+        self.start()
+        bounce = multipart(TEXT, lines("Content-Type: message/rfc822", "") + lines("From: a@example.org", "Subject: x", "MIME-Version: 1.0", 'Content-Type: multipart/alternative; boundary="b"', ""), kind="report")
+        pasted = message(lines("MIME-Version: 1.0", 'Content-Type: multipart/mixed; boundary="x"', "", "What does that mean?"))
+        for content in (bounce, pasted):
+            self.assert_code(self.send(content), 250)
+        for event in self.proxy.event(count=2, event__action="allowed"):
+            self.assertNotIn("email.ambiguities", event)
 
     def test_a_message_with_a_name(self):
         self.start(rules=[PROGRAMS])

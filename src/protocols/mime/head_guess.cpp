@@ -25,7 +25,7 @@ HeadGuess::Answer HeadGuess::feed(std::string_view octets) {
     for (const char c : octets) {
         if (answer_ != Answer::open) break;
         if (seen_ == looked_at) {
-            answer_ = has_passed_servers_ ? Answer::yes : Answer::no;
+            answer_ = has_passed_servers_ || is_certain_ ? Answer::yes : Answer::no;
             break;
         }
         answer_ = octet(c);
@@ -49,7 +49,7 @@ HeadGuess::Answer HeadGuess::octet(char octet) {
         is_behind_cr_ = octet == '\r';
         if (!has_lines_ && is_line_empty_) {
             ++skipped_;
-            is_expected_ = false;  // nothing is before an entity's body but its head, and this one is empty
+            is_expected_ = is_certain_;  // nothing is before an entity's body but its head, and this one is empty
         }
         return is_half ? Answer::open : line_over();
     }

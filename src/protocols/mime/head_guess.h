@@ -15,9 +15,14 @@ public:
 
     static constexpr std::size_t looked_at = 4 * 1024;  // octets, at most
 
-    // `is_expected`: something says that it is a head: one field is enough, and lines that are none do not speak against it. Without that only fields
+    // Whether something says that it is a head: then one field is enough, and lines that are none do not speak against it. Without that only fields
     // which say how the content is to be read are, or a long head of a message that has passed servers.
-    explicit HeadGuess(bool is_expected) : is_expected_(is_expected) {}
+    enum class Expected : std::uint8_t {
+        no,
+        by_place,  // an entity's: if it begins with an empty line, it has none
+        by_name,  // a file's name, or a type: somebody will open it as mail, whatever is in it
+    };
+    explicit HeadGuess(Expected expected) : is_expected_(expected != Expected::no), is_certain_(expected == Expected::by_name) {}
 
     Answer feed(std::string_view octets);
     // No more comes.
@@ -31,6 +36,7 @@ private:
     Answer line_over();
 
     bool is_expected_;
+    bool is_certain_;
     Answer answer_ = Answer::open;
     std::size_t seen_ = 0;
     std::size_t skipped_ = 0;

@@ -37,6 +37,7 @@ private:
     void judge_boundary(std::string_view boundary);
     void take_boundary(std::string boundary);
     void read_codings();
+    std::vector<std::string_view> few(std::vector<std::string_view> values);
     void read_disposition();
     void read_names(std::string_view value, std::span<const std::string_view> parameters, MailNames& names);
     void judge_version();
@@ -316,17 +317,27 @@ void EntityReader::read_names(std::string_view value, std::span<const std::strin
     if (const DecodedWords words = decode_words(unfolded(value)); words.has_words) add(parse_mail_field(words.text, limits));
 }
 
+// Each of them takes its time, and beyond the first and the last no reader looks.
+std::vector<std::string_view> EntityReader::few(std::vector<std::string_view> values) {
+    constexpr std::size_t most = 16;
+    if (values.size() <= most) return values;
+    output_.note(Ambiguity::too_many);
+    values[most - 1] = values.back();
+    values.resize(most);
+    return values;
+}
+
 void EntityReader::read_disposition() {
     MailNames names(output_.limits().header_parameters, output_.limits().mail_text);
     bool is_inline = false;
-    for (const std::string_view value : values("content-disposition")) {
+    for (const std::string_view value : few(values("content-disposition"))) {
         read_names(value, std::array<std::string_view, 2>{"filename", "name"}, names);
         const MailField field = parse_mail_field(value, output_.limits());
         if (field.is_odd && !value.empty()) output_.note(Ambiguity::bad_header);
         entity_.is_attachment |= field.value == "attachment";
         is_inline |= field.value == "inline";
     }
-    for (const std::string_view value : values("content-type"))
+    for (const std::string_view value : few(values("content-type")))
         read_names(value, std::array<std::string_view, 2>{"name", "filename"}, names);
     if (names.is_cut()) output_.note(Ambiguity::too_many);
     entity_.names = names.names();

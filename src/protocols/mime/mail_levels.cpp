@@ -46,13 +46,19 @@ bool MailLevels::may_match(std::string_view rest) const {
 
 void MailLevels::pop() {
     const MailLevel& level = levels_.back();
-    if ((level.kind == Kind::multipart || level.kind == Kind::unknown) && !level.is_closed) {
+    // A head with nothing behind it, as bounces return it, leaves nothing to be read in two ways.
+    const bool is_nothing = !level.has_parts && (is_guessed_ || !level.has_octets);
+    if ((level.kind == Kind::multipart || level.kind == Kind::unknown) && !level.is_closed && !is_nothing) {
         output_.note(Ambiguity::unclosed_multipart);
         if (!level.has_parts) output_.note(Ambiguity::unclosed_multipart, Reading::sweep);
     }
     boundaries_ -= level.kind == Kind::message ? 0 : 1;
     count_first_octets(level, -1);
     levels_.pop_back();
+}
+
+void MailLevels::take_between(std::string_view text) {
+    if (!levels_.empty() && text.find_first_not_of("\r\n") != std::string_view::npos) levels_.back().has_octets = true;
 }
 
 void MailLevels::close() {

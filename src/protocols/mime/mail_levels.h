@@ -26,6 +26,7 @@ struct MailLevel {
     Boundary boundary{};
     bool is_digest = false;
     bool has_parts = false;
+    bool has_octets = false;  // something came behind its head
     bool is_closed = false;
     bool is_cut = false;  // its boundary is what a reader took that cuts it, and compares it as a whole
 };
@@ -37,7 +38,8 @@ struct BoundaryMatch {
 
 class MailLevels {
 public:
-    explicit MailLevels(MailOutput& output) : output_(output) {}
+    // `is_guessed`: that it is mail at all is one reading; where no part comes it is none.
+    MailLevels(MailOutput& output, bool is_guessed) : output_(output), is_guessed_(is_guessed) {}
 
     void open(MailLevel level);
     std::size_t size() const { return levels_.size(); }
@@ -47,6 +49,8 @@ public:
     std::optional<BoundaryMatch> match(std::string_view line);
     // What is within the level of `match` is over, and so is the level itself with its last boundary. The level.
     const MailLevel& reach(BoundaryMatch match);
+    // Text that is in no part.
+    void take_between(std::string_view text);
     // All is over.
     void close();
 
@@ -61,6 +65,7 @@ private:
     void pop();
 
     MailOutput& output_;
+    bool is_guessed_;
     std::vector<MailLevel> levels_;
     std::size_t boundaries_ = 0;  // levels that a line may belong to
     std::array<int, 256> first_octets_{};  // how many boundaries begin so: most lines are none, and there may be many levels

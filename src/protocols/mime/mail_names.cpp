@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <array>
 #include <span>
+#include <utility>
 
 #include "base/text.h"
 #include "protocols/mime/charset.h"
@@ -42,7 +43,7 @@ bool is_of(std::span<const Range> ranges, char32_t point) {
 // Takes the character at the front of what is UTF-8.
 char32_t take_point(std::string_view& in) {
     const auto octet = [&](std::size_t i) { return static_cast<unsigned char>(in[i]); };
-    const std::size_t size = octet(0) < 0x80 ? 1 : octet(0) < 0xe0 ? 2 : octet(0) < 0xf0 ? 3 : 4;
+    const std::size_t size = std::min<std::size_t>(in.size(), octet(0) < 0x80 ? 1 : octet(0) < 0xe0 ? 2 : octet(0) < 0xf0 ? 3 : 4);
     char32_t point = size == 1 ? octet(0) : octet(0) & (0x7fU >> size);
     for (std::size_t i = 1; i < size; ++i) point = point << 6U | (octet(i) & 0x3fU);
     in.remove_prefix(size);
@@ -52,6 +53,8 @@ char32_t take_point(std::string_view& in) {
 // As readers have it that take out what is not seen, and quotes. `name` is UTF-8.
 std::string cleaned(std::string_view name) {
     std::string out;
+    const auto is_plain = [](char c) { return c > 0x1f && c < 0x7f && c != '"'; };
+    if (std::ranges::all_of(name, is_plain)) out = std::exchange(name, {});
     while (!name.empty()) {
         const std::string_view before = name;
         const char32_t point = take_point(name);

@@ -18,7 +18,10 @@ public:
     MailContainer(const MailEntity& entity, std::size_t depth, MailOutput& output, bool is_alternative)
         : output_(output),
           coding_(entity.codings.front()),
-          file_{.content_type = entity.type, .names = entity.names, .is_attachment = true, .is_alternative = is_alternative},
+          file_{.content_type = entity.type,
+                .names = entity.names,
+                .is_attachment = true,
+                .is_alternative = is_alternative || output.reading() != Reading::usual},
           is_file_told_(is_named_message(entity) && output.begin(file_)),
           structure_(entity, depth, output, is_alternative) {}
 
@@ -71,14 +74,14 @@ bool looks_like_part(std::string_view line) {
 
 }  // namespace
 
-MailStructure::MailStructure(std::size_t depth, MailOutput& output, Place place, bool is_alternative)
+MailStructure::MailStructure(std::size_t depth, MailOutput& output, Place place, bool is_alternative, bool is_guessed)
     : output_(output),
       depth_(depth),
       place_(place),
       header_(output),
       is_head_told_(depth > 0),
       is_alternative_(is_alternative),
-      levels_(output),
+      levels_(output, is_guessed),
       scanner_(output.limits().mail_text, output.reading() == Reading::last_wins) {}
 
 MailStructure::MailStructure(const MailEntity& entity, std::size_t depth, MailOutput& output, bool is_alternative)
@@ -222,6 +225,7 @@ void MailStructure::give(std::string_view data) {
 }
 
 void MailStructure::look_between(std::string_view data) {
+    levels_.take_between(data);
     while (!data.empty()) {
         const std::size_t end = std::min(data.find('\n'), data.size());
         if (between_.size() < looked_at) between_ += data.substr(0, std::min(end, looked_at - between_.size()));

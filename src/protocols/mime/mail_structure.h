@@ -23,8 +23,9 @@ class MailContainer;
 class MailStructure {
 public:
     // A message, or an entity of another place, `depth` messages and multiparts deep in others; 0: the whole, whose head is told. `is_alternative`:
-    // all that is in it. `output` outlives it.
-    MailStructure(std::size_t depth, MailOutput& output, Place place = Place::message, bool is_alternative = false);
+    // all that is in it. `is_guessed`: nothing says that it is mail. `output` outlives it.
+    MailStructure(std::size_t depth, MailOutput& output, Place place = Place::message, bool is_alternative = false,
+                  bool is_guessed = false);
     // The content of `entity`, a container whose transfer coding is undone.
     MailStructure(const MailEntity& entity, std::size_t depth, MailOutput& output, bool is_alternative);
     ~MailStructure();

@@ -85,7 +85,8 @@ PartContent::PartContent(Part part, std::size_t depth, MailOutput& output, bool 
     is_mail_said_ = is_mail_file(part_);
     // A sweep has the whole message as a text: its own head is none that is within.
     const bool is_swept = output.reading() == Reading::sweep && is_text;
-    if (!is_without_body(type) && !is_swept) guess_.emplace(is_mail_said_);
+    if ((is_mail_said_ || !is_without_body(type)) && !is_swept)
+        guess_.emplace(is_mail_said_ ? HeadGuess::Expected::by_name : HeadGuess::Expected::no);
 }
 
 PartContent::~PartContent() = default;
@@ -94,7 +95,7 @@ bool PartContent::has_files() const { return files_ && files_->has_files(); }
 
 void PartContent::expect_entity() {
     is_entity_ = true;
-    guess_.emplace(true);
+    guess_.emplace(HeadGuess::Expected::by_place);
 }
 
 void PartContent::feed(std::string_view decoded) {
@@ -136,13 +137,12 @@ void PartContent::look_at_beginning(std::string_view decoded) {
     feed_within(decoded.substr(now.size()));
 }
 
+// A text that begins so is a text as well.
 void PartContent::begin_tnef() {
-    files_.reset();
     if (is_within(depth_)) tnef_ = std::make_unique<TnefReader>(depth_, part_.is_alternative, output_);
 }
 
 void PartContent::begin_smime() {
-    files_.reset();
     if (is_within(depth_)) smime_ = std::make_unique<SmimeReader>(part_, is_smime_said(part_.content_type), depth_, output_);
 }
 
@@ -154,7 +154,7 @@ void PartContent::begin_mail() {
     if (!is_within(depth_ + 1) || !output_.open_nested()) return;
     const bool is_alternative = part_.is_alternative || (!is_mail_said_ && !is_entity_);
     const Place place = !is_entity_ && (is_mail_said_ || is_message) ? Place::message : Place::part;
-    mail_ = std::make_unique<MailStructure>(depth_ + 1, output_, place, is_alternative);
+    mail_ = std::make_unique<MailStructure>(depth_ + 1, output_, place, is_alternative, !is_mail_said_ && !is_entity_);
 }
 
 bool PartContent::is_within(std::size_t depth) {

@@ -188,13 +188,13 @@ Mail::Outcome<Mail::Denied> Mail::settle_part(Open& open) {
     const bool is_renamed = open.has_ended && payload.is_planned() && open.part.names != open.planned_names;
     if (is_first || is_renamed)
         if (const Denied denied = judge_part(open, false)) {
-            conclude(open);
+            conclude(open, true);
             co_return denied;
         }
     if (payload.has_work()) CO_TRY(co_await work_on(*open.inspected));
     if (payload.has_news()) {
         if (const Denied denied = judge_part(open, true)) {
-            conclude(open);
+            conclude(open, true);
             co_return denied;
         } else if (!open.has_ended) {
             payload.accept_news(dropped_);
@@ -219,7 +219,7 @@ Mail::Denied Mail::judge_part(Open& open, bool is_over) {
 }
 
 // What is known of it is kept, and its place is the next one's.
-void Mail::conclude(Open& open) {
+void Mail::conclude(Open& open, bool is_denied) {
     sessions::Inspected& inspected = *open.inspected;
     inspect::Outcome outcome = inspected.outcome(!open.has_ended);
     if (!whole_.inside) whole_.inside = outcome;
@@ -233,7 +233,11 @@ void Mail::conclude(Open& open) {
                                 .mime_type = inspected.payload->type().mime,
                                 .size = inspected.payload->size()});
     inspected.payload->clear();
-    if (spare_.size() < most_open_parts) spare_.push_back(std::move(open.inspected));
+    using policy::Field;
+    for (const Field field : {Field::file_name, Field::file_extension, Field::file_sha256, Field::scan_threat, Field::scan_engine})
+        judgement_.facts.clear(field);  // views of it
+    // A denial has its words from it.
+    if (is_denied || spare_.size() < most_open_parts) spare_.push_back(std::move(open.inspected));
     else open.inspected.reset();
 }
 
@@ -248,6 +252,7 @@ net::Task<Result<Mail::Denied>> Mail::end(std::span<const sessions::Inspected::N
         co_return plan_whole();
     }
     if (const Denied denied = CO_TRY(co_await settle())) co_return denied;
+    add_what_did_not_end();
     whole_.payload->step();
     whole_.payload->end(true);
     if (!is_planned_) {
@@ -269,6 +274,14 @@ net::Task<Result<bool>> Mail::read_on() {
     whole_.payload->step();
     if (whole_.payload->has_work()) CO_TRY(co_await work_on(whole_));
     co_return !released.empty();
+}
+
+// The reader ends each part that it has begun. Should it not, nobody has looked at the rest of one.
+void Mail::add_what_did_not_end() {
+    if (parts_.empty()) return;
+    if (!whole_.inside) whole_.inside = inspect::Outcome::clean();
+    whole_.inside->add(inspect::Outcome::unscannable(inspect::Reason::truncated, inspect::structure_engine));
+    parts_.clear();
 }
 
 // Beyond the reader's bounds there is content that nobody has looked at: as with an archive of too many members.
@@ -334,6 +347,7 @@ net::Task<bool> Mail::read_again(mime::MailReader& reader, const inspect::Descri
         if (!settled) co_return false;
         if ((denied = *settled)) co_return false;
     }
+    add_what_did_not_end();
     co_return true;
 }
 

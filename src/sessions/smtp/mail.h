@@ -97,7 +97,7 @@ private:
     Outcome<Denied> settle();
     Outcome<Denied> settle_part(Open& open);
     Outcome<void> work_on(sessions::Inspected& inspected);
-    void conclude(Open& open);
+    void conclude(Open& open, bool is_denied = false);
     Denied plan_whole();
     Denied plan_part(Open& open);
     Denied judge_part(Open& open, bool is_over);
@@ -106,6 +106,7 @@ private:
     net::Task<bool> read_again(mime::MailReader& reader, const inspect::Descriptor& content, std::uint64_t size, Denied& denied);
     void add_ambiguities(const mime::MailReader& reader);
     void add_what_was_not_read();
+    void add_what_did_not_end();
     inspect::Examination examination(const sessions::Inspected& inspected, const policy::InspectOptions& options) const;
     void set_head_facts();
     void set_ambiguity_facts();

@@ -13,7 +13,7 @@ using Answer = HeadGuess::Answer;
 Answer guess(std::string_view text, bool is_expected = false, std::size_t skipped = 0) {
     Answer out = Answer::open;
     test::at_every_split(text, [&](std::span<const std::string_view> pieces) {
-        HeadGuess guess(is_expected);
+        HeadGuess guess(is_expected ? HeadGuess::Expected::by_place : HeadGuess::Expected::no);
         for (const std::string_view piece : pieces) guess.feed(piece);
         const Answer now = guess.finish();
         if (pieces.size() > 1) ASSERT_EQ(now, out);
@@ -50,12 +50,23 @@ TEST(HeadGuess, where_one_is_expected) {
 TEST(HeadGuess, it_is_bounded) {
     std::string fields;
     while (fields.size() < 2 * HeadGuess::looked_at) fields += "name: value\r\n";
-    HeadGuess list(false);
+    HeadGuess list(HeadGuess::Expected::no);
     EXPECT_EQ(list.feed(fields), Answer::no);
-    HeadGuess passed(false);
+    HeadGuess passed(HeadGuess::Expected::no);
     EXPECT_EQ(passed.feed("Received: x\r\n" + fields), Answer::yes);
-    HeadGuess blank(false);
+    HeadGuess blank(HeadGuess::Expected::no);
     EXPECT_EQ(blank.feed(std::string(2 * HeadGuess::looked_at, '\n')), Answer::no);
+}
+
+TEST(HeadGuess, of_a_file_that_is_called_mail) {
+    const auto by_name = [](std::string_view text) {
+        HeadGuess guess(HeadGuess::Expected::by_name);
+        return guess.feed(text);
+    };
+    EXPECT_EQ(by_name("\r\nSubject: x\r\n"), Answer::yes) << "an empty line before it";
+    EXPECT_EQ(by_name("\r\njunk\r\nSubject:"), Answer::yes);
+    EXPECT_EQ(by_name("junk\r\n"), Answer::open);
+    EXPECT_EQ(by_name(std::string(5000, 'x')), Answer::yes) << "whatever is in it is opened as mail";
 }
 
 }  // namespace
