@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """What rules may ask in mail is there when they ask it, and what they say holds for what they said it of."""
+import json
 import os
 
 from harness import rule
-from payloads import EICAR
+from payloads import EICAR, noise
 from smtp_case import KEYWORDS, RECIPIENT, SENDER, SmtpTest, attached, message, multipart, part, through_sluice
 from smtp_odd import CHUNKING
 
@@ -170,6 +171,20 @@ class QuarantineInChunks(SmtpTest):
                 self.assertEqual(client.bdat(self.CONTENT[-10:]).code, code)
                 self.assertEqual(self.proxy.event(event__action="quarantined")["rule.name"], "programs")
                 self.assertIn("programs", self.kept())
+                self.proxy.stop()
+
+    def test_the_copy_is_whole(self):
+        """What came with what is refused is in it, and what came behind that."""
+        dots = b"".join(b".%d\r\n..\r\n" % number for number in range(2000))
+        for via in ("DATA", "BDAT"):
+            with self.subTest(via=via):
+                self.start(self.odd(keywords=CHUNKING), [rule("programs", 'file.extension == "exe"', "quarantine", accept=True)])
+                content = multipart(*[part(b"x%d" % number, f"{number}.txt") for number in range(12)], part(b"MZ" * 30, "a.exe"), part(dots, "b.txt", "text/plain", "7bit"), part(noise(300_000), "c.bin"))
+                self.assert_code(self.send(content, via=via), 250)
+                [sample] = json.loads(self.proxy.command("quarantine", "list", "--json").stdout)
+                out = self.folder() / "copy"
+                self.assertEqual(self.proxy.command("quarantine", "release", sample["event.id"], str(out)).returncode, 0)
+                self.assertTrue(out.read_bytes() == content)
                 self.proxy.stop()
 
     def test_taken_back(self):

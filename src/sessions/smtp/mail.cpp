@@ -130,15 +130,17 @@ net::Task<Result<Mail::Denied>> Mail::take(std::span<const std::string_view> con
         whole_.payload->step();
         if (whole_.payload->has_work()) CO_TRY(co_await work_on(whole_));
     }
+    // All of it first: a copy has what came with what is refused.
     for (const std::string_view piece : content) {
         size_ += piece.size();
         if (is_inspected_) whole_.payload->push(piece, false, released);
         else if (is_planned_) released.push_back(piece);
         else waiting_ += piece;
-        if (is_inspected_ || !is_head_known_)
-            if (const Denied denied = CO_TRY(co_await feed(*reader_, piece))) co_return denied;
-        if (!is_planned_ && waiting_.size() > settings_->limits.mail_header_bytes) co_return long_head;
     }
+    if (is_inspected_ || !is_head_known_)
+        for (const std::string_view piece : content)
+            if (const Denied denied = CO_TRY(co_await feed(*reader_, piece))) co_return denied;
+    if (!is_planned_ && waiting_.size() > settings_->limits.mail_header_bytes) co_return long_head;
     if (!is_inspected_) co_return Denied{};
     if (const Denied denied = CO_TRY(co_await settle())) co_return denied;
     if (whole_.payload->is_planned() && whole_.payload->has_news()) co_return follow_up(released);
