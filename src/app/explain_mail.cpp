@@ -166,7 +166,8 @@ std::vector<std::string_view> Explainer::judge_recipients(Facts& facts) {
                           "550 5.7.1 Relaying denied: some server could take {} for another's, and {} is not among smtp.relay_clients",
                           recipient.address, client_.to_string())
                     : fmt::format("550 5.7.1 Relaying denied: {} is not among them, and {} is not among smtp.relay_clients",
-                                  recipient.domain(), client_.to_string());
+                                  recipient.domain().empty() ? std::string_view(recipient.address) : recipient.domain(),
+                                  client_.to_string());
             steps_.push_back({title, {}, why});
             refuse_by_setting("smtp.domains", why);
         } else if (judge(Phase::request, Protocol::smtp, facts, title)) {
