@@ -200,7 +200,7 @@ class Streamed(SmtpTest):
         client = self.client()
         client.envelope()
         client.must(354, "DATA")
-        content = attached(noise(1 << 20) * 30, kind="image/png")
+        content = attached(noise(1 << 20) * 12, kind="image/png")
         sent = threading.Thread(target=client.send, args=(content + b".\r\n",), daemon=True)
         sent.start()
         go.set()

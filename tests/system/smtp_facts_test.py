@@ -130,7 +130,7 @@ class Bounds(SmtpTest):
         for client in clients:
             client.send(content[-8:] + b".\r\n")
             self.assert_code(client.reply(), 250)
-        self.assertLess(self.resident() - before, 8 * 4_000, "KiB")
+        self.assertLess(self.resident() - before, 8 * 6_000, "KiB")
 
     def test_a_head_without_an_end_that_nobody_looks_into(self):
         self.start(inspect={"engines": []})
